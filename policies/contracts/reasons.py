@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public reason codes: why a request was refused or an answer changed.
+
+A code is part of the API: kebab-case, listed here and nowhere else, never reused for another meaning. Guards declare
+codes of their own in their documents (`spec.reasons`); those must not be one of these. The table in
+`docs/reference/reasons.md` is compared with this list by a test.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonSpec:
+    """What a client is told. `error_type` is OpenAI's `error.type`; `message` never depends on content."""
+
+    code: str
+    status: int
+    error_type: str
+    message: str
+
+
+_BAD = "invalid_request_error"
+_AUTH = "authentication_error"
+_POLICY = "permission_error"
+_RATE = "rate_limit_error"
+_SERVER = "server_error"
+
+# In the order in which the proxy refuses: framing, identity, path, route, size, media type, body, policy, limits.
+_SPECS: Final = (
+    ReasonSpec("malformed-request", 400, _BAD, "The request is not well-formed HTTP/1.1."),
+    ReasonSpec("ambiguous-framing", 400, _BAD, "The length of the request body is stated ambiguously."),
+    ReasonSpec("protocol-not-permitted", 400, _BAD, "Only plain HTTP/1.1 requests in origin form are accepted here."),
+    ReasonSpec("headers-too-large", 431, _BAD, "The request headers are too large or too many."),
+    ReasonSpec("request-timeout", 408, _BAD, "The request did not arrive in time."),
+    ReasonSpec("credentials-missing", 401, _AUTH, "No API key was given. Send it as 'Authorization: Bearer …'."),
+    ReasonSpec("credentials-ambiguous", 401, _AUTH, "More than one credential was given. Send exactly one."),
+    ReasonSpec("credentials-invalid", 401, _AUTH, "The API key is not known."),
+    ReasonSpec("credentials-expired", 401, _AUTH, "The API key has expired."),
+    ReasonSpec("credentials-revoked", 401, _AUTH, "The API key has been revoked."),
+    ReasonSpec("path-not-canonical", 400, _BAD, "The request path is not in canonical form."),
+    ReasonSpec("route-not-listed", 404, _BAD, "No policy lists this method and path."),
+    ReasonSpec("body-too-large", 413, _BAD, "The request body is larger than policy allows."),
+    ReasonSpec("media-type-not-permitted", 415, _BAD, "This route takes 'Content-Type: application/json'."),
+    ReasonSpec("encoding-not-permitted", 415, _BAD, "Request bodies must not be compressed."),
+    ReasonSpec("body-not-json", 400, _BAD, "The request body is not one strict JSON object."),
+    ReasonSpec("body-not-permitted", 400, _BAD, "This route takes no request body."),
+    ReasonSpec("field-not-permitted", 400, _BAD, "The request body has a field that policy does not permit."),
+    ReasonSpec("field-invalid", 400, _BAD, "A field of the request body has a value that policy does not permit."),
+    ReasonSpec("no-applicable-policy", 403, _POLICY, "No policy grants this request."),
+    ReasonSpec("access-denied", 403, _POLICY, "A policy denies this request."),
+    ReasonSpec("rate-limited", 429, _RATE, "Too many requests. Retry later."),
+    ReasonSpec("evaluation-failed", 503, _SERVER, "The request could not be decided and was refused."),
+    ReasonSpec("policy-unavailable", 503, _SERVER, "No usable policy is active. The request was refused."),
+    ReasonSpec("record-unavailable", 503, _SERVER, "The decision could not be recorded. The request was refused."),
+    ReasonSpec("draining", 503, _SERVER, "This worker is shutting down. Retry the request."),
+    ReasonSpec("upstream-unavailable", 502, _SERVER, "The inference server could not be reached."),
+    ReasonSpec("upstream-invalid", 502, _SERVER, "The inference server gave an answer that could not be examined."),
+    ReasonSpec("upstream-error", 502, _SERVER, "The inference server reported an error."),
+    ReasonSpec("upstream-refused", 400, _BAD, "The inference server refused the request."),
+    ReasonSpec("upstream-timeout", 504, _SERVER, "The inference server did not answer in time."),
+    ReasonSpec("answer-blocked", 403, _POLICY, "Policy does not permit this answer."),
+    # Codes below are found only in records: nobody is left to be told.
+    ReasonSpec("client-disconnected", 499, _BAD, "The client left before the answer was complete."),
+    ReasonSpec("worker-lost", 499, _SERVER, "The worker died before the answer was complete."),
+)
+
+REASONS: Final = {spec.code: spec for spec in _SPECS}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of the decision point. Subject, action, resource and context as in OpenID AuthZEN 1.0."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.contracts.codec import JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Who asks. `type` is `user` or `service`; groups are not here, because their one owner is the access policy."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """What is asked for: `model` with the model's exact name, or `route` with the operation's, where none is named."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What guards may know of a request body: its parameters and shape, none of its text.
+
+    `max_tokens` is the larger of `max_tokens` and `max_completion_tokens`, None where neither is given. `tools` are
+    names of functions offered to the model, in order. `roles` are the roles of the messages, in order.
+    """
+
+    stream: bool = False
+    max_tokens: int | None = None
+    n: int = 1
+    message_count: int = 0
+    roles: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    tool_choice: str | None = None
+    text_chars: int = 0
+    body_bytes: int = 0
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "stream": self.stream,
+            "max_tokens": self.max_tokens,
+            "n": self.n,
+            "message_count": self.message_count,
+            "roles": self.roles,
+            "tools": self.tools,
+            "tool_choice": self.tool_choice,
+            "text_chars": self.text_chars,
+            "body_bytes": self.body_bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """One question to the decision point. `action` is the operation of the matched route, such as `chat.completions`.
+
+    `at` is aware UTC: guards see it as `input.context.time`, so that a replay asks with the time of the original.
+    """
+
+    request_id: str
+    tenant: str
+    environment: str
+    subject: Subject
+    action: str
+    resource: Resource
+    facts: RequestFacts
+    at: datetime

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled policy: what the proxy and its engines work from. Immutable; `revision` names its content.
+
+The compiler makes it, the bundle carries it as `snapshot.json` (`docs/spec/bundle.md`), the proxy reads it back.
+`to_json` and `from_json` are inverse; `from_json` refuses unknown members, since a member an older proxy does not know
+may be one that forbids something.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, Self, TypeVar
+
+from policies.contracts.codec import JSON, digest
+from policies.contracts.decision import Effect, Mode
+
+SCHEMA: Final = "gatehouse.snapshot/1"
+
+
+class Dialect(StrEnum):
+    """How the bodies of a route are read. A route without request body has one too: it says how the answer is read."""
+
+    CHAT = "openai.chat"
+    COMPLETIONS = "openai.completions"
+    MODELS = "openai.models"
+
+
+class RedactionAction(StrEnum):
+    REPLACE = "replace"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One row of the access matrix.
+
+    `subjects` are `user:…`, `service:…`, `group:…` or `*`. `models` are exact ids or `*`; empty means that the grant
+    is for operations that name no model. `operations` are exact or `*`.
+    """
+
+    id: str
+    effect: Effect
+    subjects: tuple[str, ...]
+    models: tuple[str, ...]
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPolicy:
+    id: str
+    version: str
+    mode: Mode
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardPolicy:
+    """A Rego module of package `gatehouse.guard.<name>`; `name` is the id with `-` as `_`.
+
+    Its `data` stands at `data.gatehouse.guard_data.<name>`. `reasons` maps each code it may give to its message.
+    """
+
+    id: str
+    version: str
+    mode: Mode
+    module: str
+    data: Mapping[str, JSON]
+    reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method and exact path that may be used, what it is called in policy, and how its bodies are read."""
+
+    id: str
+    policy: str
+    method: str
+    path: str
+    operation: str
+    dialect: Dialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `requests` in `per_s` seconds for each subject, with bursts up to `requests` (token bucket)."""
+
+    requests: int
+    per_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitPolicy:
+    """`subjects` as in Grant. None means that this policy does not limit that measure."""
+
+    id: str
+    version: str
+    mode: Mode
+    subjects: tuple[str, ...]
+    max_body_bytes: int | None
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionRule:
+    """`detectors` are names from `policies.detectors`, such as `payment-card`."""
+
+    id: str
+    detectors: tuple[str, ...]
+    action: RedactionAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionPolicy:
+    """Rules for answers. `operations` and `models` select; empty selects all."""
+
+    id: str
+    version: str
+    mode: Mode
+    operations: tuple[str, ...]
+    models: tuple[str, ...]
+    rules: tuple[RedactionRule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySnapshot:
+    """Everything one environment of one tenant enforces. `groups` maps a group's name to its members' ids."""
+
+    tenant: str
+    environment: str
+    groups: Mapping[str, tuple[str, ...]]
+    access: tuple[AccessPolicy, ...] = ()
+    guards: tuple[GuardPolicy, ...] = ()
+    routes: tuple[Route, ...] = ()
+    limits: tuple[LimitPolicy, ...] = ()
+    redactions: tuple[RedactionPolicy, ...] = ()
+
+    @cached_property
+    def revision(self) -> str:
+        """`sha256:` and the digest of the canonical form."""
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave. Raises ValueError for another schema, an unknown or missing member, a bad value."""
+        if raw.get("schema") != SCHEMA:
+            msg = f"the snapshot's schema is {raw.get('schema')!r}, not {SCHEMA!r}"
+            raise ValueError(msg)
+        members = _members(cls, {key: value for key, value in raw.items() if key != "schema"})
+        return cls(
+            tenant=members["tenant"],
+            environment=members["environment"],
+            groups={name: tuple(ids) for name, ids in members["groups"].items()},
+            access=tuple(
+                AccessPolicy(
+                    **_members(AccessPolicy, policy)
+                    | {
+                        "mode": Mode(policy["mode"]),
+                        "grants": tuple(
+                            Grant(**_members(Grant, grant) | {"effect": Effect(grant["effect"])})
+                            for grant in policy["grants"]
+                        ),
+                    },
+                )
+                for policy in members["access"]
+            ),
+            guards=tuple(
+                GuardPolicy(**_members(GuardPolicy, guard) | {"mode": Mode(guard["mode"])})
+                for guard in members["guards"]
+            ),
+            routes=tuple(
+                Route(**_members(Route, route) | {"dialect": Dialect(route["dialect"])}) for route in members["routes"]
+            ),
+            limits=tuple(
+                LimitPolicy(
+                    **_members(LimitPolicy, limit)
+                    | {
+                        "mode": Mode(limit["mode"]),
+                        "rate": None if limit["rate"] is None else Rate(**_members(Rate, limit["rate"])),
+                    },
+                )
+                for limit in members["limits"]
+            ),
+            redactions=tuple(
+                RedactionPolicy(
+                    **_members(RedactionPolicy, policy)
+                    | {
+                        "mode": Mode(policy["mode"]),
+                        "rules": tuple(
+                            RedactionRule(
+                                **_members(RedactionRule, rule) | {"action": RedactionAction(rule["action"])},
+                            )
+                            for rule in policy["rules"]
+                        ),
+                    },
+                )
+                for policy in members["redactions"]
+            ),
+        )
+
+
+_T = TypeVar("_T")
+
+
+def _members(of: type[_T], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `raw` with lists as tuples, once its keys are exactly the fields of the dataclass `of`."""
+    names = {item.name for item in fields(of)}  # type: ignore[arg-type]  # every caller passes a dataclass
+    if raw.keys() != names:
+        msg = f"{of.__name__} has members {sorted(raw)}, not {sorted(names)}"
+        raise ValueError(msg)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}

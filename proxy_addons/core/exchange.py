@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request and its answer on their way through the proxy: what layer and addons know of it, in one typed place.
+
+Rules: the HTTP/1.1 layer creates the Exchange before the first hook and puts it at `flow.metadata[EXCHANGE]`. The layer
+writes only the fields of its own section; each addon writes only what its section says. `policy` is set once and stays
+for the whole exchange, so that one revision decides all of it.
+
+The hooks of one exchange, in order, each at most once; the layer guarantees it:
+
+1. `requestheaders`: always, also for a head that could not be read (`fault` is set and the request is a placeholder).
+2. `request`: unless 1 set a response. The body is complete, or `fault` says why not.
+3. `responseheaders`: the upstream's head arrived. An addon may put a `StreamEnforcer` at `flow.response.stream`.
+4. `error`: the upstream failed or the client left (`fault` is set). An addon may set `flow.response` if no byte of an
+   answer was sent.
+5. `response`: always last, also for a local refusal; unless the client left before. The answer's bytes (of a stream:
+   its last bytes) leave only after this hook has returned.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from policies.contracts.codec import JSON
+from policies.contracts.decision import Decision, Reason, Verdict
+from policies.contracts.request import EvaluationRequest, Resource, Subject
+from policies.contracts.snapshot import Route
+
+if TYPE_CHECKING:
+    from proxy_addons.core.active import ActivePolicy
+
+EXCHANGE: Final = "gatehouse.exchange"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """The API key that was used: its id (public) and whose it is."""
+
+    key_id: str
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedFinding:
+    """`count` findings of one detector, by the rule that looked for them. Never the text."""
+
+    detector: str
+    policy: str
+    rule: str
+    action: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Which fields of the answer were scanned, and which were not, each with its reason."""
+
+    scanned: tuple[str, ...] = ()
+    not_scanned: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    # Written by the layer.
+    request_id: str
+    received_at: datetime
+    started_ns: int  # time.monotonic_ns() at the first byte of the head
+    fault: str | None = None  # a reason code: what the layer could not do
+    bytes_in: int = 0  # body bytes received from the client
+    bytes_out: int = 0  # body bytes sent to the client
+    upstream_started_ns: int | None = None
+    upstream_first_byte_ns: int | None = None
+
+    # Written by addons before the body is read; the layer reads at most this many bytes and sets `body-too-large`.
+    max_body_bytes: int = 0
+
+    # Written by addons, in this order.
+    trace_id: str | None = None
+    policy: "ActivePolicy | None" = None
+    credential: Credential | None = None
+    route: Route | None = None
+    resource: Resource | None = None
+    evaluation: EvaluationRequest | None = None
+    decision: Decision | None = None
+    decide_us: int = 0
+    refusal: Reason | None = None  # why the client is told no, or the stream was cut
+    verdict: Verdict | None = None
+    findings: tuple[AppliedFinding, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+    status: int | None = None  # what the client is told
+    admission_recorded: bool = False
+    terminal_recorded: bool = False
+
+    def input_for_replay(self) -> dict[str, JSON]:
+        """Return the attributes the decision was made from, for the erasable payload of the record."""
+        if self.evaluation is None:
+            return {}
+        asked = self.evaluation
+        return {
+            "action": asked.action,
+            "resource": {"type": asked.resource.type, "id": asked.resource.id},
+            "request": asked.facts.to_json(),
+            "time": asked.at.isoformat(),
+        }

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node and its workers tell each other, over one socket pair a worker: JSON objects, one a line.
+
+The node fetches and verifies once; workers load from its files. A worker acknowledges only what it enforces.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Final, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateBundle:
+    """Node to worker: load the verified bundle at `path` and enforce it. An empty `guard_socket` means embedded Rego."""
+
+    type: ClassVar[str] = "activate-bundle"
+    serial: int
+    path: str
+    guard_socket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCredentials:
+    """Node to worker: authenticate by the verified credentials document at `path` from now on."""
+
+    type: ClassVar[str] = "use-credentials"
+    epoch: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Node to worker: take no new request, finish the open ones within `deadline_s`, then exit."""
+
+    type: ClassVar[str] = "drain"
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Worker to node: the listener is open."""
+
+    type: ClassVar[str] = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcing:
+    """Worker to node: every request from now on is decided by `serial` at `revision`; or why not, in `error`."""
+
+    type: ClassVar[str] = "enforcing"
+    serial: int
+    revision: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticating:
+    """Worker to node: every request from now on is authenticated at `epoch`."""
+
+    type: ClassVar[str] = "authenticating"
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """Worker to node: the last request decided by `serial` has ended."""
+
+    type: ClassVar[str] = "released"
+    serial: int
+
+
+Message: TypeAlias = ActivateBundle | UseCredentials | Drain | Ready | Enforcing | Authenticating | Released
+
+_TYPES: Final = {
+    message.type: message
+    for message in (ActivateBundle, UseCredentials, Drain, Ready, Enforcing, Authenticating, Released)
+}
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as one line with its newline."""
+    return json.dumps({"type": message.type, **asdict(message)}).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message of one line. Raises ValueError for anything else."""
+    raw: dict[str, Any] = json.loads(line)
+    try:
+        return _TYPES[raw.pop("type")](**raw)
+    except (KeyError, TypeError) as exc:
+        msg = "not a message of this protocol"
+        raise ValueError(msg) from exc
