@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# Gatehouse: `make help` lists what there is.
+
+PYTHON ?= python3
+UV := .tools/uv/bin/uv
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+HOME_DIR := $(or $(GATEHOUSE_HOME),.gatehouse)
+# An existing OpenAI-compatible server to stand before; empty: the demonstration model on this machine, which needs torch.
+UPSTREAM ?=
+
+ifeq ($(UPSTREAM),)
+RUN_GROUPS := --group controlplane --group proxy --group inference
+else
+RUN_GROUPS := --group controlplane --group proxy
+endif
+
+export GATEHOUSE_HOME := $(HOME_DIR)
+# uv compiles the environment to bytecode once, so that every start is quick; a user's setting against writing bytecode
+# would make each start compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev opa run demo test test-deep check lint format types arch golden bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@if command -v uv >/dev/null 2>&1; then \
+	  mkdir -p .tools/uv/bin && ln -sf "$$(command -v uv)" $(UV); \
+	else \
+	  echo "Getting uv $(UV_VERSION) …"; \
+	  $(PYTHON) -m venv .tools/uv >/dev/null && .tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	fi
+
+setup: $(UV) ## Make the locked environment in .venv
+	@$(UV) sync --frozen --python $(PYTHON) --inexact --compile-bytecode --quiet $(RUN_GROUPS)
+
+setup-dev: $(UV)
+	@$(UV) sync --frozen --python $(PYTHON) --inexact --compile-bytecode --quiet --all-groups
+
+opa: setup ## Find or get an OPA server, and print where it is
+	@$(BIN)/python -m controlplane.local.opa_binary
+
+run: setup ## Start everything; Ctrl-C stops it (UPSTREAM=https://… stands before your own server)
+	@exec $(BIN)/gatehouse run $(if $(UPSTREAM),--upstream $(UPSTREAM))
+
+demo: setup-dev ## Start everything, take the tour, stop; fails at the first step that differs
+	@$(BIN)/python -m demo
+
+test: setup-dev ## Run the whole test suite
+	@$(BIN)/python -m controlplane.local.opa_binary
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python -m pytest
+
+test-deep: setup-dev ## Run the suite with many more generated examples
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest --timeout=1800
+
+check: lint types arch test ## All that CI runs: lint, types, import contracts, tests
+
+lint: setup-dev ## Ruff and spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell $$(git ls-files '*.md' '*.py' '*.yaml' 'Makefile')
+
+format: setup-dev ## Let ruff format and mend what it can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+types: setup-dev ## mypy, strict, on the four packages
+	@$(BIN)/mypy
+
+arch: setup-dev ## The import contracts
+	@$(BIN)/lint-imports
+
+golden: setup-dev ## Write what the code gives now into tests/golden and docs/reference; read the diff
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(BIN)/python -m pytest --update-golden -q
+
+bench: setup-dev ## The benchmarks whose figures are in docs/explanation/performance.md
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove the environment, tools and caches, but never GATEHOUSE_HOME
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

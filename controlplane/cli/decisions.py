@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse decisions`: ask the decision log."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import click
+
+from controlplane.cli.shared import api, codes, fails_cleanly, json_option, show_json, show_table
+
+_TAIL_INTERVAL_S: Final = 0.5
+_COLUMNS: Final = ("TIME", "SUBJECT", "ACTION", "MODEL", "OUTCOME", "VERDICT", "STATUS", "REASONS", "REQUEST")
+
+
+@click.group()
+def decisions() -> None:
+    """Query and follow the decision log. The auditor does this."""
+
+
+def filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the filters of `GET /v1/decisions`; a repeated one means either."""
+    for name, text in reversed(
+        (
+            ("subject", "Such as user:alice."),
+            ("outcome", "allow, deny or error_deny."),
+            ("reason", "A reason code."),
+            ("model", "An exact model id."),
+            ("policy", "The id of a policy that answered."),
+        ),
+    ):
+        command = click.option(f"--{name}", multiple=True, help=text)(command)
+    command = click.option("--to", help="RFC 3339 time; before it.")(command)
+    return click.option("--from", "from_", help="RFC 3339 time; at or after it.")(command)
+
+
+@decisions.command()
+@filters
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most that many.")
+@json_option
+@fails_cleanly
+def query(*, limit: int, as_json: bool, **asked: Any) -> None:
+    """Show the newest decisions, the newest last."""
+    found = api("auditor").every("/v1/decisions", _query(asked) | {"order": "desc", "limit": min(limit, 500)})
+    items = list(itertools.islice(found, limit))[::-1]
+    if as_json:
+        show_json({"items": items})
+    else:
+        show_table(_COLUMNS, map(_row, items))
+
+
+@decisions.command()
+@filters
+@json_option
+@fails_cleanly
+def tail(*, as_json: bool, **asked: Any) -> None:
+    """Show decisions as they arrive, until Ctrl-C."""
+    auditor = api("auditor")
+    last = next(auditor.every("/v1/decisions", {"order": "desc", "limit": 1}), {"log_index": -1})["log_index"]
+    while True:
+        fresh = list(_after(auditor.every("/v1/decisions", _query(asked) | {"order": "desc", "limit": 100}), last))
+        for item in reversed(fresh):
+            if as_json:
+                show_json(item)
+            else:
+                click.echo("  ".join(map(_word, _row(item))))
+        last = max([last, *(item["log_index"] for item in fresh)])
+        time.sleep(_TAIL_INTERVAL_S)
+
+
+def _after(items: Iterable[dict[str, Any]], index: int) -> Iterable[dict[str, Any]]:
+    return itertools.takewhile(lambda item: item["log_index"] > index, items)
+
+
+def _query(asked: dict[str, Any]) -> dict[str, Any]:
+    asked["from"] = asked.pop("from_")
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items() if value}
+
+
+def _row(item: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        item["time"],
+        item["subject"],
+        item["action"],
+        item["model"],
+        item["outcome"],
+        item["verdict"],
+        item["status"],
+        codes(item["reasons"]),
+        item["request_id"],
+    )
+
+
+def _word(cell: object) -> str:
+    if cell is None or cell == []:
+        return "–"
+    return ",".join(map(str, cell)) if isinstance(cell, list) else str(cell)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse policy`: check documents here, try their tests, bring them to the control plane, list what it has."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from controlplane.cli.shared import api, err, fails_cleanly, json_option, out, show_json, show_table
+from controlplane.client import ApiClient
+from policies.contracts.errors import PolicyRejected
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+paths_argument = click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+)
+
+
+@click.group()
+def policy() -> None:
+    """Check, test, apply and list policies."""
+
+
+@policy.command()
+@paths_argument
+@json_option
+def validate(paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Check the documents in PATHS (files or folders) by themselves, without a server."""
+    from policies.document.loader import load_documents  # noqa: PLC0415 # only these commands need the compiler
+
+    try:
+        documents = load_documents(_read(paths))
+    except PolicyRejected as exc:
+        _show_rejection(exc, as_json=as_json)
+        sys.exit(1)
+    if as_json:
+        show_json({"valid": True, "documents": [document.id for document in documents], "diagnostics": []})
+    else:
+        out.print(f"{len(documents)} documents are valid")
+
+
+@policy.command()
+@paths_argument
+@json_option
+def test(paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Compile the documents in PATHS as one release and run all of their tests, without a server."""
+    from controlplane.services.release_tests import test_release  # noqa: PLC0415 # as above
+
+    try:
+        results = asyncio.run(test_release(_read(paths), opa=os.environ.get("GATEHOUSE_OPA_BINARY")))
+    except PolicyRejected as exc:
+        _show_rejection(exc, as_json=as_json)
+        sys.exit(1)
+    failed = [result for result in results if not result.passed]
+    if as_json:
+        show_json(
+            {
+                "passed": len(results) - len(failed),
+                "failed": [{"policy": r.policy, "test": r.name, "problem": r.problem} for r in failed],
+            },
+        )
+    else:
+        for result in failed:
+            err.print(f"[red]failed[/] {result.policy}: {result.name}: {result.problem}", markup=True)
+        out.print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+@policy.command()
+@paths_argument
+@json_option
+@fails_cleanly
+def apply(paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Create or revise the policies in PATHS on the control plane. Nothing is enforced before a release is activated."""
+    author = api("author")
+    current = {item["id"]: item for item in author.every("/v1/policies")}
+    done = [_apply_one(author, name, source, current) for name, source in sorted(_read(paths).items())]
+    if as_json:
+        show_json({"policies": done})
+    else:
+        show_table(("POLICY", "WHAT", "REVISION"), ((item["id"], item["what"], item["revision"]) for item in done))
+
+
+@policy.command("list")
+@json_option
+@fails_cleanly
+def list_policies(*, as_json: bool) -> None:
+    """List the policies of the working set."""
+    items = list(api("author").every("/v1/policies"))
+    if as_json:
+        show_json({"items": items})
+    else:
+        show_table(
+            ("POLICY", "KIND", "VERSION", "REVISION", "AUTHOR"),
+            ((i["id"], i["kind"], i["version"], i["revision"], i["author"]) for i in items),
+        )
+
+
+def _apply_one(
+    author: ApiClient,
+    filename: str,
+    source: bytes,
+    current: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    body = {"filename": filename, "source": source.decode("utf-8", "surrogateescape")}
+    name = _id_of(source)
+    if name not in current:
+        answer = author.post("/v1/policies", body)
+        return {"id": answer.body["id"], "what": "created", "revision": answer.body["revision"]}
+    known = current[name]
+    answer = author.post(f"/v1/policies/{name}/revisions", body, if_match=known["revision"])
+    what = "unchanged" if answer.body["revision"] == known["revision"] else "revised"
+    return {"id": answer.body["id"], "what": what, "revision": answer.body["revision"]}
+
+
+def _id_of(source: bytes) -> str | None:
+    """Return the id a document states, to choose between creating and revising; the server judges the document."""
+    try:
+        document = yaml.safe_load(source)
+    except (yaml.YAMLError, ValueError):
+        return None
+    return document.get("id") if isinstance(document, dict) else None
+
+
+def _read(paths: tuple[Path, ...]) -> dict[str, bytes]:
+    files = [
+        file
+        for path in paths
+        for file in (sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES) if path.is_dir() else [path])
+    ]
+    if not files:
+        raise click.UsageError(f"no {', '.join(_SUFFIXES)} file in {', '.join(map(str, paths))}")
+    return {str(file): file.read_bytes() for file in files}
+
+
+def _show_rejection(rejection: PolicyRejected, *, as_json: bool) -> None:
+    if as_json:
+        show_json(
+            {
+                "valid": False,
+                "diagnostics": [
+                    {
+                        "code": d.code,
+                        "file": d.at.file,
+                        "line": d.at.line,
+                        "column": d.at.column,
+                        "pointer": d.at.pointer,
+                        "message": d.message,
+                        "fix": d.fix,
+                    }
+                    for d in rejection.diagnostics
+                ],
+            },
+        )
+    else:
+        for diagnostic in rejection.diagnostics:
+            err.print(str(diagnostic), markup=False)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse run`: the whole of Gatehouse on this machine, until Ctrl-C."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from controlplane.cli.shared import err, fails_cleanly, home
+from controlplane.local.opa_binary import ensure_opa
+from controlplane.local.parts import RunSettings
+from controlplane.local.runner import AlreadyRunning, run_until_stopped
+
+
+@click.command()
+@click.option("--upstream", help="Origin of an OpenAI-compatible server to stand before, instead of the demonstration.")
+@click.option(
+    "--upstream-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the API key that the upstream wants. Clients never see it.",
+)
+@click.option("--api-port", envvar="GATEHOUSE_API_PORT", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option(
+    "--proxy-port",
+    envvar="GATEHOUSE_PROXY_PORT",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Proxy worker processes; one per core unless given.")
+@click.option("--embedded-rego", is_flag=True, help="Evaluate guards in the proxy's process, without an OPA server.")
+@fails_cleanly
+def run(
+    *,
+    upstream: str | None,
+    upstream_key_file: Path | None,
+    api_port: int,
+    proxy_port: int,
+    workers: int | None,
+    embedded_rego: bool,
+) -> None:
+    """Start the control plane, OPA, the proxy and an inference server; stop them in order on Ctrl-C."""
+    found = None if embedded_rego else ensure_opa(Path(".tools"), announce=err.print)
+    if found is None:
+        err.print(
+            "Guards are evaluated by the [bold]embedded Rego engine[/], not by an OPA server"
+            + (", as asked." if embedded_rego else ": none was found and none could be got here."),
+        )
+    settings = RunSettings(
+        home=home(),
+        api_port=api_port,
+        proxy_port=proxy_port,
+        upstream=upstream,
+        upstream_key_file=upstream_key_file,
+        opa=found.path if found else None,
+        workers=workers,
+    )
+    try:
+        asyncio.run(run_until_stopped(settings, announce=err.print))
+    except AlreadyRunning as exc:
+        raise click.ClickException(str(exc)) from exc

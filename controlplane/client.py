@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A caller's side of the REST API, for the command line and for scripts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+# A release compiles every policy and runs its tests; nothing else takes a second.
+_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: its JSON body (None where there is none) and its strong ETag without quotes, if any."""
+
+    body: Any
+    etag: str
+
+
+class ApiError(Exception):
+    """The API refused. `problem` is the RFC 9457 document; `lines` says the same for people, a line each."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.problem = dict(problem)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        head = f"{self.problem.get('title', 'The request failed')} ({self.status})"
+        detail = self.problem.get("detail")
+        return [f"{head}: {detail}" if detail else head, *map(_line, self.problem.get("errors", []))]
+
+
+class ApiUnreachable(Exception):
+    """No control plane answers at the address."""
+
+
+class ApiClient:
+    """Calls the API at origin `url` with a bearer `token`."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_S,
+            # A proxy from the environment would be shown the token.
+            trust_env=False,
+        )
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Answer:
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Answer:
+        return self._call("POST", path, json=body or {}, headers=_if_match(if_match))
+
+    def delete(self, path: str, *, if_match: str | None = None) -> Answer:
+        return self._call("DELETE", path, headers=_if_match(if_match))
+
+    def every(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the items of all pages."""
+        asked = dict(query or {})
+        while True:
+            page = self.get(path, asked).body
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            asked["cursor"] = page["next_cursor"]
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Answer:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as exc:
+            raise ApiUnreachable(f"no control plane answers at {self._url} ({type(exc).__name__})") from exc
+        if answer.is_error:
+            raise ApiError(answer.status_code, _problem(answer))
+        return Answer(
+            body=answer.json() if answer.content else None,
+            etag=answer.headers.get("ETag", "").strip('"'),
+        )
+
+
+def _if_match(etag: str | None) -> dict[str, str]:
+    return {} if etag is None else {"If-Match": f'"{etag}"'}
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = None
+    return problem if isinstance(problem, dict) else {"title": answer.reason_phrase or "The request failed"}
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    place = error.get("file") or error.get("policy") or error.get("pointer") or ""
+    if error.get("line"):
+        place = f"{place}:{error['line']}:{error.get('column', 1)}"
+    what = error.get("message") or error.get("detail") or ""
+    return " ".join(filter(None, (f"{place}:" if place else "", error.get("code", ""), what, error.get("fix", ""))))

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of one Gatehouse on one machine: which command each is, with which settings, and when it is healthy."""
+
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from controlplane.local.home import Home
+from controlplane.local.materials import SIGNING_KEY_ID
+
+MODELS: Final = ("parrot", "parrot-restricted")
+
+# A part answers its health question within microseconds when it is well; longer means that it is not.
+_HEALTH_TIMEOUT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What `gatehouse run` was asked for. `upstream` is an origin; None stands for the demonstration model here."""
+
+    home: Home
+    api_port: int
+    proxy_port: int
+    upstream: str | None
+    upstream_key_file: Path | None
+    opa: Path | None
+    workers: int | None
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def proxy_url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One process to keep running. `is_healthy` never raises and blocks for at most a few seconds."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    address: str
+    is_healthy: Callable[[], bool]
+    # A part that drains (the proxy finishes streams and ships its spool) is given that long after SIGTERM.
+    stop_deadline_s: float = 10.0
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now. The part binds it a moment later; a clash shows as a failed start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def control_plane(settings: RunSettings) -> Part:
+    home = settings.home
+    environment = {
+        "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
+        "GATEHOUSE_API_HOST": "127.0.0.1",
+        "GATEHOUSE_API_PORT": str(settings.api_port),
+        "GATEHOUSE_API_URL": settings.api_url,
+        "GATEHOUSE_SIGNING_KEY_FILE": str(home.keys / "bundle-signing.pem"),
+        "GATEHOUSE_KEY_PEPPER_FILE": str(home.keys / "key-pepper"),
+        "GATEHOUSE_PSEUDONYM_KEY_FILE": str(home.keys / "pseudonym-key"),
+        "GATEHOUSE_GUARD_ENGINE": "embedded" if settings.opa is None else "opa",
+    }
+    if settings.opa is not None:
+        environment["GATEHOUSE_OPA_BINARY"] = str(settings.opa)
+    return Part(
+        name="controlplane",
+        argv=(sys.executable, "-m", "controlplane"),
+        environment=environment,
+        address=settings.api_url,
+        is_healthy=lambda: _answers_200(f"{settings.api_url}/readyz"),
+    )
+
+
+def opa(settings: RunSettings) -> Part:
+    home = settings.home
+    return Part(
+        name="opa",
+        argv=(sys.executable, "-m", "proxy_addons.opa_pool"),
+        environment={
+            "GATEHOUSE_NODE_DIR": str(home.node),
+            "GATEHOUSE_OPA_BINARY": str(settings.opa),
+            "GATEHOUSE_BUNDLE_KEY_FILE": str(home.keys / "bundle-signing.pub.pem"),
+            "GATEHOUSE_BUNDLE_KEY_ID": SIGNING_KEY_ID,
+        },
+        address=f"unix:{home.node / 'opa'}",
+        # Whether OPA answers for the policy in force is the proxy's own readiness question.
+        is_healthy=lambda: True,
+    )
+
+
+def inference(settings: RunSettings, *, port: int) -> Part:
+    home = settings.home
+    names = [argument for model in MODELS for argument in ("--name", model)]
+    return Part(
+        name="inference",
+        argv=(
+            *(sys.executable, "-m", "inference", "serve", "--model-dir", str(home.parrot), *names),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--tls-cert", str(home.ca / "inference.pem"), "--tls-key", str(home.ca / "inference.key")),
+            *("--client-ca", str(home.ca / "ca.pem")),
+        ),
+        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
+        address=f"https://127.0.0.1:{port}",
+        is_healthy=lambda: _answers_200(f"https://127.0.0.1:{port}/readyz", home),
+    )
+
+
+def proxy(settings: RunSettings, *, upstream: str, health_port: int) -> Part:
+    home = settings.home
+    environment = {
+        "GATEHOUSE_NODE_DIR": str(home.node),
+        "GATEHOUSE_NODE_ID": "local",
+        "GATEHOUSE_PROXY_HOST": "127.0.0.1",
+        "GATEHOUSE_PROXY_PORT": str(settings.proxy_port),
+        "GATEHOUSE_HEALTH_PORT": str(health_port),
+        "GATEHOUSE_API_URL": settings.api_url,
+        "GATEHOUSE_AGENT_TOKEN_FILE": str(home.keys / "agent-token"),
+        "GATEHOUSE_BUNDLE_KEY_FILE": str(home.keys / "bundle-signing.pub.pem"),
+        "GATEHOUSE_BUNDLE_KEY_ID": SIGNING_KEY_ID,
+        "GATEHOUSE_KEY_PEPPER_FILE": str(home.keys / "key-pepper"),
+        "GATEHOUSE_PSEUDONYM_KEY_FILE": str(home.keys / "pseudonym-key"),
+        "GATEHOUSE_GUARD_ENGINE": "embedded" if settings.opa is None else "opa",
+        "GATEHOUSE_UPSTREAM_URL": upstream,
+    }
+    if settings.upstream is None:
+        environment |= {
+            "GATEHOUSE_UPSTREAM_CA_FILE": str(home.ca / "ca.pem"),
+            "GATEHOUSE_UPSTREAM_CERT_FILE": str(home.ca / "proxy.pem"),
+            "GATEHOUSE_UPSTREAM_KEY_FILE": str(home.ca / "proxy.key"),
+        }
+    if settings.upstream_key_file is not None:
+        environment["GATEHOUSE_UPSTREAM_API_KEY_FILE"] = str(settings.upstream_key_file)
+    if settings.workers is not None:
+        environment["GATEHOUSE_WORKERS"] = str(settings.workers)
+    return Part(
+        name="proxy",
+        argv=(sys.executable, "-m", "proxy_addons"),
+        environment=environment,
+        address=settings.proxy_url,
+        is_healthy=lambda: _answers_200(f"http://127.0.0.1:{health_port}/readyz"),
+        stop_deadline_s=25.0,
+    )
+
+
+def _answers_200(url: str, home: Home | None = None) -> bool:
+    verify: ssl.SSLContext | bool = False
+    if home is not None:
+        verify = ssl.create_default_context(cafile=home.ca / "ca.pem")
+        verify.load_cert_chain(home.ca / "proxy.pem", home.ca / "proxy.key")
+    try:
+        answer = httpx.get(url, timeout=_HEALTH_TIMEOUT_S, trust_env=False, verify=verify)
+    except (httpx.HTTPError, OSError):
+        return False
+    return answer.status_code == httpx.codes.OK
