@@ -80,7 +80,7 @@ def test(paths: tuple[Path, ...], *, as_json: bool) -> None:
 @json_option
 @fails_cleanly
 def apply(paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Create or revise the policies in PATHS on the control plane. Nothing is enforced before a release is activated."""
+    """Create or revise the policies in PATHS on the control plane. Only an activated release is enforced."""
     author = api("author")
     current = {item["id"]: item for item in author.every("/v1/policies")}
     done = [_apply_one(author, name, source, current) for name, source in sorted(_read(paths).items())]
@@ -113,10 +113,10 @@ def _apply_one(
 ) -> dict[str, str]:
     body = {"filename": filename, "source": source.decode("utf-8", "surrogateescape")}
     name = _id_of(source)
-    if name not in current:
+    known = current.get(name) if name else None
+    if known is None:
         answer = author.post("/v1/policies", body)
         return {"id": answer.body["id"], "what": "created", "revision": answer.body["revision"]}
-    known = current[name]
     answer = author.post(f"/v1/policies/{name}/revisions", body, if_match=known["revision"])
     what = "unchanged" if answer.body["revision"] == known["revision"] else "revised"
     return {"id": answer.body["id"], "what": what, "revision": answer.body["revision"]}
