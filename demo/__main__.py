@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: start everything as `make run` does, take the tour, stop. Exits non-zero at the first step that differs."""
+"""`make demo`: start everything as `make run` does, take the tour, stop. A step that differs ends it, non-zero."""
 
 import asyncio
 import os
