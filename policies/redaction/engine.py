@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The redaction policies of a snapshot, ready to be asked which rules hold for an answer.
+
+Rules: a policy in mode `enforce` changes an answer only where the decision obliges it (`Redact`); one in mode `warn` or
+`observe` never changes an answer, obliged or not, and counts what it finds. Where rules of several policies name one
+detector, `block` wins, then the order of the policies.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from policies.contracts.decision import Mode
+from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
+from policies.detectors.registry import DETECTOR_NAMES, DETECTORS
+from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount
+from policies.redaction.rules import ActiveRules, RedactedText
+from policies.redaction.stream import DetectorRules, StreamRedactor
+
+__all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Redaction", "StreamRedactor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Every redaction policy of one snapshot. Built once, immutable."""
+
+    policies: tuple[RedactionPolicy, ...]
+
+    @classmethod
+    def of(cls, policies: Sequence[RedactionPolicy]) -> Self:
+        """Return the redaction of these policies. Raises ValueError for a detector that there is not."""
+        named = {detector for policy in policies for rule in policy.rules for detector in rule.detectors}
+        if unknown := named.difference(DETECTOR_NAMES):
+            raise ValueError(f"no such detector: {', '.join(sorted(unknown))}; there are {', '.join(DETECTOR_NAMES)}")
+        return cls(tuple(policies))
+
+    def applicable(self, *, operation: str, model: str | None) -> tuple[str, ...]:
+        """Return the ids of the policies in mode `enforce` that select answers of this operation and model."""
+        return tuple(
+            policy.id
+            for policy in self.policies
+            if policy.mode is Mode.ENFORCE and _selects(policy, operation=operation, model=model)
+        )
+
+    def rules_for(
+        self,
+        obliged: Collection[str],
+        *,
+        operation: str | None = None,
+        model: str | None = None,
+    ) -> ActiveRules:
+        """Return the rules of the policies in `obliged`, and those that only look.
+
+        Policies in mode `warn` and `observe` look at every answer they select, and at every answer if no `operation`
+        is given. Raises LookupError where `obliged` names a policy that there is not: the obligation cannot be met.
+        """
+        if unknown := set(obliged).difference(policy.id for policy in self.policies):
+            raise LookupError(f"no such redaction policy: {', '.join(sorted(unknown))}")
+        enforced = [policy for policy in self.policies if policy.mode is Mode.ENFORCE and policy.id in obliged]
+        looking = [
+            policy
+            for policy in self.policies
+            if policy.mode is not Mode.ENFORCE
+            and (operation is None or _selects(policy, operation=operation, model=model))
+        ]
+        by_detector = []
+        for detector in DETECTORS:
+            changing = _rules(enforced, detector.name)
+            blocking = [rule for rule in changing if rule.action == RedactionAction.BLOCK]
+            deciding = next(iter(blocking or changing), None)
+            observing = tuple(_rules(looking, detector.name))
+            if deciding or observing:
+                by_detector.append(DetectorRules(detector=detector, deciding=deciding, observing=observing))
+        return ActiveRules(tuple(by_detector))
+
+    def text(self, *, operation: str, model: str | None, text: str) -> RedactedText:
+        """Return what would leave of `text` as an answer of this operation and model."""
+        obliged = self.applicable(operation=operation, model=model)
+        return self.rules_for(obliged, operation=operation, model=model).text(text)
+
+
+def _selects(policy: RedactionPolicy, *, operation: str, model: str | None) -> bool:
+    return _selected(policy.operations, operation) and _selected(policy.models, model)
+
+
+def _selected(listed: tuple[str, ...], value: str | None) -> bool:
+    return not listed or value in listed or "*" in listed
+
+
+def _rules(policies: Sequence[RedactionPolicy], detector: str) -> list[AppliedRule]:
+    return [
+        AppliedRule(detector=detector, policy=policy.id, rule=rule.id, action=_action(policy, rule))
+        for policy in policies
+        for rule in policy.rules
+        if detector in rule.detectors
+    ]
+
+
+def _action(policy: RedactionPolicy, rule: RedactionRule) -> str:
+    return str(rule.action) if policy.mode is Mode.ENFORCE else str(policy.mode)
