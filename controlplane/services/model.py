@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the control plane keeps, as frozen values. Times are aware UTC; `tenant` is a member of everything kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from policies.contracts.codec import JSON
+
+DEFAULT_TENANT = "default"
+DEFAULT_ENVIRONMENT = "production"
+DEFAULT_POLICY_SET = "default"
+
+ItemT = TypeVar("ItemT")
+
+
+class Role(StrEnum):
+    """What a principal is for. `authz/policy.csv` says what each may do."""
+
+    ADMIN = "admin"
+    AUTHOR = "author"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[ItemT]):
+    """Some items in their order, and the key after which the next page begins; None where there is no more."""
+
+    items: tuple[ItemT, ...]
+    next_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who uses the API: one role each. The token itself is never kept, only its hash."""
+
+    tenant: str
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy of the working set. `revision` is the current one."""
+
+    tenant: str
+    id: str
+    revision: str
+    filename: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRevision:
+    """Immutable, named by the digest of its source."""
+
+    tenant: str
+    policy: str
+    revision: str
+    filename: str
+    source: bytes
+    author: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTestResult:
+    """What one test of one policy gave when the release was made. `problem` is empty where it passed."""
+
+    policy: str
+    name: str
+    passed: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Pinned revisions, compiled. `revision` names the content of the snapshot, `id` the act of releasing it."""
+
+    tenant: str
+    environment: str
+    id: str
+    policy_set: str
+    revision: str
+    policies: tuple[tuple[str, str], ...]
+    tests: tuple[PolicyTestResult, ...]
+    snapshot: bytes
+    description: str
+    author: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where releases are put to work. `serial` is 0 before the first activation; `epoch` counts credential changes."""
+
+    tenant: str
+    id: str
+    serial: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """A release put to work at a serial. `active_at` is when every live worker was first seen to enforce it."""
+
+    tenant: str
+    environment: str
+    id: str
+    serial: int
+    release: str
+    revision: str
+    etag: str
+    by: str
+    created_at: datetime
+    active_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Bytes that a feed serves under a strong ETag (without its quotes)."""
+
+    etag: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key that the data plane accepts. `hash` is keyed; the key itself was shown once and is not kept."""
+
+    tenant: str
+    environment: str
+    id: str
+    subject: str
+    hash: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """One worker slot of a node: what it enforces, or why not."""
+
+    slot: str
+    pid: int | None
+    serial: int
+    revision: str | None
+    epoch: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedBundle:
+    code: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStatus:
+    depth_records: int
+    oldest_s: int
+    shipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A proxy node as it last reported itself. `reported_by` is the principal that first did; nobody else may."""
+
+    tenant: str
+    environment: str
+    id: str
+    version: str
+    guard_engine: str
+    workers: tuple[WorkerStatus, ...]
+    spool: SpoolStatus | None
+    rejected_bundle: RejectedBundle | None
+    reported_by: str
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminEvent:
+    """Who changed what in the control plane. `detail` holds identifiers, never sources, tokens or keys."""
+
+    tenant: str
+    seq: int
+    at: datetime
+    principal: str
+    role: str
+    action: str
+    target: str
+    detail: dict[str, JSON]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the use cases need of a store. `tests/contract/test_store_contract.py` holds every database to it.
+
+Rules: everything asked within one `write()` is stored together or not at all, and is durable when the block has ended.
+Writers of one store never interleave in a way that gives a serial, an epoch or a log index twice. A `read()` sees one
+state. Lists are in the order of their key and begin after `after`.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from controlplane.services.model import (
+    Activation,
+    AdminEvent,
+    Agent,
+    ApiKey,
+    Artifact,
+    Environment,
+    Page,
+    Policy,
+    PolicyRevision,
+    Principal,
+    Release,
+)
+from controlplane.services.records import (
+    DecisionFilter,
+    Ingested,
+    LoggedDecision,
+    LoggedRecord,
+    QuarantinedLine,
+    ReceivedRecord,
+)
+
+
+class Principals(Protocol):
+    def by_token_hash(self, token_hash: str) -> Principal | None: ...
+    def by_id(self, tenant: str, principal_id: str) -> Principal | None: ...
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Principal]: ...
+    def put(self, principal: Principal, *, token_hash: str) -> None:
+        """Add the principal, or give the one of that id this name, role and token."""
+
+    def remove(self, tenant: str, principal_id: str) -> None: ...
+    def count_of_role(self, tenant: str, role: str) -> int: ...
+
+
+class Policies(Protocol):
+    def get(self, tenant: str, policy_id: str) -> Policy | None: ...
+    def lock(self, tenant: str, policy_id: str) -> Policy | None:
+        """As `get`, and nobody else changes the policy until the transaction ends."""
+
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Policy]: ...
+    def current(self, tenant: str) -> tuple[Policy, ...]: ...
+    def add(self, policy: Policy) -> bool:
+        """Put the policy into the working set. False, and nothing changed, where it is in it."""
+
+    def set_revision(self, policy: Policy) -> None: ...
+    def remove(self, tenant: str, policy_id: str, *, at: datetime) -> None:
+        """Take it out of the working set; its revisions stay."""
+
+    def add_revision(self, revision: PolicyRevision) -> None:
+        """Keep the revision; one of the same content is there once."""
+
+    def revision(self, tenant: str, policy_id: str, revision: str) -> PolicyRevision | None: ...
+    def revisions(self, tenant: str, policy_id: str, *, after: str | None, limit: int) -> Page[PolicyRevision]: ...
+
+
+class Releases(Protocol):
+    def add(self, release: Release) -> None: ...
+    def get(self, tenant: str, release_id: str) -> Release | None: ...
+    def page(self, tenant: str, policy_set: str, *, after: str | None, limit: int) -> Page[Release]: ...
+
+
+class Environments(Protocol):
+    def ensure(self, tenant: str, environment: str) -> None: ...
+    def get(self, tenant: str, environment: str) -> Environment | None: ...
+    def lock(self, tenant: str, environment: str) -> Environment | None:
+        """As `get`, and nobody else takes a serial or an epoch of it until the transaction ends."""
+
+    def all(self, tenant: str) -> tuple[Environment, ...]: ...
+    def heads(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return serial and epoch of every (tenant, environment): what the feeds watch."""
+
+    def set_serial(self, tenant: str, environment: str, serial: int) -> None: ...
+    def set_credentials(self, tenant: str, environment: str, epoch: int, document: Artifact) -> None: ...
+    def credentials(self, tenant: str, environment: str) -> Artifact | None: ...
+
+
+class Activations(Protocol):
+    def add(self, activation: Activation, bundle: Artifact) -> None: ...
+    def get(self, tenant: str, activation_id: str) -> Activation | None: ...
+    def at_serial(self, tenant: str, environment: str, serial: int) -> Activation | None: ...
+    def bundle(self, tenant: str, environment: str, serial: int) -> Artifact | None: ...
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Activation]: ...
+    def set_active(self, tenant: str, activation_id: str, at: datetime) -> None: ...
+
+
+class ApiKeys(Protocol):
+    def add(self, key: ApiKey) -> None: ...
+    def get(self, tenant: str, key_id: str) -> ApiKey | None: ...
+    def of_environment(self, tenant: str, environment: str) -> tuple[ApiKey, ...]: ...
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[ApiKey]: ...
+    def revoke(self, tenant: str, key_id: str, at: datetime) -> None: ...
+
+
+class Agents(Protocol):
+    def get(self, tenant: str, environment: str, agent_id: str) -> Agent | None: ...
+    def put(self, agent: Agent) -> None: ...
+    def of_environment(self, tenant: str, environment: str) -> tuple[Agent, ...]: ...
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Agent]: ...
+
+
+class DecisionLog(Protocol):
+    def append(
+        self,
+        tenant: str,
+        records: Sequence[ReceivedRecord],
+        quarantined: Sequence[QuarantinedLine],
+        *,
+        at: datetime,
+    ) -> Ingested:
+        """Append what was not stored before at the next dense indexes, and keep the decisions by request up to date."""
+
+    def size(self, tenant: str) -> int: ...
+    def find(
+        self,
+        tenant: str,
+        wanted: DecisionFilter,
+        *,
+        after: int | None,
+        as_of: int,
+        descending: bool,
+        limit: int,
+    ) -> tuple[LoggedDecision, ...]:
+        """Return decisions whose first record has an index below `as_of`, by that index, at most `limit`."""
+
+    def by_request(self, tenant: str, request_id: str) -> LoggedDecision | None: ...
+    def request_of(self, tenant: str, record_id: str) -> str | None: ...
+    def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]: ...
+
+
+class AdminEvents(Protocol):
+    def add(self, event: AdminEvent) -> None:
+        """Append the event; its `seq` is given by the store."""
+
+    def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
+
+
+class Session(Protocol):
+    """One transaction's view of the store."""
+
+    @property
+    def principals(self) -> Principals: ...
+    @property
+    def policies(self) -> Policies: ...
+    @property
+    def releases(self) -> Releases: ...
+    @property
+    def environments(self) -> Environments: ...
+    @property
+    def activations(self) -> Activations: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
+    @property
+    def agents(self) -> Agents: ...
+    @property
+    def decisions(self) -> DecisionLog: ...
+    @property
+    def admin_events(self) -> AdminEvents: ...
+
+
+class Store(Protocol):
+    def read(self) -> AbstractContextManager[Session]: ...
+    def write(self) -> AbstractContextManager[Session]: ...

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log of decision records: appended at dense indexes, each record once however often it is sent.
+
+Theory: the row of `log_heads` is locked first, so that one append at a time sees what is stored and takes indexes.
+A record is known by (source, boot, sequence number). The same three with another content is not a repetition: it goes
+into quarantine, so that a source that lies or was cloned is seen.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select, update
+
+from controlplane.services.records import (
+    DecisionFilter,
+    Ingested,
+    LoggedDecision,
+    LoggedRecord,
+    QuarantinedLine,
+    ReceivedRecord,
+)
+from controlplane.store.decision_query import decisions_like
+from controlplane.store.projection import project
+from controlplane.store.tables import decisions, log_heads, payloads, quarantine, records
+
+SEQUENCE_CONFLICT: Final = "sequence-conflict"
+
+
+class SqlDecisionLog:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(
+        self,
+        tenant: str,
+        received: Sequence[ReceivedRecord],
+        quarantined: Sequence[QuarantinedLine],
+        *,
+        at: datetime,
+    ) -> Ingested:
+        size = self._lock_head(tenant)
+        fresh, duplicates, conflicting = self._sort_out(tenant, received)
+        numbered = list(enumerate(fresh, start=size))
+        if numbered:
+            self._connection.execute(insert(records), [_row(index, record, at) for index, record in numbered])
+            self._connection.execute(
+                insert(payloads),
+                [{"tenant": tenant, "log_index": index, "content": record.payload} for index, record in numbered],
+            )
+            project(self._connection, tenant, numbered)
+            self._connection.execute(
+                update(log_heads).where(log_heads.c.tenant == tenant).values(size=size + len(numbered)),
+            )
+        put_aside = [*quarantined, *conflicting]
+        self._put_aside(tenant, put_aside, at)
+        return Ingested(stored=len(fresh), duplicates=duplicates, quarantined=len(put_aside))
+
+    def size(self, tenant: str) -> int:
+        found = self._connection.execute(select(log_heads.c.size).where(log_heads.c.tenant == tenant))
+        return int(found.scalar_one_or_none() or 0)
+
+    def find(
+        self,
+        tenant: str,
+        wanted: DecisionFilter,
+        *,
+        after: int | None,
+        as_of: int,
+        descending: bool,
+        limit: int,
+    ) -> tuple[LoggedDecision, ...]:
+        query = decisions_like(tenant, wanted).where(decisions.c.log_index < as_of).limit(limit)
+        column = decisions.c.log_index
+        query = query.order_by(column.desc() if descending else column)
+        if after is not None:
+            query = query.where(column < after if descending else column > after)
+        return self._with_records(tenant, self._connection.execute(query).all())
+
+    def by_request(self, tenant: str, request_id: str) -> LoggedDecision | None:
+        found = self._with_records(
+            tenant,
+            self._connection.execute(
+                decisions_like(tenant, DecisionFilter(request_ids=(request_id,))),
+            ).all(),
+        )
+        return found[0] if found else None
+
+    def request_of(self, tenant: str, record_id: str) -> str | None:
+        query = select(records.c.request_id).where(records.c.tenant == tenant, records.c.record_id == record_id)
+        found = self._connection.execute(query.order_by(records.c.log_index).limit(1)).scalar_one_or_none()
+        return None if found is None else str(found)
+
+    def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]:
+        query = _with_payloads(tenant).where(records.c.request_id == request_id).order_by(records.c.log_index)
+        return tuple(map(_logged, self._connection.execute(query)))
+
+    def _lock_head(self, tenant: str) -> int:
+        query = select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update()
+        size = self._connection.execute(query).scalar_one_or_none()
+        if size is None:
+            self._connection.execute(insert(log_heads).values(tenant=tenant, size=0))
+            return 0
+        return int(size)
+
+    def _sort_out(
+        self,
+        tenant: str,
+        received: Sequence[ReceivedRecord],
+    ) -> tuple[list[ReceivedRecord], int, list[QuarantinedLine]]:
+        """Return what is new, how many are repetitions, and what claims the place of another record."""
+        known = self._stored_digests(tenant, received)
+        fresh: list[ReceivedRecord] = []
+        conflicting: list[QuarantinedLine] = []
+        duplicates = 0
+        for record in received:
+            key = (record.source_id, record.boot_id, record.seq)
+            stored = known.get(key)
+            if stored is None:
+                known[key] = record.envelope_digest
+                fresh.append(record)
+            elif stored == record.envelope_digest:
+                duplicates += 1
+            else:
+                conflicting.append(
+                    QuarantinedLine(
+                        tenant=tenant,
+                        reason=SEQUENCE_CONFLICT,
+                        digest=record.envelope_digest,
+                        line=record.envelope,
+                    ),
+                )
+        return fresh, duplicates, conflicting
+
+    def _stored_digests(
+        self,
+        tenant: str,
+        received: Sequence[ReceivedRecord],
+    ) -> dict[tuple[str, str, int], str]:
+        by_boot: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for record in received:
+            by_boot[record.source_id, record.boot_id].append(record.seq)
+        known: dict[tuple[str, str, int], str] = {}
+        for (source_id, boot_id), numbers in by_boot.items():
+            rows = self._connection.execute(
+                select(records.c.seq, records.c.envelope_digest).where(
+                    records.c.tenant == tenant,
+                    records.c.source_id == source_id,
+                    records.c.boot_id == boot_id,
+                    records.c.seq.in_(numbers),
+                ),
+            )
+            known |= {(source_id, boot_id, row.seq): row.envelope_digest for row in rows}
+        return known
+
+    def _put_aside(self, tenant: str, lines: Sequence[QuarantinedLine], at: datetime) -> None:
+        by_digest = {line.digest: line for line in lines}
+        if not by_digest:
+            return
+        # A line that is sent again is not kept again: its digest is its key.
+        stored = set(
+            self._connection.execute(
+                select(quarantine.c.digest).where(
+                    quarantine.c.tenant == tenant,
+                    quarantine.c.digest.in_(list(by_digest)),
+                ),
+            ).scalars(),
+        )
+        rows = [
+            {"tenant": tenant, "digest": digest, "reason": line.reason, "line": line.line, "received_at": at}
+            for digest, line in by_digest.items()
+            if digest not in stored
+        ]
+        if rows:
+            self._connection.execute(insert(quarantine), rows)
+
+    def _with_records(self, tenant: str, rows: Sequence[Any]) -> tuple[LoggedDecision, ...]:
+        indexes = {index for row in rows for index in (row.admission_index, row.terminal_index) if index is not None}
+        query = _with_payloads(tenant).where(records.c.log_index.in_(indexes))
+        by_index = {row.log_index: _logged(row) for row in self._connection.execute(query)}
+        return tuple(
+            LoggedDecision(
+                request_id=row.request_id,
+                log_index=row.log_index,
+                admission=by_index.get(row.admission_index),
+                terminal=by_index.get(row.terminal_index),
+            )
+            for row in rows
+        )
+
+
+def _row(index: int, record: ReceivedRecord, at: datetime) -> dict[str, Any]:
+    return {
+        "tenant": record.tenant,
+        "log_index": index,
+        "environment": record.environment,
+        "source_id": record.source_id,
+        "boot_id": record.boot_id,
+        "seq": record.seq,
+        "record_id": record.record_id,
+        "request_id": record.request_id,
+        "kind": record.kind,
+        "received_at": at,
+        "envelope": record.envelope,
+        "envelope_digest": record.envelope_digest,
+    }
+
+
+def _with_payloads(tenant: str) -> Any:
+    return (
+        select(records.c.log_index, records.c.received_at, records.c.envelope, payloads.c.content)
+        .outerjoin(
+            payloads,
+            (payloads.c.tenant == records.c.tenant) & (payloads.c.log_index == records.c.log_index),
+        )
+        .where(records.c.tenant == tenant)
+    )
+
+
+def _logged(row: Any) -> LoggedRecord:
+    return LoggedRecord(
+        log_index=row.log_index,
+        received_at=row.received_at,
+        envelope=bytes(row.envelope),
+        payload=None if row.content is None else bytes(row.content),
+    )

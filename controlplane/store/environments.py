@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Environments: the serial in force, the credentials' epoch, and the credentials document of that epoch."""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from controlplane.services.model import Artifact, Environment
+from controlplane.store.tables import environments
+
+_COLUMNS = (environments.c.tenant, environments.c.id, environments.c.serial, environments.c.epoch)
+
+
+class SqlEnvironments:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ensure(self, tenant: str, environment: str) -> None:
+        if self.get(tenant, environment) is None:
+            self._connection.execute(
+                insert(environments).values(
+                    tenant=tenant,
+                    id=environment,
+                    serial=0,
+                    epoch=0,
+                    credentials_etag="",
+                    credentials=b"",
+                ),
+            )
+
+    def get(self, tenant: str, environment: str) -> Environment | None:
+        query = select(*_COLUMNS).where(environments.c.tenant == tenant, environments.c.id == environment)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _environment(row)
+
+    def lock(self, tenant: str, environment: str) -> Environment | None:
+        query = select(*_COLUMNS).where(environments.c.tenant == tenant, environments.c.id == environment)
+        row = self._connection.execute(query.with_for_update()).one_or_none()
+        return None if row is None else _environment(row)
+
+    def all(self, tenant: str) -> tuple[Environment, ...]:
+        query = select(*_COLUMNS).where(environments.c.tenant == tenant).order_by(environments.c.id)
+        return tuple(map(_environment, self._connection.execute(query)))
+
+    def heads(self) -> dict[tuple[str, str], tuple[int, int]]:
+        rows = self._connection.execute(select(*_COLUMNS))
+        return {(row.tenant, row.id): (row.serial, row.epoch) for row in rows}
+
+    def set_serial(self, tenant: str, environment: str, serial: int) -> None:
+        self._set(tenant, environment, serial=serial)
+
+    def set_credentials(self, tenant: str, environment: str, epoch: int, document: Artifact) -> None:
+        self._set(tenant, environment, epoch=epoch, credentials_etag=document.etag, credentials=document.content)
+
+    def credentials(self, tenant: str, environment: str) -> Artifact | None:
+        query = select(environments.c.credentials_etag, environments.c.credentials).where(
+            environments.c.tenant == tenant,
+            environments.c.id == environment,
+            environments.c.epoch > 0,
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else Artifact(etag=row.credentials_etag, content=bytes(row.credentials))
+
+    def _set(self, tenant: str, environment: str, **values: object) -> None:
+        self._connection.execute(
+            update(environments)
+            .where(environments.c.tenant == tenant, environments.c.id == environment)
+            .values(**values),
+        )
+
+
+def _environment(row: Any) -> Environment:
+    return Environment(tenant=row.tenant, id=row.id, serial=row.serial, epoch=row.epoch)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring a database to the newest schema, and refuse to work on any other."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from controlplane.store.engine import WRITES
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SchemaOutdated(Exception):
+    """The database's schema is not the one this program works on."""
+
+
+def migrate(engine: Engine) -> None:
+    """Run every migration the database has not seen, in one transaction."""
+    config = _config()
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check_schema(engine: Engine) -> None:
+    """Raise SchemaOutdated unless the database is at the newest migration."""
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != wanted:
+        raise SchemaOutdated(
+            f"the database is at schema {found or 'none'}, this program needs {wanted}: "
+            "run 'python -m controlplane init'",
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config

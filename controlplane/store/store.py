@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store over a database: one transaction, one session with a part for each kind of thing that is kept."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from controlplane.services.errors import StoreUnavailable
+from controlplane.store.activations import SqlActivations
+from controlplane.store.admin_events import SqlAdminEvents
+from controlplane.store.agents import SqlAgents
+from controlplane.store.api_keys import SqlApiKeys
+from controlplane.store.decision_log import SqlDecisionLog
+from controlplane.store.engine import WRITES
+from controlplane.store.environments import SqlEnvironments
+from controlplane.store.policies import SqlPolicies
+from controlplane.store.principals import SqlPrincipals
+from controlplane.store.releases import SqlReleases
+
+
+class SqlSession:
+    """One transaction's view of the store (`controlplane.services.ports.Session`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.principals = SqlPrincipals(connection)
+        self.policies = SqlPolicies(connection)
+        self.releases = SqlReleases(connection)
+        self.environments = SqlEnvironments(connection)
+        self.activations = SqlActivations(connection)
+        self.api_keys = SqlApiKeys(connection)
+        self.agents = SqlAgents(connection)
+        self.decisions = SqlDecisionLog(connection)
+        self.admin_events = SqlAdminEvents(connection)
+
+
+class SqlStore:
+    """The store over `engine` (`controlplane.services.ports.Store`). Safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[SqlSession]:
+        with self._transaction(writes=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[SqlSession]:
+        with self._transaction(writes=True) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[SqlSession]:
+        try:
+            with self._engine.connect() as plain:
+                connection = plain.execution_options(**{WRITES: writes})
+                with connection.begin():
+                    yield SqlSession(connection)
+        except IntegrityError as exc:
+            # Two writers added the same thing at once: the second one will find it there when it asks again.
+            raise StoreUnavailable("another change came in between") from exc
+        except (OperationalError, PoolTimeout) as exc:
+            # Locked, full, gone or too busy: nothing was stored, and the same request may succeed later.
+            raise StoreUnavailable("the database did not answer in time or could not store") from exc
+        except DBAPIError as exc:
+            if exc.connection_invalidated:
+                raise StoreUnavailable("the connection to the database was lost") from exc
+            raise
+
+    def close(self) -> None:
+        self._engine.dispose()
