@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse run` from outside: its files, its parts, what happens when they die, and how it ends."""
+
+import json
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from tests.integration.conftest import RunningGatehouse, start, stop
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def alice(running: RunningGatehouse) -> openai.OpenAI:
+    held = running.credentials
+    return openai.OpenAI(base_url=f"{held['proxy_url']}/v1", api_key=held["keys"]["alice"], max_retries=0)
+
+
+def say(running: RunningGatehouse, text: str) -> str | None:
+    answer = alice(running).chat.completions.create(model="parrot", messages=[{"role": "user", "content": text}])
+    return answer.choices[0].message.content
+
+
+def until(condition, deadline_s: float) -> float:
+    began = time.monotonic()
+    while time.monotonic() - began < deadline_s:
+        try:
+            if condition():
+                return time.monotonic() - began
+        except (httpx.HTTPError, openai.OpenAIError):
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"not within {deadline_s} s")
+
+
+def test_credentials_are_private_and_complete(gatehouse):
+    path = gatehouse.home / "credentials.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    held = gatehouse.credentials
+    assert set(held["tokens"]) == {"admin", "author", "approver", "auditor"}
+    assert set(held["keys"]) == {"alice", "bob"}
+    assert held["models"] == ["parrot", "parrot-restricted"]
+    assert not held["proxy_url"].endswith("/v1")
+
+
+def test_no_secret_is_in_a_log(gatehouse):
+    say(gatehouse, "a sentence that no log may hold")
+    held = gatehouse.credentials
+    secrets = [*held["tokens"].values(), *held["keys"].values(), "a sentence that no log may hold"]
+    for log in (gatehouse.home / "logs").iterdir():
+        found = [secret[:8] for secret in secrets if secret in log.read_text(errors="replace")]
+        assert found == [], log
+
+
+@pytest.mark.parametrize("name", ["inference", "opa", "proxy", "controlplane"])
+def test_killed_part_is_back_within_five_seconds(gatehouse, name):
+    if name not in gatehouse.parts:
+        pytest.skip("no OPA on this machine")
+    pid = gatehouse.parts[name]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: gatehouse.parts[name]["pid"] not in (None, pid), deadline_s=5)
+    until(lambda: say(gatehouse, "back") == "back", deadline_s=30)
+
+
+def test_stopped_opa_refuses_and_started_opa_answers(gatehouse):
+    if "opa" not in gatehouse.parts:
+        pytest.skip("no OPA on this machine")
+    assert gatehouse.gatehouse("part", "stop", "opa").returncode == 0
+    with pytest.raises(openai.InternalServerError) as refused:
+        say(gatehouse, "hello")
+    assert refused.value.code == "evaluation-failed"
+    assert gatehouse.gatehouse("part", "start", "opa").returncode == 0
+    until(lambda: say(gatehouse, "hello") == "hello", deadline_s=10)
+
+
+def test_records_wait_for_the_control_plane_and_arrive_once(gatehouse):
+    assert gatehouse.gatehouse("part", "stop", "controlplane").returncode == 0
+    raw = alice(gatehouse).chat.completions.with_raw_response.create(
+        model="parrot",
+        messages=[{"role": "user", "content": "while it is away"}],
+    )
+    assert gatehouse.gatehouse("part", "start", "controlplane").returncode == 0
+    request_id = raw.headers["x-request-id"]
+
+    def records() -> list[dict]:
+        asked = gatehouse.gatehouse("decisions", "query", "--json", "--limit", "1000")
+        return [item for item in json.loads(asked.stdout)["items"] if item["request_id"] == request_id]
+
+    until(lambda: len(records()) == 1, deadline_s=15)
+    time.sleep(1)
+    assert len(records()) == 1
+
+
+def test_revoked_key_is_refused_within_a_second(gatehouse):
+    made = json.loads(gatehouse.gatehouse("key", "create", "user:alice", "--json").stdout)
+    url = gatehouse.credentials["proxy_url"]
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key=made["key"], max_retries=0)
+    until(lambda: client.models.list().data, deadline_s=5)
+    assert gatehouse.gatehouse("key", "revoke", made["id"]).returncode == 0
+    time.sleep(1)
+    with pytest.raises(openai.AuthenticationError) as refused:
+        client.models.list()
+    assert refused.value.code == "credentials-revoked"
+
+
+def test_unknown_part_is_named_with_those_there_are(gatehouse):
+    answer = gatehouse.gatehouse("part", "stop", "nothing")
+    assert answer.returncode == 1
+    assert "controlplane" in answer.stderr
+
+
+def test_second_start_is_quick_and_keeps_keys_and_the_end_is_clean(tmp_path: Path):
+    first = start(tmp_path / "home")
+    held = first.credentials
+    pids = [part["pid"] for part in first.parts.values()]
+    assert stop(first) == 0
+    assert not (tmp_path / "home" / "run" / "processes.json").exists()
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    second = start(tmp_path / "home")
+    try:
+        assert second.credentials["keys"] == held["keys"]
+        assert second.credentials["tokens"] == held["tokens"]
+        assert say(second, "again") == "again"
+    finally:
+        assert stop(second) == 0
+
+
+def test_two_copies_run_side_by_side_and_the_embedded_engine_decides(gatehouse, tmp_path: Path):
+    other = start(tmp_path / "other", "--embedded-rego")
+    try:
+        assert "opa" not in other.parts
+        assert say(other, "here") == "here"
+        assert say(gatehouse, "there") == "there"
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            alice(other).chat.completions.create(
+                model="parrot",
+                max_tokens=other.credentials["limits"]["max_tokens"] + 1,
+                messages=[{"role": "user", "content": "hello"}],
+            )
+        assert refused.value.code == "max-tokens-over-cap"
+    finally:
+        assert stop(other) == 0
