@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unite what the engines said of one request into one Decision (`docs/spec/policy-document.md`, "Combining").
+
+Rules, over the answers of policies in mode `enforce`: an error refuses; else any deny refuses; else an allow allows;
+else nothing applied, which refuses too. Answers in mode `warn` and `observe` change none of that: they only show in
+`would_have` and `warnings`.
+
+The order in which engines are given and in which an engine lists its policies does not matter.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from policies.contracts.decision import (
+    Decision,
+    Effect,
+    EngineAnswer,
+    Mode,
+    Obligation,
+    Outcome,
+    PolicyAnswer,
+    Reason,
+    Redact,
+)
+
+EVALUATION_FAILED: Final = "evaluation-failed"
+RATE_LIMITED: Final = "rate-limited"
+
+# Reasons are told in this order: who may do it at all, then the guards, then limits.
+_ORDER: Final = {"casbin": 0, "opa": 1, "rego-embedded": 1, "limits": 2}
+_LAST: Final = len(_ORDER)
+
+
+def combine(
+    engines: Sequence[EngineAnswer],
+    *,
+    revision: str,
+    obligations: Iterable[Obligation] = (),
+    retry_after_s: int | None = None,
+) -> Decision:
+    """Return the decision that `engines` come to.
+
+    `obligations` are owed by any allowed request, beside those of the answers. `retry_after_s` is kept where the
+    decision is refused as `rate-limited`.
+    """
+    ordered = tuple(sorted(engines, key=lambda engine: (_ORDER.get(engine.engine, _LAST), engine.engine)))
+    answers = [
+        answer
+        for engine in ordered
+        for answer in sorted(engine.answers, key=lambda answer: (answer.policy, answer.mode, answer.outcome))
+    ]
+    enforcing = [answer for answer in answers if answer.mode is Mode.ENFORCE]
+    effect, reasons = _unite(enforcing)
+    would_be, _ = _unite(answers)
+    return Decision(
+        effect=effect,
+        reasons=reasons,
+        obligations=_owed(enforcing, obligations) if effect is Effect.ALLOW else (),
+        revision=revision,
+        engines=ordered,
+        would_have=None if would_be is effect else would_be,
+        warnings=_warnings(answers),
+        retry_after_s=retry_after_s if any(reason.code == RATE_LIMITED for reason in reasons) else None,
+    )
+
+
+def failed(engine: str, problem: str, *, policy: str = "", mode: Mode = Mode.ENFORCE) -> EngineAnswer:
+    """Return the answer of an engine that could not answer. `problem` MUST be free of content."""
+    answer = PolicyAnswer(
+        policy=policy,
+        mode=mode,
+        outcome=Outcome.ERROR,
+        reasons=(Reason(code=EVALUATION_FAILED, policy=policy),),
+        error=problem,
+    )
+    return EngineAnswer(engine=engine, answers=(answer,))
+
+
+def _unite(answers: Sequence[PolicyAnswer]) -> tuple[Effect, tuple[Reason, ...]]:
+    outcomes = {answer.outcome for answer in answers}
+    if Outcome.ERROR in outcomes:
+        # Only that it failed: reasons of others might be wrong in the light of what the failed one would have said.
+        return Effect.DENY, _unique(
+            Reason(code=EVALUATION_FAILED, policy=answer.policy)
+            for answer in answers
+            if answer.outcome is Outcome.ERROR
+        )
+    if Outcome.DENY in outcomes:
+        return Effect.DENY, _reasons_for_denial(answers)
+    if Outcome.ALLOW in outcomes:
+        return Effect.ALLOW, ()
+    return Effect.DENY, (Reason(code="no-applicable-policy"),)
+
+
+def _reasons_for_denial(answers: Iterable[PolicyAnswer]) -> tuple[Reason, ...]:
+    return _unique(
+        reason
+        for answer in answers
+        if answer.outcome is Outcome.DENY
+        for reason in answer.reasons or (Reason(code="access-denied", policy=answer.policy),)
+    )
+
+
+def _warnings(answers: Iterable[PolicyAnswer]) -> tuple[Reason, ...]:
+    warning = [answer for answer in answers if answer.mode is Mode.WARN]
+    failures = (
+        Reason(code=EVALUATION_FAILED, policy=answer.policy) for answer in warning if answer.outcome is Outcome.ERROR
+    )
+    return _unique((*_reasons_for_denial(warning), *failures))
+
+
+def _owed(enforcing: Iterable[PolicyAnswer], obligations: Iterable[Obligation]) -> tuple[Redact, ...]:
+    owed = {*obligations, *(obligation for answer in enforcing for obligation in answer.obligations)}
+    return tuple(sorted(owed, key=lambda obligation: obligation.policy))
+
+
+def _unique(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who belongs to which groups, turned around once for each snapshot so that a request costs one dictionary lookup."""
+
+from collections.abc import Mapping
+
+from policies.contracts.request import Subject
+from policies.contracts.snapshot import PolicySnapshot
+from policies.engines.per_snapshot import per_snapshot
+
+
+def groups_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:
+    """Return the names of the groups of `subject`, sorted."""
+    return _groups_by_member(snapshot).get(str(subject), ())
+
+
+def selectors_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:
+    """Return every selector of a policy document that means `subject`: itself, its groups and `*`."""
+    return (str(subject), *(f"group:{name}" for name in groups_of(snapshot, subject)), "*")
+
+
+@per_snapshot
+def _groups_by_member(snapshot: PolicySnapshot) -> Mapping[str, tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    for name in sorted(snapshot.groups):
+        for member in dict.fromkeys(snapshot.groups[name]):
+            groups.setdefault(member, []).append(name)
+    return {member: tuple(names) for member, names in groups.items()}

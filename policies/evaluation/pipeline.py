@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide one request: access, then guards, then rates (`docs/spec/policy-document.md`, "Combining").
+
+Theory: `evaluate` is the whole of it and does no I/O. It is a generator that asks (`AskGuard`, `TakeToken`), is resumed
+with the answer or has EvaluationFailed thrown into it, and returns the Decision. The proxy, a simulation and a replay
+drive the same generator, so they cannot disagree. `decide` is the driver for callers with an event loop.
+
+Rules: whatever fails, a Decision comes out. A failure is an answer of its engine, so it is recorded like one, and
+`combine` makes a refusal of it. A rate is asked only of what policy allows, since a refused request costs nothing.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never
+
+from policies.contracts.decision import (
+    Decision,
+    Effect,
+    EngineAnswer,
+    Mode,
+    Outcome,
+    PolicyAnswer,
+    Reason,
+    Redact,
+)
+from policies.contracts.errors import EvaluationFailed
+from policies.contracts.request import EvaluationRequest, Subject
+from policies.contracts.snapshot import PolicySnapshot, Rate
+from policies.engines.combine import RATE_LIMITED, combine, failed
+from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.limits import AppliedRate, rates_for
+
+LIMITS: Final = "limits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskGuard:
+    """Ask the guard engine. To be resumed with its EngineAnswer."""
+
+    request: EvaluationRequest
+    access: EngineAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeToken:
+    """Take a token of `subject` from the bucket of the limits policy `policy`. To be resumed with the seconds to wait.
+
+    0 means that it was taken. Policies do not share buckets, so that one that only observes counts for itself.
+    """
+
+    policy: str
+    subject: Subject
+    rate: Rate
+
+
+Ask: TypeAlias = AskGuard | TakeToken
+Answer: TypeAlias = EngineAnswer | float
+
+Evaluation: TypeAlias = Generator[Ask, Answer, Decision]
+
+
+def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: AccessEngine) -> Evaluation:
+    """Return the evaluation of `request` by `snapshot`, to be driven to its Decision.
+
+    To be resumed with what each ask says, or to have EvaluationFailed thrown into it where there is no answer.
+    """
+    engines: list[EngineAnswer] = []
+    try:
+        _require_scope(request, snapshot)
+        answered = access.evaluate(request)
+        engines.append(_complete(answered, {policy.id: policy.mode for policy in snapshot.access}))
+        guarded = yield AskGuard(request=request, access=answered)
+        engines.append(_complete(guarded, {policy.id: policy.mode for policy in snapshot.guards}))
+    except EvaluationFailed as exc:
+        return combine([*engines, failed(exc.engine, exc.problem)], revision=snapshot.revision)
+    owed = redactions_for(snapshot, request)
+    decision = combine(engines, revision=snapshot.revision, obligations=owed)
+    rates = rates_for(snapshot, request.subject)
+    if decision.effect is not Effect.ALLOW or not rates:
+        return decision
+    answers, wait_s = yield from _take_tokens(request.subject, rates)
+    engines.append(EngineAnswer(engine=LIMITS, answers=answers))
+    return combine(engines, revision=snapshot.revision, obligations=owed, retry_after_s=wait_s)
+
+
+def redactions_for(snapshot: PolicySnapshot, request: EvaluationRequest) -> tuple[Redact, ...]:
+    """Return the obligations of the enforcing redaction policies that select `request`."""
+    model = request.resource.id if request.resource.type == "model" else None
+    return tuple(
+        Redact(policy=policy.id)
+        for policy in snapshot.redactions
+        if policy.mode is Mode.ENFORCE
+        and (not policy.operations or request.action in policy.operations or "*" in policy.operations)
+        and (not policy.models or (model is not None and (model in policy.models or "*" in policy.models)))
+    )
+
+
+async def decide(
+    request: EvaluationRequest,
+    *,
+    snapshot: PolicySnapshot,
+    access: AccessEngine,
+    guard: GuardEngine,
+    take_token: Callable[[TakeToken], Awaitable[float]],
+) -> Decision:
+    """Return the decision on `request`. Whatever goes wrong in an engine is a refusal, `evaluation-failed`.
+
+    `take_token` gives the seconds to wait for a token, 0 where it took one.
+    """
+    evaluation = evaluate(request, snapshot=snapshot, access=access)
+    try:
+        ask = next(evaluation)
+        while True:
+            try:
+                answer = await _answer(ask, guard=guard, take_token=take_token)
+            except EvaluationFailed as exc:
+                ask = evaluation.throw(exc)
+            else:
+                ask = evaluation.send(answer)
+    except StopIteration as done:
+        decision: Decision = done.value
+        return decision
+    except Exception as exc:  # noqa: BLE001  # the boundary of the decision point: no failure may leave without refusal
+        return refuse_unexpected(exc, engine="evaluation", snapshot=snapshot)
+
+
+def refuse_unexpected(problem: Exception, *, engine: str, snapshot: PolicySnapshot) -> Decision:
+    """Return the refusal for an exception nobody expected. Only its type is kept: its text may have content."""
+    return combine([failed(engine, f"unexpected {type(problem).__name__}")], revision=snapshot.revision)
+
+
+async def _answer(
+    ask: Ask,
+    *,
+    guard: GuardEngine,
+    take_token: Callable[[TakeToken], Awaitable[float]],
+) -> Answer:
+    """Return what `ask` asks for. Raises EvaluationFailed for every failure, so that what others said is kept."""
+    try:
+        match ask:
+            case AskGuard():
+                return await guard.evaluate(ask.request, ask.access)
+            case TakeToken():
+                return await take_token(ask)
+            case _:
+                assert_never(ask)
+    except EvaluationFailed:
+        raise
+    except Exception as exc:
+        engine = LIMITS if isinstance(ask, TakeToken) else "guard"
+        raise EvaluationFailed(engine, f"unexpected {type(exc).__name__}") from exc
+
+
+def _take_tokens(
+    subject: Subject,
+    rates: tuple[AppliedRate, ...],
+) -> Generator[Ask, Answer, tuple[tuple[PolicyAnswer, ...], int | None]]:
+    """Ask the rates in order and return what each answered, and the seconds to wait where one refused.
+
+    Enforced ones come first. The first that refuses or fails ends it: the request does not happen, so it counts in none
+    of the others.
+    """
+    answers: list[PolicyAnswer] = []
+    for applied in rates:
+        try:
+            wait_s = _seconds((yield TakeToken(policy=applied.policy, subject=subject, rate=applied.rate)))
+        except EvaluationFailed as exc:
+            answers.extend(failed(LIMITS, exc.problem, policy=applied.policy, mode=applied.mode).answers)
+            refused, retry_after_s = True, None
+        else:
+            answers.append(_rate_answer(applied, granted=wait_s == 0))
+            refused, retry_after_s = wait_s > 0, math.ceil(wait_s)
+        if refused and applied.mode is Mode.ENFORCE:
+            return tuple(answers), retry_after_s
+    return tuple(answers), None
+
+
+def _rate_answer(applied: AppliedRate, *, granted: bool) -> PolicyAnswer:
+    """Return the answer of a rate. One that is kept is neutral: staying below a limit grants nothing."""
+    reasons = () if granted else (Reason(code=RATE_LIMITED, policy=applied.policy),)
+    outcome = Outcome.NOT_APPLICABLE if granted else Outcome.DENY
+    return PolicyAnswer(policy=applied.policy, mode=applied.mode, outcome=outcome, reasons=reasons)
+
+
+def _seconds(answer: Answer) -> float:
+    if isinstance(answer, EngineAnswer) or not math.isfinite(answer) or answer < 0:
+        raise EvaluationFailed(LIMITS, "the answer is not a number of seconds")
+    return answer
+
+
+def _complete(answer: Answer, policies: dict[str, Mode]) -> EngineAnswer:
+    """Return `answer` if it is of exactly `policies`, each in its mode: a policy left out could be one that denies."""
+    if not isinstance(answer, EngineAnswer):
+        raise EvaluationFailed("evaluation", "an engine was resumed with something else than its answer")
+    answered = {given.policy: given.mode for given in answer.answers}
+    if answered != policies or len(answered) != len(answer.answers):
+        raise EvaluationFailed(answer.engine, "the answer is not of exactly the policies of the snapshot")
+    return answer
+
+
+def _require_scope(request: EvaluationRequest, snapshot: PolicySnapshot) -> None:
+    if (request.tenant, request.environment) != (snapshot.tenant, snapshot.environment):
+        raise EvaluationFailed("evaluation", "the request is of another tenant or environment than the snapshot")
