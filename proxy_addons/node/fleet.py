@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All workers of the node together: told the same, waited for, restarted one by one."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from proxy_addons.node.changed import Changed
+from proxy_addons.node.messages import ActivateBundle, UseCredentials
+from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
+
+# Loading a bundle of thousands of rules takes a second on a busy core; a worker that needs longer is reported.
+_ACKNOWLEDGE_S: Final = 10.0
+# A process needs a second to import its parts, more on a machine that starts everything at once.
+_READY_S: Final = 30.0
+
+
+class Fleet:
+    """`bundle` and `credentials` are what every worker, also one that starts later, is told to use."""
+
+    def __init__(self, listeners: Sequence[socket.socket], *, program: Sequence[str] = PROGRAM) -> None:
+        self.changed = Changed()
+        self.bundle: ActivateBundle | None = None
+        self.credentials: UseCredentials | None = None
+        self._workers = tuple(
+            WorkerProcess(slot, listener, greeting=self._greeting, on_change=self.changed.notify, program=program)
+            for slot, listener in enumerate(listeners)
+        )
+
+    @property
+    def states(self) -> tuple[WorkerState, ...]:
+        return tuple(worker.state for worker in self._workers)
+
+    async def run(self) -> None:
+        """Keep every worker running, until `stop` was called and all have ended."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(worker.run())
+
+    async def activate(self, bundle: ActivateBundle) -> bool:
+        """Have all workers enforce `bundle`; True once all have answered and one at least enforces it.
+
+        Where none does, what was in force before stays so, also for workers that start later.
+        """
+        before, self.bundle = self.bundle, bundle
+        for worker in self._workers:
+            worker.send(bundle)
+        # Right after a start no process has come up yet; the time to acknowledge begins when the first has.
+        await self.changed.until(lambda: any(state.ready for state in self.states), timeout_s=_READY_S)
+        await self.changed.until(lambda: all(map(self._has_answered, self.states)), timeout_s=_ACKNOWLEDGE_S)
+        if any(state.serial == bundle.serial for state in self.states):
+            return True
+        self.bundle = before
+        for worker in self._workers:
+            # One that restarted meanwhile was greeted with the bundle that failed, and enforces nothing.
+            if before is not None and worker.state.serial != before.serial:
+                worker.send(before)
+        return False
+
+    async def authenticate(self, credentials: UseCredentials) -> bool:
+        """Have all workers authenticate by `credentials`; True once all do."""
+        self.credentials = credentials
+        for worker in self._workers:
+            worker.send(credentials)
+        return await self.changed.until(
+            lambda: all(state.epoch == credentials.epoch for state in self.states),
+            timeout_s=_ACKNOWLEDGE_S,
+        )
+
+    async def restart(self, drain_s: float) -> None:
+        """Replace every worker by a new process, the next only when the one before serves again."""
+        for worker in self._workers:
+            old = worker.state.pid
+            worker.drain(drain_s)
+            await self.changed.until(lambda: self._replaced(worker, old), timeout_s=drain_s + _READY_S)  # noqa: B023  # awaited within the iteration
+
+    def stop(self, drain_s: float) -> None:
+        for worker in self._workers:
+            worker.stop(drain_s)
+
+    def _replaced(self, worker: WorkerProcess, old: int | None) -> bool:
+        state = worker.state
+        enforces = self.bundle is None or state.serial is not None
+        return state.pid not in {None, old} and state.ready and enforces
+
+    def _has_answered(self, state: WorkerState) -> bool:
+        return self.bundle is not None and self.bundle.serial in {state.serial, state.failed_serial}
+
+    def _greeting(self) -> list[ActivateBundle | UseCredentials]:
+        return [message for message in (self.credentials, self.bundle) if message is not None]

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node: listeners, workers, feeds, shipper, status and health, from start to drained stop.
+
+It examines no traffic and imports no mitmproxy. Whatever of its tasks ends unexpectedly ends the node, and the workers
+with it: a node that cannot learn of a revocation must not look alive. Its supervisor starts it again within seconds,
+with the last known good policy.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+
+from policies.bundle.credentials import verify_credentials
+from policies.bundle.verify import verify
+from proxy_addons.clients.control_plane import ControlPlane
+from proxy_addons.durable import private_directory
+from proxy_addons.node.bundle_activation import BundleActivation, Verified
+from proxy_addons.node.bundle_store import BundleStore
+from proxy_addons.node.credentials import CredentialsActivation
+from proxy_addons.node.credentials import Verified as VerifiedCredentials
+from proxy_addons.node.fleet import Fleet
+from proxy_addons.node.follow import follow
+from proxy_addons.node.guard_socket import guard_address
+from proxy_addons.node.health import serve_health
+from proxy_addons.node.listeners import bind_listeners
+from proxy_addons.node.shipper import Shipper
+from proxy_addons.node.status import NodeStatus, keep_reporting
+from proxy_addons.node.worker_process import PROGRAM
+from proxy_addons.settings import GuardEngineName, NodeSettings
+
+_log: Final = structlog.get_logger()
+
+_DRAIN_S: Final = 10.0
+# What is left then stays on disk and goes out at the next start.
+_SHIP_REST_S: Final = 10.0
+
+
+class NodeDirectoryTaken(Exception):
+    """Another node runs in the same directory."""
+
+
+class Node:
+    """One node. `run` returns after SIGTERM or SIGINT, once workers are drained and records shipped."""
+
+    def __init__(
+        self, settings: NodeSettings, control_plane: ControlPlane, *, program: Sequence[str] = PROGRAM
+    ) -> None:
+        self._settings = settings
+        self._control_plane = control_plane
+        self._keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
+        private_directory(settings.node_dir)
+        self._lock = _lock(settings)
+        listeners = bind_listeners(settings.proxy_host, settings.proxy_port, settings.workers)
+        self._fleet = Fleet(listeners, program=program)
+        self._bundles = BundleActivation(
+            BundleStore(settings.node_dir), self._fleet, verify=self._verify_bundle, guard=self._guard
+        )
+        self._credentials = CredentialsActivation(
+            settings.credentials_file, self._fleet, verify=self._verify_credentials
+        )
+        self._shipper = Shipper(settings.node_dir / "spool", control_plane)
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        health = await serve_health(
+            self._settings.health_port, status=self.status, spool_dir=self._settings.node_dir / "spool"
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                workers = group.create_task(self._fleet.run())
+                background = [
+                    group.create_task(follow("bundles", self._control_plane.bundle, self._bundles)),
+                    group.create_task(follow("credentials", self._control_plane.credentials, self._credentials)),
+                    group.create_task(self._bundles.retire()),
+                    group.create_task(self._shipper.run()),
+                    group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
+                    group.create_task(self._restart_on_hangup()),
+                ]
+                await self._stop.wait()
+                _log.info("node_draining")
+                self._fleet.stop(_DRAIN_S)
+                await workers
+                for task in background:
+                    task.cancel()
+            await self._shipper.finish(_SHIP_REST_S)
+        finally:
+            await health.cleanup()
+            os.close(self._lock)
+        _log.info("node_stopped")
+
+    def status(self) -> NodeStatus:
+        return NodeStatus(
+            node_id=self._settings.node_id,
+            version=version("gatehouse"),
+            workers=self._fleet.states,
+            spool=self._shipper.depth,
+            guard_engine=self._settings.guard_engine.in_records,
+            rejected_bundle=self._bundles.rejected,
+        )
+
+    def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
+        return verify(
+            content,
+            keys=self._keys,
+            tenant=self._settings.tenant,
+            environment=self._settings.environment,
+            newer_than=newer_than,
+        )
+
+    def _verify_credentials(self, content: bytes) -> VerifiedCredentials:
+        return verify_credentials(
+            content, keys=self._keys, tenant=self._settings.tenant, environment=self._settings.environment
+        )
+
+    async def _guard(self, serial: int, manifest_revision: str) -> str:
+        if self._settings.guard_engine is GuardEngineName.EMBEDDED:
+            return ""
+        return await guard_address(self._settings.node_dir, serial, manifest_revision=manifest_revision)
+
+    async def _restart_on_hangup(self) -> None:
+        hangup = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            _log.info("workers_restarting")
+            await self._fleet.restart(_DRAIN_S)
+
+
+def _lock(settings: NodeSettings) -> int:
+    descriptor = os.open(settings.node_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(descriptor)
+        raise NodeDirectoryTaken(f"another node runs in {settings.node_dir}") from exc
+    return descriptor

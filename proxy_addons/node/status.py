@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node tells the control plane of itself: at once when something changes, and every 5 s."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from policies.contracts.codec import JSON
+from proxy_addons.clients.control_plane import ControlPlane, ControlPlaneUnavailable
+from proxy_addons.node.changed import Changed
+from proxy_addons.node.worker_process import WorkerState
+
+_log: Final = structlog.get_logger()
+
+_EVERY_S: Final = 5.0
+# Several workers acknowledge within milliseconds of each other; one report serves them.
+_GATHER_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedBundle:
+    """A bundle that was not put to work. `final`: it never will be; else it is tried again. `etag` names its bytes."""
+
+    code: str
+    etag: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolDepth:
+    """Records on this node's disk that the control plane has not acknowledged; `shipped` since the node's start."""
+
+    records: int = 0
+    oldest_s: int = 0
+    shipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    node_id: str
+    version: str
+    workers: tuple[WorkerState, ...]
+    spool: SpoolDepth
+    guard_engine: str
+    rejected_bundle: RejectedBundle | None
+
+    def to_json(self) -> dict[str, JSON]:
+        rejected = self.rejected_bundle
+        return {
+            "node_id": self.node_id,
+            "version": self.version,
+            "workers": [_worker(state) for state in self.workers],
+            "spool": {
+                "depth_records": self.spool.records,
+                "oldest_s": self.spool.oldest_s,
+                "shipped": self.spool.shipped,
+            },
+            "guard_engine": self.guard_engine,
+            "rejected_bundle": None if rejected is None else {"code": rejected.code, "etag": rejected.etag},
+        }
+
+
+def serving(workers: Iterable[WorkerState]) -> bool:
+    """Whether every worker takes requests, decides them by a policy and knows who asks."""
+    return all(worker.ready and worker.serial is not None and worker.epoch is not None for worker in workers)
+
+
+async def keep_reporting(control_plane: ControlPlane, status: Callable[[], NodeStatus], changed: Changed) -> None:
+    """Report for as long as the node lives. A report that does not arrive is made good by the next."""
+    arrives = True
+    while True:
+        now = status()
+        try:
+            await control_plane.report_status(now.node_id, now.to_json())
+        except ControlPlaneUnavailable as exc:
+            if arrives:
+                _log.warning("status_lost", problem=str(exc))
+            arrives = False
+        else:
+            arrives = True
+        if now.workers == status().workers and now.rejected_bundle == status().rejected_bundle:
+            await changed.wait(_EVERY_S)
+        await asyncio.sleep(_GATHER_S)
+
+
+def _worker(state: WorkerState) -> dict[str, JSON]:
+    return {
+        "slot": state.slot,
+        "pid": state.pid,
+        "serial": state.serial,
+        "revision": state.revision,
+        "epoch": state.epoch,
+        "error": state.error,
+    }

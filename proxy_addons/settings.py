@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a proxy node is told by its environment: read once at start, frozen, every variable checked.
+
+`docs/reference/proxy-settings.md` is the table of these variables; a test compares it with `VARIABLES`.
+"""
+
+import os
+import socket
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+_PREFIX: Final = "GATEHOUSE_"
+# What a node id may hold: it becomes part of a URL path and of every record's source.
+_ID_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "._-")
+_LONGEST_ID: Final = 128
+# Read whole at start; a pepper or a token is far smaller, a larger file is not one.
+_LARGEST_SECRET_BYTES: Final = 64 * 1024
+_LARGEST_PORT: Final = 65535
+
+
+class SettingInvalid(Exception):
+    """A variable that is missing or wrong. The text names it and the fix, and never holds a secret."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}")
+        self.variable = variable
+
+
+class GuardEngineName(StrEnum):
+    """OPA: one stock OPA server for each bundle, kept by the pool. EMBEDDED: the Rego engine in the worker."""
+
+    OPA = "opa"
+    EMBEDDED = "embedded"
+
+    @property
+    def in_records(self) -> str:
+        """The engine's name as decision records and the node's status give it."""
+        return "opa" if self is GuardEngineName.OPA else "rego-embedded"
+
+
+class Environment:
+    """Reads single variables. Each reader raises SettingInvalid, with the variable's name and what to do."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._variables.get(_PREFIX + name, "")
+        if value:
+            return value
+        if default is None:
+            raise SettingInvalid(_PREFIX + name, "is not set; docs/reference/proxy-settings.md says what it holds")
+        return default
+
+    def identifier(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default)
+        if len(value) > _LONGEST_ID or not _ID_CHARACTERS.issuperset(value) or value in {".", ".."}:
+            raise SettingInvalid(_PREFIX + name, "must be 1 to 128 letters, digits, '.', '_' or '-'")
+        return value
+
+    def integer(self, name: str, default: int | None, *, least: int, most: int) -> int:
+        value = self.text(name, None if default is None else str(default))
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise SettingInvalid(_PREFIX + name, f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    def port(self, name: str) -> int:
+        return self.integer(name, None, least=1, most=_LARGEST_PORT)
+
+    def origin(self, name: str) -> str:
+        """Read `http(s)://host[:port]`: no path, no user, no query, since each would be silently ignored or leaked."""
+        value = self.text(name).removesuffix("/")
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  # the property raises ValueError for a port that is none
+        except ValueError:
+            raise SettingInvalid(_PREFIX + name, "is not a URL") from None
+        bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not bare:
+            raise SettingInvalid(_PREFIX + name, "must be an origin such as https://inference.example:8443")
+        return value
+
+    def file(self, name: str) -> Path:
+        path = Path(self.text(name))
+        if not path.is_file():
+            raise SettingInvalid(_PREFIX + name, "names no readable file")
+        return path
+
+    def optional_file(self, name: str) -> Path | None:
+        return self.file(name) if self._variables.get(_PREFIX + name) else None
+
+    def choice(self, name: str, default: str, of: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in of:
+            raise SettingInvalid(_PREFIX + name, f"must be one of {', '.join(of)}")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSettings:
+    """The inference server: its origin, whom to trust there, and what to show it."""
+
+    url: str
+    ca_file: Path | None
+    cert_file: Path | None
+    key_file: Path | None
+    api_key_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """Everything a node and its workers are told. Secrets stay in their files; only the paths are here."""
+
+    node_dir: Path
+    node_id: str
+    proxy_host: str
+    proxy_port: int
+    health_port: int
+    workers: int
+    api_url: str
+    agent_token_file: Path
+    bundle_key_file: Path
+    bundle_key_id: str
+    key_pepper_file: Path
+    pseudonym_key_file: Path
+    upstream: UpstreamSettings
+    guard_engine: GuardEngineName
+    tenant: str
+    environment: str
+    redis_url: str | None
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> "NodeSettings":
+        """Return the settings in `variables`. Raises SettingInvalid for the first that is missing or wrong."""
+        read = Environment(variables)
+        cert_file, key_file = read.optional_file("UPSTREAM_CERT_FILE"), read.optional_file("UPSTREAM_KEY_FILE")
+        if (cert_file is None) != (key_file is None):
+            raise SettingInvalid("GATEHOUSE_UPSTREAM_CERT_FILE", "set it together with GATEHOUSE_UPSTREAM_KEY_FILE")
+        return cls(
+            node_dir=Path(read.text("NODE_DIR")).absolute(),
+            node_id=read.identifier("NODE_ID", socket.gethostname()),
+            proxy_host=read.text("PROXY_HOST", "127.0.0.1"),
+            proxy_port=read.port("PROXY_PORT"),
+            health_port=read.port("HEALTH_PORT"),
+            workers=read.integer("WORKERS", os.cpu_count() or 1, least=1, most=256),
+            api_url=read.origin("API_URL"),
+            agent_token_file=read.file("AGENT_TOKEN_FILE"),
+            bundle_key_file=read.file("BUNDLE_KEY_FILE"),
+            bundle_key_id=read.identifier("BUNDLE_KEY_ID", "gatehouse-1"),
+            key_pepper_file=read.file("KEY_PEPPER_FILE"),
+            pseudonym_key_file=read.file("PSEUDONYM_KEY_FILE"),
+            upstream=UpstreamSettings(
+                url=read.origin("UPSTREAM_URL"),
+                ca_file=read.optional_file("UPSTREAM_CA_FILE"),
+                cert_file=cert_file,
+                key_file=key_file,
+                api_key_file=read.optional_file("UPSTREAM_API_KEY_FILE"),
+            ),
+            guard_engine=GuardEngineName(read.choice("GUARD_ENGINE", "opa", tuple(GuardEngineName))),
+            tenant=read.identifier("TENANT", "default"),
+            environment=read.identifier("ENVIRONMENT", "production"),
+            redis_url=read.text("REDIS_URL", "") or None,
+        )
+
+    @property
+    def bundles_dir(self) -> Path:
+        return self.node_dir / "bundles"
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.node_dir / "credentials.jws"
+
+    @property
+    def counters_file(self) -> Path:
+        return self.node_dir / "counters" / "rates"
+
+    def spool_dir(self, slot: int) -> Path:
+        return self.node_dir / "spool" / f"w{slot}"
+
+
+def read_secret(path: Path) -> str:
+    """Return the one line of a secret file. Raises SettingInvalid where it is empty, too large or not plain ASCII."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_SECRET_BYTES + 1)
+    except OSError as exc:
+        raise SettingInvalid(str(path), f"cannot be read ({exc.strerror})") from exc
+    secret = content.strip()
+    if not secret or len(content) > _LARGEST_SECRET_BYTES or not secret.isascii() or b"\n" in secret:
+        raise SettingInvalid(str(path), "must hold one line of ASCII")
+    return secret.decode()
+
+
+def read_hex_key(path: Path) -> bytes:
+    """Return the key a file holds as 64 hexadecimal digits. Raises SettingInvalid for anything else."""
+    digits = read_secret(path)
+    if len(digits) != 64 or not set(string.hexdigits).issuperset(digits):  # noqa: PLR2004  # 32 bytes, said below
+        raise SettingInvalid(str(path), "must hold 64 hexadecimal digits (32 bytes)")
+    return bytes.fromhex(digits)
