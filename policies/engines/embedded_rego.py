@@ -81,7 +81,7 @@ class EmbeddedGuard:
         except RuntimeError as exc:  # the thread was given back
             raise EvaluationFailed(ENGINE, "the engine is closed") from exc
         return read_guards(
-            {"guards": result},
+            result,
             snapshot=self._snapshot,
             engine=ENGINE,
             duration_us=(time.perf_counter_ns() - started) // 1000,
@@ -111,7 +111,7 @@ class EmbeddedGuard:
             raise EvaluationFailed(ENGINE, "the query failed: an error in a rule or a built-in")
         expressions = output.results[0].expressions if len(output.results) == 1 else []
         if len(expressions) != 1:
-            raise EvaluationFailed(ENGINE, "data.gatehouse.main is undefined")
+            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
         answer: object = expressions[0]
         return answer
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what `data.gatehouse.main` gave into answers, and refuse everything a guard is not allowed to say.
+"""Read what `data.gatehouse.main.guards` gave into answers, and refuse everything a guard is not allowed to say.
 
-The form is the same whichever engine ran the Rego: `{"guards": {ID: {"allow": bool, "deny": [CODE…], "obligations":
-[{"type": "redact", "policy": ID}…]}}}`, with exactly the guards of the snapshot. Anything else means that engine and
+The form is the same whichever engine ran the Rego: `{ID: {"allow": bool, "deny": [CODE…], "obligations": [{"type":
+"redact", "policy": ID}…]}}`, with exactly the guards of the snapshot. Anything else means that engine and
 snapshot disagree on what is asked, so that no part of the answer can be trusted: EvaluationFailed, whatever the mode of
 the guard that is at fault. Problems name guards and members, never what a guard said: that may hold content.
 """
@@ -28,8 +28,7 @@ def read_guards(
 ) -> EngineAnswer:
     """Return the answers of all guards of `snapshot`, by id. Raises EvaluationFailed for any other form."""
     try:
-        said = _object(result, {"guards"}, "data.gatehouse.main")["guards"]
-        guards = _object(said, {guard.id for guard in snapshot.guards}, "guards")
+        guards = _object(result, {guard.id for guard in snapshot.guards}, "data.gatehouse.main.guards")
         redactions = _redaction_ids(snapshot)
         answers = tuple(
             _read(guard, guards[guard.id], redactions) for guard in sorted(snapshot.guards, key=lambda guard: guard.id)

@@ -30,7 +30,7 @@ from policies.engines.guard_answer import read_guards
 from policies.engines.guard_input import guard_input
 
 ENGINE: Final = "opa"
-_PACKAGE: Final = "gatehouse.main"
+_PATH: Final = "gatehouse.main.guards"
 _PARAMETERS: Final = {"strict-builtin-errors": "true", "provenance": "true"}
 
 # OPA answers within a millisecond on a core of its own; more connections at once than this only queue inside it.
@@ -67,7 +67,7 @@ class OpaGuard:
         if self._revisions(answer) != {self._manifest_revision}:
             raise EvaluationFailed(ENGINE, "the answer was made by another revision than the snapshot's")
         if "result" not in answer:
-            raise EvaluationFailed(ENGINE, "data.gatehouse.main is undefined")
+            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
         return read_guards(
             answer["result"],
             snapshot=self._snapshot,
@@ -83,7 +83,7 @@ class OpaGuard:
     async def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._deadline_s):
-                answer = await self._client.query_rule(asked, _PACKAGE, query_params=_PARAMETERS)
+                answer = await self._client.query_rule(asked, _PATH, query_params=_PARAMETERS)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
         except aiohttp.ClientResponseError as exc:

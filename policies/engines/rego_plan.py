@@ -21,6 +21,7 @@ from typing import Any, Final
 from regopy import Bundle, Interpreter, LogLevel, RegoError
 
 from policies.contracts.codec import JSON
+from policies.engines.rego_order import ORDER_MODULE, ORDER_PACKAGE, redirect_comparisons
 
 # These exist in rego-cpp or in OPA, and no guard may have them: each reaches out of the decision or tells of its host.
 FORBIDDEN_BUILTINS: Final = frozenset(
@@ -55,15 +56,20 @@ def compile_rego(
     interpreter.log_level = LogLevel.NONE
     interpreter.strict_built_in_errors = True
     try:
+        interpreter.add_module("gatehouse_order.rego", ORDER_MODULE)
         for name in sorted(modules):
             interpreter.add_module(name, modules[name])
         interpreter.add_data_json(json.dumps(data, ensure_ascii=False, allow_nan=False))
-        bundle = interpreter.build(None, tuple(entrypoints))
+        bundle = interpreter.build(None, (*entrypoints, ORDER_PACKAGE))
         if not bundle.ok():
             raise RegoRefused("the Rego modules do not compile")
         with tempfile.TemporaryDirectory(prefix="gatehouse-rego-") as folder:
             interpreter.save_bundle(folder, bundle)
-            plan = json.loads(Path(folder, "plan.json").read_text(encoding="utf-8"))
+            saved = Path(folder, "plan.json")
+            plan = json.loads(saved.read_text(encoding="utf-8"))
+            redirect_comparisons(plan)
+            saved.write_text(json.dumps(plan, ensure_ascii=False), encoding="utf-8")
+            bundle = interpreter.load_bundle(folder)
     except RegoError as exc:
         problems = _ERROR.findall(str(exc)) or ["no reason given"]
         raise RegoRefused(f"the Rego modules do not compile: {problems[0]}") from exc
