@@ -8,8 +8,8 @@ Rules
     The directory is an ordinary Hugging Face one. Each build writes the same bytes.
 
 Theory
-    A prompt is ``<|bos|> <|user|> m1 … mn <|end|> <|assistant|>``, the answer should be ``m1 … mn <|end|>``. Let ``u`` be
-    a token's distance behind ``<|user|>`` and ``a`` its distance behind ``<|assistant|>``. The token that stands at
+    A prompt is ``<|bos|> <|user|> m1 … mn <|end|> <|assistant|>``, the answer should be ``m1 … mn <|end|>``. Let ``u``
+    be a token's distance behind ``<|user|>`` and ``a`` its distance behind ``<|assistant|>``. The token that stands at
     ``a`` has to produce the one that stands at ``u = a + 1``. That is all the model computes:
 
     Layer 0 measures distances. Rotary position embedding turns a query-key product into ``cos(θ·distance)``. For each
@@ -32,6 +32,6 @@ Facts
     the norm is a known constant and the network stays as linear as the theory wants it.
     The begin token's distances mean nothing, so layer 1 pushes it away with a large negative logit.
 
-Warning
+Limit
     It knows one user message. 2,048 tokens hold the prompt and the answer: about 1,000 bytes can be repeated in full.
 """

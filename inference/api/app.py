@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes, and the one boundary at which anything unforeseen becomes a plain 500."""
+
+import secrets
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from inference.api.admission import ServedModel, admit_chat, admit_completion
+from inference.api.answers import ChatShape, CompletionShape
+from inference.api.body import read_json_body
+from inference.api.delivery import deliver_stream, deliver_whole
+from inference.api.errors import INTERNAL, OVERLOADED, STOPPING, Refusal, RequestRefused
+from inference.api.fields import parse_object
+from inference.api.requests import Wishes, parse_chat, parse_completion
+from inference.engine import Engine, EngineBusy
+from inference.job import Job
+
+log = structlog.get_logger()
+
+OWNER: Final = "gatehouse"
+
+
+class InferenceApi:
+    """The endpoints over one engine and one model."""
+
+    def __init__(self, *, engine: Engine, served: ServedModel, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._served = served
+        self._clock = clock
+        self._started_at = int(clock())
+
+    def application(self) -> ASGIApp:
+        routes = [
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/chat/completions", self.chat_completions, methods=["POST"]),
+            Route("/v1/completions", self.completions, methods=["POST"]),
+            Route("/healthz", self.healthz, methods=["GET"]),
+            Route("/readyz", self.readyz, methods=["GET"]),
+        ]
+        application = Starlette(
+            routes=routes,
+            exception_handlers={RequestRefused: _refused, HTTPException: _not_routed, Exception: _unforeseen},
+        )
+        # A path with a slash too many is another path, and is not redirected.
+        application.router.redirect_slashes = False
+        return _last_resort(application)
+
+    async def models(self, _: Request) -> Response:
+        entries = [
+            {"id": name, "object": "model", "created": self._started_at, "owned_by": OWNER}
+            for name in self._served.names
+        ]
+        return JSONResponse(
+            {"object": "list", "data": entries}, headers={"Gatehouse-Model-Digest": self._served.digest}
+        )
+
+    async def chat_completions(self, request: Request) -> Response:
+        asked = parse_chat(parse_object(await read_json_body(request)))
+        job = await admit_chat(asked, self._served)
+        return await self._answer(request, job, asked.wishes, ChatShape, "chatcmpl")
+
+    async def completions(self, request: Request) -> Response:
+        asked = parse_completion(parse_object(await read_json_body(request)))
+        job = await admit_completion(asked, self._served)
+        return await self._answer(request, job, asked.wishes, CompletionShape, "cmpl")
+
+    async def healthz(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        return JSONResponse({"status": "ready"}) if self._engine.is_ready else STOPPING.response()
+
+    async def _answer(
+        self, request: Request, job: Job, wishes: Wishes, shape: type[ChatShape | CompletionShape], prefix: str
+    ) -> Response:
+        try:
+            answer = self._engine.submit(job)
+        except EngineBusy:
+            raise RequestRefused(OVERLOADED) from None
+        written = shape(
+            id=f"{prefix}-{secrets.token_hex(12)}",
+            created=int(self._clock()),
+            model=wishes.model,
+            include_usage=wishes.include_usage,
+        )
+        return deliver_stream(answer, written) if wishes.stream else await deliver_whole(request, answer, written)
+
+
+async def _refused(_: Request, exc: Exception) -> Response:
+    if not isinstance(exc, RequestRefused):
+        raise exc
+    log.info("request_refused", status=exc.refusal.status, code=exc.refusal.code)
+    return exc.refusal.response()
+
+
+async def _not_routed(_: Request, exc: Exception) -> Response:
+    if not isinstance(exc, HTTPException):
+        raise exc
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = exc.headers or {}
+        return Refusal(status=405, message="Not this method.", code="method_not_allowed", headers=allowed).response()
+    return Refusal(status=404, message="There is no such path.", code="not_found").response()
+
+
+async def _unforeseen(_: Request, __: Exception) -> Response:
+    return INTERNAL.response()
+
+
+def _last_resort(application: ASGIApp) -> ASGIApp:
+    """Outside everything: Starlette answers an unforeseen exception by `_unforeseen` and raises it again, up to here.
+
+    Here it ends. uvicorn would log its text, which may quote what a client sent. Where an answer had already begun,
+    uvicorn closes the connection short of the last chunk, so that the client sees that it is incomplete.
+    """
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await application(scope, receive, send)
+        except Exception as exc:  # noqa: BLE001 - the outermost layer
+            log.error("request_failed", error=type(exc).__name__)  # noqa: TRY400 - a traceback may quote content
+
+    return guarded
