@@ -42,7 +42,7 @@ _ALMOST_ONE: Final = 1 - 1e-9
 
 
 class RateCounter(Protocol):
-    """Counts what a rate grants. `tests/contract/test_rates_contract.py` holds every adapter to it."""
+    """Counts what a rate grants. `tests/contract/test_rates_contract.py` holds both adapters to it."""
 
     async def take(self, policy: str, subject: str, rate: Rate) -> float:
         """Take one token of `subject` under `policy`: 0 where there was one, else seconds until there is.

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from policies.bundle.credentials import verify_credentials
+from policies.bundle.keys import load_verification_keys
 from policies.bundle.verify import verify
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.durable import private_directory
@@ -31,12 +32,11 @@ from proxy_addons.node.health import serve_health
 from proxy_addons.node.listeners import bind_listeners
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
-from proxy_addons.node.worker_process import PROGRAM
-from proxy_addons.settings import GuardEngineName, NodeSettings
+from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
+from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid
 
 _log: Final = structlog.get_logger()
 
-_DRAIN_S: Final = 10.0
 # What is left then stays on disk and goes out at the next start.
 _SHIP_REST_S: Final = 10.0
 
@@ -54,6 +54,10 @@ class Node:
         self._settings = settings
         self._control_plane = control_plane
         self._keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
+        try:
+            load_verification_keys(self._keys)
+        except ValueError as exc:
+            raise SettingInvalid("GATEHOUSE_BUNDLE_KEY_FILE", "must hold the public EC P-256 key as PEM") from exc
         private_directory(settings.node_dir)
         self._lock = _lock(settings)
         listeners = bind_listeners(settings.proxy_host, settings.proxy_port, settings.workers)
@@ -87,7 +91,7 @@ class Node:
                 ]
                 await self._stop.wait()
                 _log.info("node_draining")
-                self._fleet.stop(_DRAIN_S)
+                self._fleet.stop(DRAIN_S)
                 await workers
                 for task in background:
                     task.cancel()
@@ -133,7 +137,7 @@ class Node:
             await hangup.wait()
             hangup.clear()
             _log.info("workers_restarting")
-            await self._fleet.restart(_DRAIN_S)
+            await self._fleet.restart(DRAIN_S)
 
 
 def _lock(settings: NodeSettings) -> int:

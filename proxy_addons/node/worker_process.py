@@ -31,6 +31,9 @@ from proxy_addons.node.messages import (
 
 _log: Final = structlog.get_logger()
 
+# How long a worker that is told to end may take for the requests it has.
+DRAIN_S: Final = 10.0
+
 PROGRAM: Final = (sys.executable, "-m", "proxy_addons.worker_main")
 
 # A worker that lived this long starts again at once. One that dies young waits 0, 0.1, 0.2, … at most 2 s, so that a
@@ -158,6 +161,7 @@ class WorkerProcess:
             *("--listener-fd", str(descriptors[0])),
             *("--node-fd", str(descriptors[1])),
             *("--node-pid", str(os.getpid())),
+            *("--drain-s", str(DRAIN_S)),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=descriptors,
             # A Ctrl-C in a terminal goes to the node alone; it drains the workers in its own order.

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a bundle file to the policy a worker enforces: read, verified again, built and tried before it is put to work.
+
+Everything here is slow and may fail; it runs in a thread, beside the event loop that serves requests.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from policies.bundle.verify import VerifiedBundle, verify
+from policies.contracts.decision import Effect, Mode, Outcome
+from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.engines.casbin import CasbinAccess
+from policies.engines.embedded_rego import EmbeddedGuard
+from policies.engines.opa import OpaGuard
+from policies.engines.ports import GuardEngine
+from policies.redaction.engine import Redaction
+from proxy_addons.core.active import ActivePolicy
+from proxy_addons.node.messages import ActivateBundle
+from proxy_addons.settings import NodeSettings
+
+# A guard that takes longer holds the answer up for longer than its reader notices; late is refused.
+_GUARD_DEADLINE_S: Final = 0.25
+_CANARY: Final = Subject(type="service", id="gatehouse.canary@nowhere")
+
+
+class CanaryAllowed(Exception):
+    """The access engine allowed somebody whom no grant names: it does not enforce what the snapshot says."""
+
+
+def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
+    """Return the policy of the bundle at `order.path`, ready to decide.
+
+    Raises BundleRejected, CanaryAllowed, OSError, or what an engine raises for rules it cannot run.
+    """
+    verified = verify(
+        Path(order.path).read_bytes(),
+        keys={settings.bundle_key_id: settings.bundle_key_file.read_bytes()},
+        tenant=settings.tenant,
+        environment=settings.environment,
+        newer_than=order.serial - 1,
+    )
+    snapshot = verified.snapshot
+    policy = ActivePolicy(
+        serial=verified.serial,
+        manifest_revision=verified.manifest_revision,
+        snapshot=snapshot,
+        access=CasbinAccess(snapshot),
+        guard=_guard(verified, order),
+        routes={(route.method, route.path): route for route in snapshot.routes},
+        redaction=Redaction.of(snapshot.redactions),
+    )
+    _try(policy)
+    return policy
+
+
+def _guard(verified: VerifiedBundle, order: ActivateBundle) -> GuardEngine:
+    if order.guard_socket:
+        return OpaGuard(
+            verified.snapshot,
+            manifest_revision=verified.manifest_revision,
+            address=order.guard_socket,
+            deadline_s=_GUARD_DEADLINE_S,
+        )
+    return EmbeddedGuard(verified.snapshot, modules=verified.modules, data=verified.data, deadline_s=_GUARD_DEADLINE_S)
+
+
+def _try(policy: ActivePolicy) -> None:
+    """Ask for somebody nobody knows. pycasbin allows everything in several ways of being built wrong."""
+    snapshot = policy.snapshot
+    enforced = [access for access in snapshot.access if access.mode is Mode.ENFORCE]
+    if any(grant.effect is Effect.ALLOW and "*" in grant.subjects for access in enforced for grant in access.grants):
+        return  # such a grant may name the canary too
+    request = EvaluationRequest(
+        request_id="canary",
+        tenant=snapshot.tenant,
+        environment=snapshot.environment,
+        subject=_CANARY,
+        action=snapshot.routes[0].operation if snapshot.routes else "canary",
+        resource=Resource(type="model", id="canary"),
+        facts=RequestFacts(),
+        at=datetime.now(UTC),
+    )
+    answers = policy.access.evaluate(request).answers
+    if any(answer.mode is Mode.ENFORCE and answer.outcome is Outcome.ALLOW for answer in answers):
+        raise CanaryAllowed("the access engine allows a subject that no grant names")

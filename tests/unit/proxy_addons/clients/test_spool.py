@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policies.contracts.record import DecisionRecord
+from proxy_addons.clients import spool as spool_module
+from proxy_addons.clients.segments import Broken, frame, read_frame, segments, whole_bytes
+from proxy_addons.clients.spool import Spool, SpoolUnavailable
+
+RECORD = DecisionRecord(envelope=b'{"a":1}', payload=b'{"b":"\xc3\xa9"}')
+
+
+def lines(directory: Path) -> list[bytes]:
+    found = []
+    for segment in segments(directory):
+        with segment.path.open("rb") as file:
+            while isinstance(line := read_frame(file), bytes):
+                found.append(line)
+    return found
+
+
+def open_spool(directory: Path, **options) -> Spool:
+    return Spool.open(directory, source_id="node-1/w0", **options)
+
+
+async def test_a_written_record_is_on_disk_when_write_returns(tmp_path):
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+        assert lines(tmp_path) == [RECORD.to_line()]
+
+
+async def test_one_sync_serves_all_who_wait(tmp_path, monkeypatch):
+    syncs = []
+    real = os.fdatasync
+    monkeypatch.setattr(spool_module.os, "fdatasync", lambda descriptor: (syncs.append(1), real(descriptor)))
+    with open_spool(tmp_path) as spool:
+        await asyncio.gather(*(spool.write(RECORD) for _ in range(500)))
+    assert len(lines(tmp_path)) == 500
+    assert len(syncs) < 50
+
+
+def test_sequence_is_dense_from_one_and_each_process_has_its_own_boot(tmp_path):
+    with open_spool(tmp_path) as spool:
+        first = [spool.next_source() for _ in range(3)]
+    with open_spool(tmp_path) as spool:
+        second = spool.next_source()
+    assert [source.seq for source in first] == [1, 2, 3]
+    assert {source.id for source in first} == {"node-1/w0"}
+    assert second.seq == 1
+    assert second.boot_id != first[0].boot_id
+
+
+async def test_a_segment_that_is_full_is_followed_by_the_next(tmp_path):
+    with open_spool(tmp_path, segment_bytes=100) as spool:
+        for _ in range(10):
+            await spool.write(RECORD)
+    assert [segment.number for segment in segments(tmp_path)] == [1, 2, 3, 4, 5]
+    assert len(lines(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("cut", range(1, len(frame(RECORD.to_line()))))
+async def test_a_frame_torn_at_any_byte_is_cut_off_at_start(tmp_path, cut):
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+    torn = segments(tmp_path)[-1].path
+    with torn.open("ab") as file:
+        file.write(frame(RECORD.to_line())[:cut])
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+    assert torn.stat().st_size == whole_bytes(torn) == len(frame(RECORD.to_line()))
+    assert lines(tmp_path) == [RECORD.to_line()] * 2
+
+
+async def test_above_the_mark_nothing_is_taken_until_there_is_room(tmp_path):
+    size = len(frame(RECORD.to_line()))
+    with open_spool(tmp_path, segment_bytes=size, high_water_bytes=2 * size) as spool:
+        await spool.write(RECORD)
+        await spool.write(RECORD)
+        with pytest.raises(SpoolUnavailable, match="full"):
+            await spool.write(RECORD)
+        segments(tmp_path)[0].path.unlink()  # as the shipper does once it is acknowledged
+        await spool.write(RECORD)
+
+
+@pytest.mark.parametrize("failing", ["write", "fdatasync"])
+async def test_a_failing_disk_is_reported_and_the_spool_goes_on_in_a_new_segment(tmp_path, monkeypatch, failing):
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+        with monkeypatch.context() as patched:
+
+            def fail(*_):
+                raise OSError(28, "No space left on device")
+
+            patched.setattr(spool_module.os, failing, fail)
+            with pytest.raises(SpoolUnavailable, match="No space left"):
+                await spool.write(RECORD)
+        await spool.write(RECORD)
+        assert [segment.number for segment in segments(tmp_path)] == [1, 2]
+        assert lines(tmp_path) == [RECORD.to_line()] * 2
+
+
+def test_a_second_process_does_not_get_the_directory(tmp_path):
+    with open_spool(tmp_path), pytest.raises(SpoolUnavailable, match="another process"):
+        open_spool(tmp_path)
+
+
+async def test_a_closed_spool_refuses(tmp_path):
+    spool = open_spool(tmp_path)
+    spool.close()
+    with pytest.raises(SpoolUnavailable, match="closed"):
+        await spool.write(RECORD)
+
+
+async def test_an_oversized_record_is_refused(tmp_path):
+    with open_spool(tmp_path) as spool:
+        with pytest.raises(SpoolUnavailable, match="more than"):
+            await spool.write(DecisionRecord(envelope=b"x" * 2_000_000, payload=b"{}"))
+        await spool.write(RECORD)
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from policies.contracts.record import DecisionRecord
+from proxy_addons.clients.spool import Spool
+
+async def write():
+    spool = Spool.open(Path(sys.argv[1]), source_id="n/w0", segment_bytes=2000)
+    while True:
+        source = spool.next_source()
+        await spool.write(DecisionRecord(envelope=b'{"seq":%d}' % source.seq, payload=b"{}"))
+        print(source.seq, flush=True)
+
+asyncio.run(write())
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True)
+    acknowledged = [int(writer.stdout.readline()) for _ in range(100)]
+    writer.send_signal(signal.SIGKILL)
+    acknowledged += [int(line) for line in writer.stdout.read().split("\n") if line]
+    writer.wait()
+    writer.stdout.close()
+    with open_spool(tmp_path):  # the dead process's lock is free
+        kept = len(lines(tmp_path))
+    assert kept >= acknowledged[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "want"),
+    [
+        pytest.param(b"", None, id="end-of-file"),
+        pytest.param(b"\x00\x00", Broken.TORN, id="half-a-header"),
+        pytest.param(frame(b"line\n")[:-1], Broken.TORN, id="a-byte-short"),
+        pytest.param(frame(b"line\n")[:-1] + b"x", Broken.CORRUPT, id="an-altered-byte"),
+        pytest.param(b"\xff" * 16, Broken.CORRUPT, id="an-absurd-length"),
+        pytest.param(bytes(16), Broken.CORRUPT, id="zeros-that-a-crash-left"),
+        pytest.param(frame(b"line\n") + b"rest", b"line\n", id="a-whole-frame"),
+    ],
+)
+def test_read_frame(tmp_path, content, want):
+    path = tmp_path / "segment"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        assert read_frame(file) == want

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from policies.contracts.record import DecisionRecord
+from proxy_addons.clients.control_plane import ControlPlane
+from proxy_addons.clients.segments import frame, segment_path, segments
+from proxy_addons.clients.spool import Spool
+from proxy_addons.node.shipper import Shipper
+from proxy_addons.node.spool_reader import SpoolReader
+from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
+
+
+def record(number: int) -> DecisionRecord:
+    envelope = {
+        "source": {"id": "node-1/w0", "boot_id": "b", "seq": number},
+        "time": "2026-11-20T18:00:00.000000Z",
+    }
+    return DecisionRecord(envelope=json.dumps(envelope).encode(), payload=b"{}")
+
+
+def write_segment(directory, number: int, records: list[int], rest: bytes = b"") -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    frames = b"".join(frame(record(seq).to_line()) for seq in records)
+    segment_path(directory, number).write_bytes(frames + rest)
+
+
+def numbers(lines) -> list[int]:
+    return [json.loads(json.loads(line)["envelope"])["source"]["seq"] for line in lines]
+
+
+def read(reader: SpoolReader, max_lines: int = 1000, max_bytes: int = 1_000_000):
+    return reader.read_batch(max_lines=max_lines, max_bytes=max_bytes)
+
+
+def drain(reader: SpoolReader, **limits) -> list[list[int]]:
+    batches = []
+    while (batch := read(reader, **limits)) is not None:
+        batches.append(numbers(batch.lines))
+        reader.acknowledge(batch)
+    return batches
+
+
+@pytest.fixture
+async def control_plane(tmp_path):
+    fake = FakeControlPlane()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def client(control_plane, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(AGENT_TOKEN)
+    async with ControlPlane.connect(control_plane.url, environment="production", token_file=token) as client:
+        yield client
+
+
+def test_reads_all_segments_in_order(tmp_path):
+    write_segment(tmp_path, 9, [3])
+    write_segment(tmp_path, 10, [4, 5])
+    assert drain(SpoolReader(tmp_path)) == [[3, 4, 5]]
+
+
+def test_batches_are_limited_by_lines(tmp_path):
+    write_segment(tmp_path, 1, [1, 2, 3])
+    write_segment(tmp_path, 2, [4, 5])
+    assert drain(SpoolReader(tmp_path), max_lines=2) == [[1, 2], [3, 4], [5]]
+
+
+def test_batches_are_limited_by_bytes_but_never_empty(tmp_path):
+    write_segment(tmp_path, 1, [1, 2, 3])
+    size = len(record(1).to_line())
+    assert drain(SpoolReader(tmp_path), max_bytes=2 * size) == [[1, 2], [3]]
+    write_segment(tmp_path, 2, [4])
+    assert drain(SpoolReader(tmp_path), max_bytes=1) == [[4]]
+
+
+def test_what_is_not_acknowledged_is_read_again_also_after_a_restart(tmp_path):
+    write_segment(tmp_path, 1, [1, 2, 3])
+    reader = SpoolReader(tmp_path)
+    first = read(reader, max_lines=1)
+    assert numbers(first.lines) == numbers(read(reader, max_lines=1).lines) == [1]
+    reader.acknowledge(first)
+    assert drain(SpoolReader(tmp_path)) == [[2, 3]]
+
+
+def test_a_segment_goes_when_acknowledged_but_never_the_last(tmp_path):
+    for number in (1, 2, 3):
+        write_segment(tmp_path, number, [number])
+    drain(SpoolReader(tmp_path))
+    assert [segment.number for segment in segments(tmp_path)] == [3]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        pytest.param(frame(record(9).to_line())[:-3], id="torn"),
+        pytest.param(frame(record(9).to_line())[:-3] + b"xyz", id="altered"),
+        pytest.param(bytes(64), id="zeros"),
+    ],
+)
+def test_a_broken_frame_is_waited_for_in_the_last_segment_and_set_aside_in_another(tmp_path, rest):
+    write_segment(tmp_path, 1, [1], rest)
+    reader = SpoolReader(tmp_path)
+    assert drain(reader) == [[1]]
+    assert reader.corrupt_count == 0
+    write_segment(tmp_path, 2, [2])
+    assert drain(reader) == [[2]]
+    assert reader.corrupt_count == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".corrupt", ".json", ".spool"]
+    assert reader.count_pending() == 0
+
+
+def test_a_frame_that_is_completed_later_is_sent_whole(tmp_path):
+    write_segment(tmp_path, 1, [], frame(record(1).to_line())[:20])
+    reader = SpoolReader(tmp_path)
+    assert read(reader).lines == ()
+    write_segment(tmp_path, 1, [1])
+    assert drain(reader) == [[1]]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '[1,"x"]', "[7,0]", "[1,-1]", "not json"])
+def test_a_lost_position_sends_everything_again(tmp_path, content):
+    write_segment(tmp_path, 1, [1])
+    (tmp_path / "position.json").write_text(content)
+    assert drain(SpoolReader(tmp_path)) == [[1]]
+
+
+def test_counts_what_is_pending(tmp_path):
+    write_segment(tmp_path, 1, [1, 2, 3])
+    write_segment(tmp_path, 2, [4])
+    reader = SpoolReader(tmp_path)
+    assert reader.count_pending() == reader.count_pending() == 4
+    assert reader.oldest_s(datetime(2026, 11, 20, 18, 0, 30, tzinfo=UTC)) == 30
+    reader.acknowledge(read(reader, max_lines=3))
+    assert reader.count_pending() == 1
+    write_segment(tmp_path, 3, [5, 6])
+    assert reader.count_pending() == 3
+    drain(reader)
+    assert reader.count_pending() == 0
+    assert reader.oldest_s(datetime(2026, 11, 20, 18, 0, 30, tzinfo=UTC)) == 0
+
+
+async def test_ships_what_is_written_and_once(tmp_path, control_plane, client):
+    shipper = Shipper(tmp_path / "spool", client)
+    running = asyncio.create_task(shipper.run())
+    with Spool.open(tmp_path / "spool" / "w0", source_id="node-1/w0") as spool:
+        for number in range(1, 6):
+            await spool.write(record(number))
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            while shipper.depth.shipped < 5:
+                await asyncio.sleep(0.02)
+    running.cancel()
+    assert [seq for _, _, seq in control_plane.identities()] == [1, 2, 3, 4, 5]
+
+
+async def test_an_outage_delays_and_loses_nothing(tmp_path, control_plane, client):
+    for slot in ("w0", "w1"):
+        write_segment(tmp_path / "spool" / slot, 1, [1, 2])
+    control_plane.failing = True
+    shipper = Shipper(tmp_path / "spool", client)
+    running = asyncio.create_task(shipper.run())
+    async with asyncio.timeout(5):
+        while not control_plane.requests:
+            await asyncio.sleep(0.02)
+        while shipper.depth.records != 4:
+            await asyncio.sleep(0.02)
+    assert shipper.depth.oldest_s > 0
+    control_plane.failing = False
+    async with asyncio.timeout(5):
+        while shipper.depth.shipped < 4:
+            await asyncio.sleep(0.02)
+    running.cancel()
+    assert len(control_plane.records) == 4
+
+
+async def test_finish_gives_up_in_time_and_leaves_the_rest_on_disk(tmp_path, control_plane, client):
+    write_segment(tmp_path / "spool" / "w0", 1, [1])
+    control_plane.failing = True
+    await Shipper(tmp_path / "spool", client).finish(1.0)
+    assert drain(SpoolReader(tmp_path / "spool" / "w0")) == [[1]]
