@@ -2,6 +2,7 @@
 """Pack a snapshot into a signed stock OPA bundle (`docs/spec/bundle.md`)."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +29,16 @@ class Bundle:
     manifest_revision: str
 
 
+def opa_bytes(value: JSON) -> bytes:
+    """Return `value` as OPA itself writes JSON when it hashes `.manifest` and `data.json`.
+
+    OPA parses those two files and hashes what its encoder (Go's, without HTML escapes) makes of them, keys in bytewise
+    order. Written like this, the hash of the raw bytes is the same, and one signature serves both readings.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029").encode()
+
+
 def manifest_revision(snapshot: PolicySnapshot, serial: int) -> str:
     return f"{serial}+{snapshot.revision}"
 
@@ -42,8 +53,8 @@ def pack(snapshot: PolicySnapshot, *, serial: int, signer: SigningKey) -> Bundle
         "metadata": {"tenant": snapshot.tenant, "environment": snapshot.environment, "serial": serial},
     }
     members = {
-        MANIFEST: canonical_bytes(manifest),
-        DATA: canonical_bytes(rego_data(snapshot)),
+        MANIFEST: opa_bytes(manifest),
+        DATA: opa_bytes(rego_data(snapshot)),
         SNAPSHOT: canonical_bytes(snapshot.to_json()),
         **{name: module.encode() for name, module in rego_modules(snapshot).items()},
     }

@@ -15,7 +15,7 @@ from typing import Any, Final
 from policies.bundle.archive import read_archive
 from policies.bundle.guard_entry import rego_data, rego_modules
 from policies.bundle.keys import load_verification_keys, verify_jws
-from policies.bundle.pack import DATA, MANIFEST, SCOPE, SIGNATURES, SNAPSHOT, manifest_revision
+from policies.bundle.pack import DATA, MANIFEST, SCOPE, SIGNATURES, SNAPSHOT, manifest_revision, opa_bytes
 from policies.contracts.codec import JSON, canonical_bytes
 from policies.contracts.errors import BundleRejected
 from policies.contracts.snapshot import PolicySnapshot
@@ -133,7 +133,7 @@ def _check_agreement(
         "metadata": {"tenant": snapshot.tenant, "environment": snapshot.environment, "serial": serial},
     }
     modules = {name: module.encode() for name, module in rego_modules(snapshot).items()}
-    generated = {MANIFEST: canonical_bytes(want), DATA: canonical_bytes(rego_data(snapshot)), **modules}
+    generated = {MANIFEST: opa_bytes(want), DATA: opa_bytes(rego_data(snapshot)), **modules}
     held = {name: content for name, content in members.items() if name not in (SNAPSHOT, SIGNATURES)}
     if manifest != want or held != generated:
         raise BundleRejected("snapshot-invalid", "its manifest, data or modules are not those of its snapshot")

@@ -28,6 +28,10 @@ deny contains "max-tokens-over-cap" if input.request.max_tokens > data.gatehouse
 """
 
 
+# Everything that JSON writers disagree about: Go escapes the line separators and not HTML, and sorts keys bytewise.
+NASTY = "<&>'\u2028\u2029\x00\x08\x0c\x1f\x7f\\\" é \U0001f600"
+
+
 def key_pair():
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(
@@ -73,7 +77,7 @@ def snapshot(**changes):
                 version="1",
                 mode=Mode.ENFORCE,
                 module=MODULE,
-                data={"max_tokens": 512, "note": "<&> \u2028 é"},
+                data={"max_tokens": 512, "note": NASTY, NASTY: 1, "\uffff": 2, "\U00010000": 3},
                 reasons={"max-tokens-over-cap": "Too many."},
             ),
         ),
@@ -275,14 +279,14 @@ def serve(opa_binary, tmp_path):
                 *("--verification-key", key, "--verification-key-id", "k1", "--signing-alg", "ES256"),
                 *("--scope", "read", "--bundle", bundle),
             ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         running.append(process)
         client = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://opa")
         for _ in range(200):
             if process.poll() is not None:
-                return None, process.stderr.read().decode()
+                return None, process.stdout.read().decode()
             try:
                 client.get("/health").raise_for_status()
             except httpx.HTTPError:
@@ -295,7 +299,7 @@ def serve(opa_binary, tmp_path):
     for process in running:
         process.kill()
         process.wait()
-        process.stderr.close()
+        process.stdout.close()
 
 
 @pytest.mark.opa
