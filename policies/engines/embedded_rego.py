@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from regopy import RegoError
-
 from policies.contracts.codec import JSON
 from policies.contracts.decision import EngineAnswer
 from policies.contracts.errors import EvaluationFailed
@@ -28,6 +26,7 @@ from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.groups import groups_of
 from policies.engines.guard_answer import read_guards
 from policies.engines.guard_input import guard_input
+from policies.engines.rego_library import RegoError
 from policies.engines.rego_plan import CompiledRego, RegoRefused, compile_rego, refuse_unfaithful
 
 ENGINE: Final = "rego-embedded"
@@ -56,7 +55,7 @@ class EmbeddedGuard:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gatehouse-rego")
         if not snapshot.guards:
             return
-        if not _is_plain(data):
+        if not is_plain(data):
             self._thread.shutdown(wait=False)
             raise RegoRefused("guard data has a string that the embedded Rego engine misreads; run the guards with OPA")
         try:
@@ -71,7 +70,7 @@ class EmbeddedGuard:
         if not self._snapshot.guards:
             return EngineAnswer(engine=ENGINE, answers=())
         asked = guard_input(request, groups=groups_of(self._snapshot, request.subject), access=access)
-        if not _is_plain(asked):
+        if not is_plain(asked):
             raise EvaluationFailed(ENGINE, "the request has a string that this engine misreads")
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -119,14 +118,14 @@ class EmbeddedGuard:
         self._compiled = None
 
 
-def _is_plain(value: JSON) -> bool:
+def is_plain(value: JSON) -> bool:
     """Return whether no string of `value`, key or member, needs an escape in JSON or cannot be UTF-8."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False) == f'"{value}"' and not any(
             "\ud800" <= c <= "\udfff" for c in value
         )
     if isinstance(value, Mapping):
-        return all(_is_plain(key) and _is_plain(member) for key, member in value.items())
+        return all(is_plain(key) and is_plain(member) for key, member in value.items())
     if isinstance(value, list | tuple):
-        return all(_is_plain(member) for member in value)
+        return all(is_plain(member) for member in value)
     return True

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from regopy import Bundle, Interpreter, LogLevel, RegoError
-
 from policies.contracts.codec import JSON
+from policies.engines.rego_library import LOADED_IN_ORDER, Bundle, Interpreter, LogLevel, RegoError
 from policies.engines.rego_order import ORDER_MODULE, ORDER_PACKAGE, redirect_comparisons
 
 # These exist in rego-cpp or in OPA, and no guard may have them: each reaches out of the decision or tells of its host.
@@ -52,6 +51,8 @@ def compile_rego(
     entrypoints: Sequence[str],
 ) -> CompiledRego:
     """Return `modules` (by file name) compiled for `entrypoints`. Raises RegoRefused where they do not compile."""
+    if not LOADED_IN_ORDER:
+        raise RegoRefused("another C++ library was loaded before rego-cpp; import policies.engines.rego_library first")
     interpreter = Interpreter()
     interpreter.log_level = LogLevel.NONE
     interpreter.strict_built_in_errors = True

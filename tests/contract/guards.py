@@ -41,9 +41,9 @@ CAPS_DATA = {"max_tokens": 512, "forbidden_tools": ["shell"]}
 CAPS_REASONS = {"max-tokens-over-cap": "Too many tokens.", "tool-not-permitted": "That tool is forbidden."}
 
 
-def guard(module: str = CAPS, *, id: str = "request-caps", mode: Mode = Mode.ENFORCE, **changes: Any) -> GuardPolicy:
+def guard(module: str = CAPS, *, name: str = "request-caps", mode: Mode = Mode.ENFORCE, **changes: Any) -> GuardPolicy:
     fields = {"data": CAPS_DATA, "reasons": CAPS_REASONS} | changes
-    return GuardPolicy(id=id, version="1", mode=mode, module=module, **fields)
+    return GuardPolicy(id=name, version="1", mode=mode, module=module, **fields)
 
 
 def snapshot_of(*guards: GuardPolicy, groups: Mapping[str, tuple[str, ...]] | None = None) -> PolicySnapshot:

@@ -103,9 +103,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
                     snapshot, manifest_revision=GUARD_REVISION, address=str(process.socket), deadline_s=10
                 )
             case "embedded":
-                engine = EmbeddedGuard(
-                    snapshot, modules=modules_of(snapshot), data=data_of(snapshot), deadline_s=10
-                )
+                engine = EmbeddedGuard(snapshot, modules=modules_of(snapshot), data=data_of(snapshot), deadline_s=10)
             case _:
                 engine = FakeGuard(snapshot)
         async with _closing(engine):
@@ -135,7 +133,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
         pytest.param(request_of("alice"), ALLOWED, Outcome.NOT_APPLICABLE, [], 1, id="obligation-by-group"),
     ],
 )
-async def test_answers_what_the_guard_says(ask, asked, access, outcome, reasons, obligations) -> None:
+async def test_answers_what_the_guard_says(ask, asked, access, outcome, reasons, obligations) -> None:  # noqa: PLR0917
     answer = (await ask(snapshot_of(guard()), asked, access)).answers[0]
     assert answer.outcome is outcome
     assert answer.reasons == tuple(Reason(code=code, policy="request-caps") for code in reasons)
@@ -150,7 +148,7 @@ async def test_answers_nothing_without_guards(ask) -> None:
 @pytest.mark.parametrize("ask", REGO, indirect=True)
 async def test_answers_every_guard_by_id_in_its_mode(ask) -> None:
     second = "package gatehouse.guard.a_guard\n\nallow := true\n"
-    snapshot = snapshot_of(guard(), guard(second, id="a-guard", mode=Mode.OBSERVE, data={}, reasons={}))
+    snapshot = snapshot_of(guard(), guard(second, name="a-guard", mode=Mode.OBSERVE, data={}, reasons={}))
     answers = (await ask(snapshot, request_of("bob"))).answers
     assert [(answer.policy, answer.mode, answer.outcome) for answer in answers] == [
         ("a-guard", Mode.OBSERVE, Outcome.ALLOW),
