@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole node as processes: real workers, a control plane of the tests, kills where they hurt."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
+from tests.signing import ALICE_KEY, KEY_ID, PEPPER, Signer
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAT = {"model": "parrot", "messages": [{"role": "user", "content": "hello"}]}
+# Starting Python and mitmproxy in three processes takes seconds on a machine that does other things.
+WITHIN_S = 30.0
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def until(holds: Callable[[], object], within_s: float = WITHIN_S):
+    deadline = time.monotonic() + within_s
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.02)
+    return found
+
+
+class RunningNode:
+    """`python -m proxy_addons` with two workers, and what it says of itself."""
+
+    def __init__(self, folder: Path, signer: Signer, control_plane: FakeControlPlane, *, guard_engine: str) -> None:
+        self.folder = folder
+        self.node_dir = folder / "node"
+        self.control_plane = control_plane
+        self.proxy_port, self.health_port = unused_port(), unused_port()
+        (folder / "token").write_text(AGENT_TOKEN)
+        (folder / "pepper").write_text(PEPPER.hex())
+        (folder / "pseudonym").write_text("ab" * 32)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "GATEHOUSE_NODE_DIR": str(self.node_dir),
+            "GATEHOUSE_NODE_ID": "node-1",
+            "GATEHOUSE_PROXY_PORT": str(self.proxy_port),
+            "GATEHOUSE_HEALTH_PORT": str(self.health_port),
+            "GATEHOUSE_WORKERS": "2",
+            "GATEHOUSE_API_URL": control_plane.url,
+            "GATEHOUSE_AGENT_TOKEN_FILE": str(folder / "token"),
+            "GATEHOUSE_BUNDLE_KEY_FILE": str(signer.public_file),
+            "GATEHOUSE_BUNDLE_KEY_ID": KEY_ID,
+            "GATEHOUSE_KEY_PEPPER_FILE": str(folder / "pepper"),
+            "GATEHOUSE_PSEUDONYM_KEY_FILE": str(folder / "pseudonym"),
+            "GATEHOUSE_UPSTREAM_URL": f"http://127.0.0.1:{unused_port()}",
+            "GATEHOUSE_GUARD_ENGINE": guard_engine,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "node.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "proxy_addons"], env=self.environment, stdout=log, stderr=log
+            )
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def log(self) -> str:
+        return (self.folder / "node.log").read_text()
+
+    @property
+    def status(self) -> dict:
+        return self.control_plane.statuses[-1] if self.control_plane.statuses else {"workers": []}
+
+    def workers(self) -> dict[int, int]:
+        return {worker["slot"]: worker["pid"] for worker in self.status["workers"] if worker["pid"] is not None}
+
+    def enforces(self, serial: int, epoch: int = 1) -> bool:
+        workers = self.status["workers"]
+        return len(workers) == 2 and all((w["serial"], w["epoch"]) == (serial, epoch) for w in workers)
+
+    async def health(self, path: str) -> tuple[int, dict]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.health_port}{path}") as answer,
+        ):
+            return answer.status, await answer.json()
+
+    async def chat(self, *, key: str = ALICE_KEY, **changes) -> tuple[int, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{self.proxy_port}/v1/chat/completions",
+                json=CHAT | changes,
+                headers={"Authorization": f"Bearer {key}"},
+            ) as answer,
+        ):
+            return answer.status, (await answer.json())["error"]["code"]
+
+
+@pytest.fixture
+def signer(tmp_path):
+    return Signer.make(tmp_path)
+
+
+@pytest.fixture
+async def control_plane():
+    fake = FakeControlPlane()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def node(tmp_path, signer, control_plane):
+    running = RunningNode(tmp_path, signer, control_plane, guard_engine="embedded")
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+async def enforcing(node, signer, control_plane):
+    """A node that enforces serial 5 and authenticates at epoch 1."""
+    await control_plane.publish(bundle=signer.bundle(5), credentials=signer.credentials(1))
+    node.start()
+    await until(lambda: node.enforces(5) or node.process.poll() is not None)
+    assert node.process.poll() is None, node.log()
+    return node
+
+
+# The upstream of these tests does not exist: an allowed request is answered 502, a refused one never gets that far.
+ALLOWED = (502, "upstream-unavailable")
+
+
+async def test_enforces_what_is_published_records_it_and_stops_in_order(enforcing, control_plane):
+    assert await enforcing.health("/healthz") == (200, {"status": "alive"})
+    assert (await enforcing.health("/readyz"))[0] == 200
+    assert await enforcing.chat() == ALLOWED
+    assert await enforcing.chat(model="parrot-restricted") == (403, "no-applicable-policy")
+    assert await enforcing.chat(max_tokens=513) == (403, "max-tokens-over-cap")
+    assert await enforcing.chat(key="gh_wrong") == (401, "credentials-invalid")
+    workers = enforcing.workers()
+    assert enforcing.stop() == 0
+    assert len(control_plane.identities()) == len(set(control_plane.identities())) == 4
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
+
+
+async def test_a_new_bundle_is_enforced_within_a_second_and_the_old_file_goes(enforcing, signer, control_plane):
+    published_at = time.monotonic()
+    await control_plane.publish(bundle=signer.bundle(6, version="2"))
+    await until(lambda: enforcing.enforces(6))
+    assert time.monotonic() - published_at < 3  # a second, and room for a machine that runs other tests
+    await until(lambda: [path.name for path in (enforcing.node_dir / "bundles").iterdir()] == [f"{6:020d}.tar.gz"])
+
+
+async def test_a_revoked_key_is_refused(enforcing, signer, control_plane):
+    assert await enforcing.chat() == ALLOWED
+    await control_plane.publish(credentials=signer.credentials(2, revoked=True))
+    await until(lambda: enforcing.enforces(5, epoch=2))
+    assert await enforcing.chat() == (401, "credentials-revoked")
+
+
+async def test_a_replayed_credentials_document_is_refused(enforcing, signer, control_plane):
+    await control_plane.publish(credentials=signer.credentials(2, revoked=True))
+    await until(lambda: enforcing.enforces(5, epoch=2))
+    await control_plane.publish(credentials=signer.credentials(1))
+    await until(lambda: "epoch-not-newer" in enforcing.log())
+    assert await enforcing.chat() == (401, "credentials-revoked")
+
+
+@pytest.mark.parametrize(
+    ("make", "want"),
+    [
+        pytest.param(lambda signer, _: signer.bundle(4), "serial-not-newer", id="an-older-serial"),
+        pytest.param(
+            lambda _, folder: Signer.make(folder, "other.pem").bundle(6), "signature-invalid", id="of-another-key"
+        ),
+        pytest.param(lambda signer, _: signer.bundle(6)[:-20], "bundle-unreadable", id="cut-short"),
+        pytest.param(lambda *_: b"no bundle", "bundle-unreadable", id="no-bundle-at-all"),
+    ],
+)
+async def test_a_bad_bundle_is_reported_and_the_last_good_one_keeps_serving(
+    enforcing, signer, control_plane, tmp_path, make, want
+):
+    await control_plane.publish(bundle=make(signer, tmp_path))
+    rejected = await until(lambda: enforcing.status["rejected_bundle"])
+    assert rejected["code"] == want
+    assert await enforcing.chat() == ALLOWED
+    assert enforcing.enforces(5)
+    await control_plane.publish(bundle=signer.bundle(7))
+    await until(lambda: enforcing.enforces(7) and enforcing.status["rejected_bundle"] is None)
+
+
+async def test_a_killed_worker_is_replaced_with_the_policy_and_its_records_arrive(enforcing, control_plane):
+    for _ in range(6):
+        await enforcing.chat()
+    before = enforcing.workers()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    # Connections made now wait in the kernel for the next process of the slot.
+    answers = await asyncio.wait_for(asyncio.gather(*(enforcing.chat() for _ in range(4))), WITHIN_S)
+    # Until it has its policy again a worker refuses; it never forwards.
+    assert set(answers) <= {ALLOWED, (503, "policy-unavailable")}
+    await until(lambda: enforcing.enforces(5) and not set(enforcing.workers().values()) & set(before.values()))
+    await until(lambda: len(set(control_plane.identities())) == 10)
+
+
+async def test_a_killed_node_starts_again_without_the_control_plane(enforcing, control_plane):
+    workers = enforcing.workers()
+    enforcing.stop(signal.SIGKILL)
+    await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers.values()))
+    await control_plane.stop()
+    enforcing.start()
+    await until(lambda: port_is_open(enforcing.health_port))
+    deadline = time.monotonic() + WITHIN_S
+    while (await enforcing.health("/readyz"))[0] != 200:
+        assert time.monotonic() < deadline, enforcing.log()
+        await asyncio.sleep(0.05)
+    assert await enforcing.chat() == ALLOWED
+
+
+async def test_after_a_restart_an_older_bundle_is_still_a_replay(enforcing, signer, control_plane):
+    enforcing.stop(signal.SIGKILL)
+    for path in (enforcing.node_dir / "bundles").iterdir():
+        path.unlink()
+    await control_plane.publish(bundle=signer.bundle(4))
+    control_plane.statuses.clear()
+    enforcing.start()
+    rejected = await until(lambda: enforcing.status.get("rejected_bundle"))
+    assert rejected["code"] == "serial-not-newer"
+    await control_plane.publish(bundle=signer.bundle(5))  # the one that was in force may come again
+    await until(lambda: enforcing.enforces(5))
+
+
+async def test_without_the_control_plane_records_wait_and_then_arrive_once(enforcing, control_plane):
+    await control_plane.stop()
+    for _ in range(5):
+        assert await enforcing.chat() == ALLOWED
+    assert control_plane.records == []
+    await control_plane.start()
+    await until(lambda: len(control_plane.records) == 5, within_s=10)
+    await asyncio.sleep(0.5)
+    assert len(set(control_plane.identities())) == len(control_plane.records) == 5
+
+
+async def test_a_rolling_restart_loses_no_request(enforcing):
+    before = set(enforcing.workers().values())
+    answers: list[tuple[int, str]] = []
+
+    async def keep_asking() -> None:
+        while True:
+            answers.append(await enforcing.chat())
+
+    asking = asyncio.create_task(keep_asking())
+    enforcing.process.send_signal(signal.SIGHUP)
+    await until(lambda: enforcing.enforces(5) and not set(enforcing.workers().values()) & before)
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    assert len(answers) > 0
+    assert set(answers) <= {ALLOWED, (503, "draining"), (503, "policy-unavailable")}
+
+
+async def test_before_the_first_policy_everything_is_refused(node):
+    node.start()
+    await until(lambda: len(node.workers()) == 2)
+    assert (await node.chat())[0] in {401, 503}
+    assert (await node.health("/readyz"))[0] == 503
+    assert node.stop() == 0
+
+
+async def test_a_second_node_on_the_port_or_in_the_directory_refuses_to_start(enforcing):
+    for variable, value in (
+        ("GATEHOUSE_PROXY_PORT", str(unused_port())),
+        ("GATEHOUSE_NODE_DIR", str(enforcing.folder / "n2")),
+    ):
+        environment = enforcing.environment | {variable: value, "GATEHOUSE_HEALTH_PORT": str(unused_port())}
+        second = subprocess.run(
+            [sys.executable, "-m", "proxy_addons"], env=environment, capture_output=True, timeout=20, check=False
+        )
+        assert second.returncode == 78
+        assert b"gatehouse proxy:" in second.stderr
+
+
+@pytest.mark.opa
+async def test_with_opa_the_guard_decides_dies_and_comes_back(tmp_path, signer, control_plane, opa_binary):
+    node = RunningNode(tmp_path, signer, control_plane, guard_engine="opa")
+    environment = node.environment | {"GATEHOUSE_OPA_BINARY": str(opa_binary)}
+    pool = subprocess.Popen([sys.executable, "-m", "proxy_addons.opa_pool"], env=environment)
+    try:
+        await control_plane.publish(bundle=signer.bundle(1), credentials=signer.credentials(1))
+        node.start()
+        await until(lambda: node.enforces(1))
+        assert node.status["guard_engine"] == "opa"
+        assert await node.chat(max_tokens=513) == (403, "max-tokens-over-cap")
+        await control_plane.publish(bundle=signer.bundle(2, version="2"))
+        await until(lambda: node.enforces(2))
+        children = json.loads((node.node_dir / "opa" / "children.json").read_text())
+        os.kill(children["2"]["pid"], signal.SIGKILL)
+        assert await node.chat() in {ALLOWED, (503, "evaluation-failed")}
+        await asyncio.sleep(2)
+        assert await node.chat() == ALLOWED
+        assert node.stop() == 0
+    finally:
+        if node.process.poll() is None:
+            node.stop(signal.SIGKILL)
+        pool.terminate()
+        pool.wait(10)
+
+
+def port_is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signed bundles and credentials, made by the real packer, for suites that run a node or an OPA pool."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_key, sign_credentials
+from policies.bundle.keys import SigningKey, load_signing_key
+from policies.bundle.pack import pack
+from policies.contracts.decision import Effect, Mode
+from policies.contracts.request import Subject
+from policies.contracts.snapshot import (
+    AccessPolicy,
+    Dialect,
+    Grant,
+    GuardPolicy,
+    PolicySnapshot,
+    Route,
+)
+
+KEY_ID = "gatehouse-1"
+PEPPER = bytes(32)
+ALICE_KEY = "gh_01JD0000000000000000000000_" + "a" * 43
+
+_GUARD = """package gatehouse.guard.request_caps
+
+deny contains "max-tokens-over-cap" if input.request.max_tokens > 512
+"""
+
+SNAPSHOT = PolicySnapshot(
+    tenant="default",
+    environment="production",
+    groups={},
+    access=(
+        AccessPolicy(
+            id="chat-access",
+            version="1",
+            mode=Mode.ENFORCE,
+            grants=(
+                Grant(
+                    id="alice-chats",
+                    effect=Effect.ALLOW,
+                    subjects=("user:alice",),
+                    models=("parrot",),
+                    operations=("chat.completions",),
+                ),
+            ),
+        ),
+    ),
+    guards=(
+        GuardPolicy(
+            id="request-caps",
+            version="1",
+            mode=Mode.ENFORCE,
+            module=_GUARD,
+            data={},
+            reasons={"max-tokens-over-cap": "Too many."},
+        ),
+    ),
+    routes=(
+        Route(
+            id="chat",
+            policy="routes",
+            method="POST",
+            path="/v1/chat/completions",
+            operation="chat.completions",
+            dialect=Dialect.CHAT,
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key pair on disk (`public_file`) and what it signs."""
+
+    key: SigningKey
+    public_file: Path
+
+    @classmethod
+    def make(cls, directory: Path, name: str = "bundle-signing.pub.pem") -> "Signer":
+        private = ec.generate_private_key(ec.SECP256R1())
+        public_file = directory / name
+        public_file.write_bytes(
+            private.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return cls(load_signing_key(pem, key_id=KEY_ID), public_file)
+
+    def bundle(self, serial: int, *, version: str = "1") -> bytes:
+        """Return a bundle of SNAPSHOT; another `version` gives another revision."""
+        access = (replace(SNAPSHOT.access[0], version=version),)
+        return pack(replace(SNAPSHOT, access=access), serial=serial, signer=self.key).content
+
+    def credentials(self, epoch: int, *, revoked: bool = False) -> bytes:
+        """Return a credentials document with alice's key."""
+        key = ApiKey(
+            id=ALICE_KEY.split("_")[1],
+            hash=hash_api_key(PEPPER, ALICE_KEY),
+            subject=Subject(type="user", id="alice"),
+            expires_at=None,
+            revoked=revoked,
+        )
+        document = CredentialsDocument(
+            tenant="default",
+            environment="production",
+            epoch=epoch,
+            issued_at=datetime(2026, 11, 20, tzinfo=UTC),
+            keys=(key,),
+        )
+        return sign_credentials(document, self.key)
