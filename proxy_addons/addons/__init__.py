@@ -1,1 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The enforcement point as mitmproxy addons: thin, over the sans-io core, in one visible order.
+
+Rules: every hook stands under `fail_closed`. An addon does nothing to an exchange that is refused already. What the
+hooks may rely on is the docstring of `proxy_addons.core.exchange`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from policies.evaluation.pipeline import TakeToken
+from proxy_addons.addons.enforce_request import EnforceRequest
+from proxy_addons.addons.enforce_response import EnforceResponse
+from proxy_addons.addons.enforce_stream import EnforceStream
+from proxy_addons.addons.identify import Identify
+from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
+from proxy_addons.addons.seal import Seal
+from proxy_addons.addons.snapshot_feed import SnapshotFeed
+from proxy_addons.core.record_builder import RecordScope
+
+# An answer of 128 choices of 32k tokens stays below; more is no answer that somebody could read.
+MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
+# The largest events seen carry a whole tool call; a megabyte of one is an attack on our memory.
+MAX_EVENT_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddonPorts:
+    """What the addons need from outside: where records go, how rates are counted, and whose records they are."""
+
+    sink: RecordSink
+    take_token: Callable[[TakeToken], Awaitable[float]]
+    scope: RecordScope
+    identity: RecordIdentity
+
+
+def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
+    """Return the addons in the order in which each hook runs through them. The order is part of the enforcement."""
+    return [
+        feed,
+        Identify(feed, clock=ports.identity.clock),
+        EnforceRequest(take_token=ports.take_token),
+        EnforceResponse(max_answer_bytes=MAX_ANSWER_BYTES),
+        EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
+        RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
+        Seal(on_end=feed.finish),
+    ]

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firewall and the decision: what is wrong with a request is found on its head where it can be, else on its body.
+
+The order is that of `policies.contracts.reasons`: path, route, declared size, media type, body, policy, limits.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from mitmproxy import http
+
+from policies.contracts.decision import Decision, Effect, Reason
+from policies.contracts.reasons import REASONS
+from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
+from policies.evaluation.limits import body_limit
+from policies.evaluation.pipeline import TakeToken, decide
+from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
+from proxy_addons.addons.flows import Hook, exchange_of, message_for, refuse
+from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.firewall import (
+    check_declared_size,
+    check_media_type,
+    check_no_body,
+    check_path,
+    forwarded_headers,
+    match_route,
+)
+from proxy_addons.core.refused import Refused
+from proxy_addons.core.request_reader import read_body, takes_body
+
+
+class EnforceRequest:
+    def __init__(self, *, take_token: Callable[[TakeToken], Awaitable[float]]) -> None:
+        self._take_token = take_token
+
+    @fail_closed(Hook.REQUESTHEADERS)
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        exchange = exchange_of(flow)
+        if exchange.refusal is not None:
+            return
+        try:
+            _examine_head(flow.request, exchange)
+        except Refused as refused:
+            refuse(flow, exchange, Reason(code=refused.code))
+
+    @fail_closed(Hook.REQUEST)
+    async def request(self, flow: http.HTTPFlow) -> None:
+        exchange = exchange_of(flow)
+        if exchange.refusal is not None:
+            return
+        if exchange.fault is not None:
+            refuse(flow, exchange, Reason(code=exchange.fault))
+            return
+        policy = _policy_of(exchange)
+        try:
+            evaluation, body = _examine_body(flow.request, exchange, policy)
+        except Refused as refused:
+            refuse(flow, exchange, Reason(code=refused.code), message=message_for(refused.code, refused.param))
+            return
+        exchange.resource, exchange.evaluation = evaluation.resource, evaluation
+        began_ns = time.perf_counter_ns()
+        decision = await decide(
+            evaluation,
+            snapshot=policy.snapshot,
+            access=policy.access,
+            guard=policy.guard,
+            take_token=self._take_token,
+        )
+        exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
+        exchange.decision = decision
+        if decision.effect is Effect.ALLOW:
+            _forward(flow.request, exchange, body)
+        else:
+            _refuse_by(decision, flow, exchange, policy)
+
+
+def _policy_of(exchange: Exchange) -> ActivePolicy:
+    if exchange.policy is None:
+        raise Refused(POLICY_UNAVAILABLE)
+    return exchange.policy
+
+
+def _examine_head(request: http.Request, exchange: Exchange) -> None:
+    headers = request.headers.fields
+    path = check_path(request.data.path)
+    policy = _policy_of(exchange)
+    exchange.route = route = match_route(policy.routes, request.method, path)
+    if exchange.credential is None:
+        raise LookupError("the request was not identified")
+    if not takes_body(route.dialect):
+        check_no_body(headers)
+        return
+    exchange.max_body_bytes = body_limit(policy.snapshot, exchange.credential.subject)
+    check_declared_size(headers, exchange.max_body_bytes)
+    check_media_type(headers)
+
+
+def _examine_body(
+    request: http.Request,
+    exchange: Exchange,
+    policy: ActivePolicy,
+) -> tuple[EvaluationRequest, bytes | None]:
+    """Return the question to the decision point, and the body to forward. Raises Refused."""
+    route, credential = exchange.route, exchange.credential
+    if route is None or credential is None:
+        raise LookupError("the head was not examined")
+    content = request.raw_content or b""
+    if takes_body(route.dialect):
+        if len(content) > exchange.max_body_bytes:
+            raise Refused("body-too-large")
+        read = read_body(content, route.dialect)
+        resource, facts, body = Resource(type="model", id=read.model), read.facts, read.body
+    else:
+        if content:
+            raise Refused("body-not-permitted")
+        resource, facts, body = Resource(type="route", id=route.operation), RequestFacts(), None
+    evaluation = EvaluationRequest(
+        request_id=exchange.request_id,
+        tenant=policy.snapshot.tenant,
+        environment=policy.snapshot.environment,
+        subject=credential.subject,
+        action=route.operation,
+        resource=resource,
+        facts=facts,
+        at=exchange.received_at,
+    )
+    return evaluation, body
+
+
+def _forward(request: http.Request, exchange: Exchange, body: bytes | None) -> None:
+    """Let through what was examined, and nothing beside it."""
+    fields = forwarded_headers(request.headers.fields, request_id=exchange.request_id, has_body=body is not None)
+    request.headers = http.Headers(fields)
+    request.content = b"" if body is None else body
+    request.trailers = None
+
+
+def _refuse_by(decision: Decision, flow: http.HTTPFlow, exchange: Exchange, policy: ActivePolicy) -> None:
+    """Tell the first reason; the record has them all. A guard's own code is told with the guard's own message."""
+    reason = next(iter(decision.reasons), Reason(code=EVALUATION_FAILED))
+    if reason.code in REASONS:
+        refuse(flow, exchange, reason, retry_after_s=decision.retry_after_s)
+        return
+    guard = next(guard for guard in policy.snapshot.guards if guard.id == reason.policy)
+    refuse(flow, exchange, reason, message=guard.reasons[reason.code], status=HTTPStatus.FORBIDDEN)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that are not streamed: examined as a whole, written again from what was examined, headers and all."""
+
+from typing import Final
+
+from mitmproxy import http
+
+from policies.contracts.decision import Reason, Verdict
+from policies.contracts.snapshot import Dialect
+from policies.redaction.engine import AnswerBlocked
+from proxy_addons.addons.fail_closed import fail_closed
+from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
+from proxy_addons.core.answers import AnswerInvalid, redact_answer
+from proxy_addons.core.enforced import Allowed, allowed, applied
+from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.model_list import ModelListInvalid, permitted_models
+from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
+
+_INVALID: Final = Reason(code="upstream-invalid")
+
+
+class EnforceResponse:
+    """`max_answer_bytes` bounds what is held in memory to be examined; a larger answer is refused."""
+
+    def __init__(self, *, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
+
+    @fail_closed(Hook.ERROR)
+    def error(self, flow: http.HTTPFlow) -> None:
+        exchange = exchange_of(flow)
+        if exchange.fault is None or exchange.fault == CLIENT_LEFT or enforcer_of(flow) is not None:
+            return
+        refuse(flow, exchange, Reason(code=exchange.fault))
+
+    @fail_closed(Hook.RESPONSE)
+    def response(self, flow: http.HTTPFlow) -> None:
+        exchange, response = exchange_of(flow), flow.response
+        if exchange.refusal is not None or response is None or enforcer_of(flow) is not None:
+            return
+        headers = response.headers.fields
+        if failed := failure_of(response.status_code, headers):
+            refuse(
+                flow,
+                exchange,
+                Reason(code=failed.code),
+                status=failed.status,
+                retry_after_s=failed.retry_after_s,
+            )
+        elif media_type_of(headers) != JSON_TYPE:
+            refuse(flow, exchange, _INVALID)
+        else:
+            self._examine(flow, exchange, response)
+
+    def _examine(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
+        owed = allowed(exchange)
+        try:
+            content = self._redacted(response.raw_content or b"", exchange, owed)
+        except AnswerBlocked as blocked:
+            refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
+            return
+        except (AnswerInvalid, ModelListInvalid):
+            refuse(flow, exchange, _INVALID)
+            return
+        response.content = content
+        write_head(response, exchange, content_type=JSON_TYPE)
+
+    def _redacted(self, body: bytes, exchange: Exchange, owed: Allowed) -> bytes:
+        """Return what may leave of `body`, and write into the exchange what was found."""
+        answer = redact_answer(
+            body,
+            dialect=owed.route.dialect,
+            rules=owed.rules,
+            max_bytes=self._max_answer_bytes,
+        )
+        exchange.findings = applied(answer.findings)
+        exchange.coverage = answer.coverage
+        exchange.verdict = Verdict.REDACTED if answer.redacted else Verdict.FORWARDED
+        if owed.route.dialect is Dialect.MODELS:
+            return permitted_models(answer.body, asked=owed.evaluation, policy=owed.policy)
+        return answer.body

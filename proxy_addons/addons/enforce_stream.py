@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streamed answers: an enforcer that examines event by event is put between upstream and client before the first byte.
+
+Only an answer that was asked for as a stream, and that the upstream sends as one, is streamed. An upstream that answers
+a stream request with plain JSON is examined as a whole; one that streams unasked gave an answer nobody can place.
+"""
+
+from typing import Final
+
+from mitmproxy import http
+
+from policies.contracts.decision import Reason
+from proxy_addons.addons.fail_closed import fail_closed
+from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
+from proxy_addons.core.enforced import allowed, applied, verdict_of
+from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.sse import SseEnforcer
+from proxy_addons.core.upstream_answer import STREAM_TYPE, failure_of, media_type_of
+
+_INVALID: Final = Reason(code="upstream-invalid")
+
+
+class EnforceStream:
+    """`max_event_bytes` bounds what is held of one event; a larger one ends the stream."""
+
+    def __init__(self, *, max_event_bytes: int) -> None:
+        self._max_event_bytes = max_event_bytes
+
+    @fail_closed(Hook.RESPONSEHEADERS)
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        exchange, response = exchange_of(flow), flow.response
+        if exchange.refusal is not None or response is None:
+            return
+        headers = response.headers.fields
+        if failure_of(response.status_code, headers) or media_type_of(headers) != STREAM_TYPE:
+            return  # examined as a whole, in the hook `response`
+        owed = allowed(exchange)
+        if not owed.evaluation.facts.stream:
+            refuse(flow, exchange, _INVALID)
+            return
+        enforcer = SseEnforcer(
+            dialect=owed.route.dialect,
+            rules=owed.rules,
+            request_id=exchange.request_id,
+            max_event_bytes=self._max_event_bytes,
+        )
+        # mitmproxy's type knows only callables here; our layer takes a StreamEnforcer.
+        response.stream = enforcer  # type: ignore[assignment]
+        write_head(response, exchange, content_type=STREAM_TYPE)
+
+    @fail_closed(Hook.ERROR)
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Say what became of a stream that nobody is left to read; the hook `response` does not follow."""
+        exchange = exchange_of(flow)
+        if exchange.fault == CLIENT_LEFT:
+            self._conclude(flow, exchange)
+
+    @fail_closed(Hook.RESPONSE)
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._conclude(flow, exchange_of(flow))
+
+    def _conclude(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        enforcer = enforcer_of(flow)
+        if not isinstance(enforcer, SseEnforcer):
+            return
+        exchange.findings = applied(enforcer.findings)
+        exchange.coverage = enforcer.coverage
+        if exchange.refusal is not None:
+            return
+        if enforcer.cut is not None:
+            cut(exchange, enforcer.cut)
+        elif exchange.fault is not None:
+            cut(exchange, Reason(code=exchange.fault))
+        elif not enforcer.done:
+            cut(exchange, _INVALID)
+        else:
+            exchange.verdict = verdict_of(exchange.findings)

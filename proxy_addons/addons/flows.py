@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How addons touch a flow: find its exchange, refuse it, cut its stream. Nothing else sets an answer."""
+
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from mitmproxy import http
+
+from policies.contracts.decision import Reason, Verdict
+from policies.contracts.reasons import REASONS
+from proxy_addons.core.exchange import EXCHANGE, Exchange
+from proxy_addons.core.streaming import StreamEnforcer
+from proxy_addons.core.verdict_http import refusal_response
+
+_log: Final = structlog.get_logger()
+
+
+class Hook(StrEnum):
+    """The hooks of one exchange, by their mitmproxy names."""
+
+    REQUESTHEADERS = "requestheaders"
+    REQUEST = "request"
+    RESPONSEHEADERS = "responseheaders"
+    ERROR = "error"
+    RESPONSE = "response"
+
+
+CLIENT_LEFT: Final = "client-disconnected"
+
+
+def exchange_of(flow: http.HTTPFlow) -> Exchange:
+    """Return the exchange of `flow`. Raises LookupError where the layer made none: the flow must not go on."""
+    exchange = flow.metadata.get(EXCHANGE)
+    if not isinstance(exchange, Exchange):
+        raise LookupError("the flow has no exchange")  # noqa: TRY004  # the layer forgot it; no caller passed a wrong type
+    return exchange
+
+
+def enforcer_of(flow: http.HTTPFlow) -> StreamEnforcer | None:
+    """Return what examines the streamed answer of `flow`, or None where the answer is not streamed."""
+    enforcer: object = None if flow.response is None else flow.response.stream
+    return enforcer if isinstance(enforcer, StreamEnforcer) else None
+
+
+def refuse(
+    flow: http.HTTPFlow,
+    exchange: Exchange,
+    reason: Reason,
+    *,
+    message: str | None = None,
+    status: int | None = None,
+    retry_after_s: int | None = None,
+) -> None:
+    """Answer `flow` with `reason` in place of whatever answer it has. No byte of an answer may have left."""
+    flow.response = refusal_response(
+        reason.code, exchange.request_id, message=message, status=status, retry_after_s=retry_after_s
+    )
+    exchange.refusal = reason
+    exchange.verdict = Verdict.BLOCKED
+    exchange.status = flow.response.status_code
+    _log.info("request_refused", request_id=exchange.request_id, code=reason.code, status=exchange.status)
+
+
+def cut(exchange: Exchange, reason: Reason) -> None:
+    """End a stream that has begun: the layer tells `reason` as its last event in place of what was held back."""
+    exchange.refusal = reason
+    exchange.verdict = Verdict.CUT
+    _log.info("stream_cut", request_id=exchange.request_id, code=reason.code)
+
+
+def stop(flow: http.HTTPFlow, exchange: Exchange, reason: Reason, hook: Hook) -> None:
+    """Refuse, or cut where `hook` comes after bytes of a stream may have left."""
+    if hook in {Hook.RESPONSE, Hook.ERROR} and enforcer_of(flow) is not None:
+        cut(exchange, reason)
+    else:
+        refuse(flow, exchange, reason)
+
+
+def message_for(code: str, param: str | None) -> str | None:
+    """Return the message that also names the field, in the words of our allow-lists."""
+    return None if param is None else f"{REASONS[code].message} Field: {param}."
+
+
+def write_head(response: http.Response, exchange: Exchange, *, content_type: bytes) -> None:
+    """Write the answer's head from scratch: no field of the upstream is passed on."""
+    fields = [(b"Content-Type", content_type)]
+    if exchange.decision is not None:
+        codes = dict.fromkeys(reason.code for reason in exchange.decision.warnings)
+        fields += [(b"Gatehouse-Warning", code.encode("ascii")) for code in codes]
+    response.headers = http.Headers(fields)
+    response.trailers = None
+    response.reason = ""
+    exchange.status = response.status_code

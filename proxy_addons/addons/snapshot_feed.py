@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the policy and the credentials in force, and gives each exchange the ones it keeps to its end."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+import structlog
+from mitmproxy import http
+
+from proxy_addons.addons.fail_closed import fail_closed
+from proxy_addons.addons.flows import Hook, exchange_of
+from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.identity import KeyRing
+
+_log: Final = structlog.get_logger()
+
+
+class SnapshotFeed:
+    """One per worker. Used from its event loop only, so that an assignment is the whole of a swap.
+
+    `on_release` is called once with each replaced policy, when the last exchange that it decides has ended.
+    """
+
+    NOT_HOOKS: ClassVar = frozenset({"swap", "use_credentials", "finish"})
+
+    def __init__(self, *, on_release: Callable[[ActivePolicy], None]) -> None:
+        self._on_release = on_release
+        self._active: ActivePolicy | None = None
+        self._key_ring: KeyRing | None = None
+        self._open: dict[str, ActivePolicy] = {}
+        self._open_count: Counter[int] = Counter()
+
+    @property
+    def active(self) -> ActivePolicy | None:
+        return self._active
+
+    @property
+    def key_ring(self) -> KeyRing | None:
+        return self._key_ring
+
+    def swap(self, policy: ActivePolicy) -> None:
+        """Decide every request from now on by `policy`. Those under way keep the one they began with."""
+        replaced, self._active = self._active, policy
+        _log.info("policy_activated", serial=policy.serial, revision=policy.snapshot.revision)
+        if replaced is not None:
+            self._release_if_idle(replaced)
+
+    def use_credentials(self, key_ring: KeyRing) -> None:
+        """Authenticate every request from now on by `key_ring`."""
+        self._key_ring = key_ring
+        _log.info("credentials_activated", epoch=key_ring.epoch)
+
+    @fail_closed(Hook.REQUESTHEADERS)
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        exchange = exchange_of(flow)
+        active = exchange.policy = self._active
+        if active is not None:
+            self._open[exchange.request_id] = active
+            self._open_count[active.serial] += 1
+
+    def finish(self, exchange: Exchange) -> None:
+        """Note the end of `exchange`; a second time changes nothing."""
+        policy = self._open.pop(exchange.request_id, None)
+        if policy is None:
+            return
+        self._open_count[policy.serial] -= 1
+        self._release_if_idle(policy)
+
+    def _release_if_idle(self, policy: ActivePolicy) -> None:
+        if policy is self._active or self._open_count[policy.serial] > 0:
+            return
+        del self._open_count[policy.serial]
+        _log.info("policy_released", serial=policy.serial)
+        self._on_release(policy)

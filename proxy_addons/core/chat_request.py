@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the body of an OpenAI chat request: every field is known, of its type, and examined, or the body is refused.
+
+What cannot be examined yet (images, sound, files, token ids) is refused by name. `absent` marks fields that clients
+copy out of a past answer into the next request: empty they say nothing, filled they are refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from policies.contracts.request import RequestFacts
+from proxy_addons.core.openai_request import MAX_TOKENS, MODEL, PARAMETERS
+from proxy_addons.core.refused import Refused
+from proxy_addons.core.request_fields import (
+    Check,
+    absent,
+    array,
+    boolean,
+    either,
+    free_object,
+    integer,
+    nullable,
+    one_of,
+    pattern,
+    record,
+    text,
+    variant,
+)
+
+_MAX_MESSAGES: Final = 4096
+_MAX_PARTS: Final = 4096
+_MAX_TOOLS: Final = 128
+_MAX_TOP_LOGPROBS: Final = 20
+
+_NAME: Final = pattern(r"[A-Za-z0-9._-]{1,64}")
+_CALL_ID: Final = pattern(r"[ -~]{1,256}")
+
+_TEXT_PART: Final = record({"type": one_of("text"), "text": text})
+_REFUSAL_PART: Final = record({"type": one_of("refusal"), "refusal": text})
+_UNEXAMINED_PARTS: Final = frozenset({"image_url", "input_image", "input_audio", "input_file", "file", "video_url"})
+
+
+def _content(parts: Mapping[str, Check]) -> Check:
+    part = variant("type", parts, known=_UNEXAMINED_PARTS)
+    return either(text, array(part, least=1, most=_MAX_PARTS))
+
+
+_TEXT: Final = _content({"text": _TEXT_PART})
+_ASSISTANT_TEXT: Final = _content({"text": _TEXT_PART, "refusal": _REFUSAL_PART})
+
+_TOOL_CALL: Final = record(
+    {
+        "id": _CALL_ID,
+        "type": one_of("function"),
+        "function": record({"name": _NAME, "arguments": text}),
+    },
+)
+_INSTRUCTION: Final = record({"role": text, "content": _TEXT}, {"name": _NAME})
+_MESSAGE: Final = variant(
+    "role",
+    {
+        "system": _INSTRUCTION,
+        "developer": _INSTRUCTION,
+        "user": _INSTRUCTION,
+        "assistant": record(
+            {"role": text},
+            {
+                "content": nullable(_ASSISTANT_TEXT),
+                "name": _NAME,
+                "refusal": nullable(text),
+                "tool_calls": nullable(array(_TOOL_CALL, least=1, most=_MAX_TOOLS)),
+                "annotations": absent,
+                "audio": absent,
+                "function_call": absent,
+            },
+        ),
+        "tool": record({"role": text, "content": _TEXT, "tool_call_id": _CALL_ID}),
+    },
+)
+_TOOL: Final = record(
+    {
+        "type": one_of("function"),
+        "function": record(
+            {"name": _NAME},
+            {"description": text, "parameters": free_object, "strict": nullable(boolean)},
+        ),
+    },
+)
+_NAMED_TOOL: Final = record({"type": one_of("function"), "function": record({"name": _NAME})})
+_RESPONSE_FORMAT: Final = variant(
+    "type",
+    {
+        "text": record({"type": text}),
+        "json_object": record({"type": text}),
+        "json_schema": record(
+            {
+                "type": text,
+                "json_schema": record(
+                    {"name": _NAME},
+                    {"description": text, "schema": free_object, "strict": nullable(boolean)},
+                ),
+            },
+        ),
+    },
+)
+
+
+def _tool_choice(value: Any) -> None:
+    (_NAMED_TOOL if isinstance(value, dict) else one_of("none", "auto", "required"))(value)
+
+
+_BODY: Final = record(
+    {"model": MODEL, "messages": array(_MESSAGE, least=1, most=_MAX_MESSAGES)},
+    {
+        **PARAMETERS,
+        "max_completion_tokens": nullable(integer(1, MAX_TOKENS)),
+        "logprobs": nullable(boolean),
+        "top_logprobs": nullable(integer(0, _MAX_TOP_LOGPROBS)),
+        "response_format": nullable(_RESPONSE_FORMAT),
+        "tools": nullable(array(_TOOL, least=1, most=_MAX_TOOLS)),
+        "tool_choice": nullable(_tool_choice),
+        "parallel_tool_calls": nullable(boolean),
+        "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh")),
+        "verbosity": nullable(one_of("low", "medium", "high")),
+        # Named, so that the client is told which field policy does not permit.
+        "audio": absent,
+        "function_call": absent,
+        "functions": absent,
+        "metadata": absent,
+        "modalities": absent,
+        "prediction": absent,
+        "store": absent,
+        "web_search_options": absent,
+    },
+)
+
+
+def read_chat(body: Mapping[str, Any], *, body_bytes: int) -> tuple[str, RequestFacts]:
+    """Return model and facts of a chat request. Raises Refused where a field is unknown or not of its type."""
+    _BODY(body)
+    messages: list[dict[str, Any]] = body["messages"]
+    tools = tuple(tool["function"]["name"] for tool in body.get("tools") or ())
+    limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := body.get(name)) is not None]
+    facts = RequestFacts(
+        stream=bool(body.get("stream")),
+        max_tokens=max(limits, default=None),
+        n=body.get("n") or 1,
+        message_count=len(messages),
+        roles=tuple(message["role"] for message in messages),
+        tools=tools,
+        tool_choice=_chosen(body.get("tool_choice"), tools),
+        text_chars=sum(len(piece) for message in messages for piece in _texts(message)),
+        body_bytes=body_bytes,
+    )
+    return body["model"], facts
+
+
+def _chosen(choice: str | dict[str, Any] | None, tools: tuple[str, ...]) -> str | None:
+    """Return the choice, of a forced tool its name. A tool that is forced but not offered would escape the guards."""
+    if choice is None or isinstance(choice, str):
+        return choice
+    name: str = choice["function"]["name"]
+    if name not in tools:
+        raise Refused("field-invalid", param="tool_choice.function.name")
+    return name
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message.get("content")
+    if isinstance(content, str):
+        yield content
+    elif content is not None:
+        for part in content:
+            yield part["text"] if part["type"] == "text" else part["refusal"]
+    yield message.get("refusal") or ""
+    for call in message.get("tool_calls") or ():
+        yield call["function"]["arguments"]

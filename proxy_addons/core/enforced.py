@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is owed to a request that policy allowed: the rules for its answer, and how what they found is reported."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from policies.contracts.decision import Effect, Verdict
+from policies.contracts.request import EvaluationRequest
+from policies.contracts.snapshot import RedactionAction, Route
+from policies.redaction.engine import ActiveRules, FindingCount
+from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.exchange import AppliedFinding, Exchange
+
+_CHANGING: Final = frozenset({RedactionAction.REPLACE, RedactionAction.BLOCK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """An exchange that has all that enforcement of its answer needs."""
+
+    policy: ActivePolicy
+    route: Route
+    evaluation: EvaluationRequest
+    rules: ActiveRules
+
+
+def allowed(exchange: Exchange) -> Allowed:
+    """Return what is owed to `exchange`. Raises LookupError unless a decision allowed it."""
+    policy, route, asked, decision = exchange.policy, exchange.route, exchange.evaluation, exchange.decision
+    if policy is None or route is None or asked is None or decision is None or decision.effect is not Effect.ALLOW:
+        raise LookupError("no decision allowed this exchange")
+    rules = policy.redaction.rules_for(
+        tuple(obligation.policy for obligation in decision.obligations),
+        operation=route.operation,
+        model=asked.resource.id if asked.resource.type == "model" else None,
+    )
+    return Allowed(policy=policy, route=route, evaluation=asked, rules=rules)
+
+
+def applied(findings: Iterable[FindingCount]) -> tuple[AppliedFinding, ...]:
+    """Return the findings as the exchange and the record have them."""
+    return tuple(
+        AppliedFinding(
+            detector=found.detector, policy=found.policy, rule=found.rule, action=found.action, count=found.count
+        )
+        for found in findings
+    )
+
+
+def verdict_of(findings: Iterable[AppliedFinding]) -> Verdict:
+    """Return the verdict on an answer that left whole: whether a rule changed it, or only looked."""
+    changed = any(found.action in _CHANGING for found in findings)
+    return Verdict.REDACTED if changed else Verdict.FORWARDED

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the head of a request must look like before its body is read: path, route, size, media type.
+
+Rules: the decision uses the request target as it came, byte for byte. Nothing is normalised: a target that would have
+to be is refused, since the next parser may normalise it otherwise. Headers are given as the pairs that came, in order.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from policies.contracts.snapshot import Route
+from proxy_addons.core.refused import Refused
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+_MAX_TARGET_BYTES: Final = 2048
+# As `path` of a route in docs/spec/policy-document.md. What is missing matters: %, ?, #, ;, \ and every control.
+_SEGMENT_BYTES: Final = frozenset((string.ascii_letters + string.digits + "._~-").encode())
+_MAX_LENGTH_DIGITS: Final = 18
+_JSON_MEDIA_TYPE: Final = re.compile(
+    rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*', flags=re.IGNORECASE
+)
+_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+def values_of(headers: Headers, name: bytes) -> list[bytes]:
+    """Return every value of the header `name` (lower case), in order."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+def check_path(target: bytes) -> str:
+    """Return the request target as a path. Raises Refused where it is not the canonical form of one."""
+    segments = target.split(b"/")
+    canonical = (
+        len(target) <= _MAX_TARGET_BYTES
+        and len(segments) > 1
+        and not segments[0]
+        and all(segment not in {b"", b".", b".."} and _SEGMENT_BYTES.issuperset(segment) for segment in segments[1:])
+    )
+    if not canonical:
+        raise Refused("path-not-canonical")
+    return target.decode("ascii")
+
+
+def match_route(routes: Mapping[tuple[str, str], Route], method: str, path: str) -> Route:
+    """Return the route of exactly this method and path. Raises Refused where policy lists none."""
+    route = routes.get((method, path))
+    if route is None:
+        raise Refused("route-not-listed")
+    return route
+
+
+def check_declared_size(headers: Headers, max_bytes: int) -> None:
+    """Raise Refused where the head already says that the body is too large. Framing was checked by the layer."""
+    for value in values_of(headers, b"content-length"):
+        if len(value) > _MAX_LENGTH_DIGITS or not value.isdigit() or int(value) > max_bytes:
+            raise Refused("body-too-large")
+
+
+def check_no_body(headers: Headers) -> None:
+    """Raise Refused where the head announces a body on a route that takes none."""
+    if values_of(headers, b"transfer-encoding"):
+        raise Refused("body-not-permitted")
+    if any(value != b"0" for value in values_of(headers, b"content-length")):
+        raise Refused("body-not-permitted")
+
+
+def check_media_type(headers: Headers) -> None:
+    """Raise Refused unless the body is said, exactly once, to be uncompressed JSON in UTF-8."""
+    if any(value.strip().lower() != b"identity" for value in values_of(headers, b"content-encoding")):
+        raise Refused("encoding-not-permitted")
+    match values_of(headers, b"content-type"):
+        case [value] if _JSON_MEDIA_TYPE.fullmatch(value):
+            return
+    raise Refused("media-type-not-permitted")
+
+
+def trace_id_of(headers: Headers) -> str | None:
+    """Return the trace id of a W3C `traceparent`, or None where there is none, several, or one that is not valid."""
+    match values_of(headers, b"traceparent"):
+        case [value] if (found := _TRACEPARENT.fullmatch(value)) and found[1].strip(b"0") and found[2].strip(b"0"):
+            return found[1].decode("ascii")
+    return None
+
+
+def forwarded_headers(headers: Headers, *, request_id: str, has_body: bool) -> list[tuple[bytes, bytes]]:
+    """Return the headers the upstream gets: written from scratch, so that none of the client's is passed on unseen.
+
+    No credential, no hop-by-hop header, no `X-Forwarded-*`, `X-Original-URL` or method override survives that.
+    `Accept-Encoding: identity` since a compressed answer could not be examined.
+    """
+    written = [(b"accept-encoding", b"identity"), (b"x-request-id", request_id.encode("ascii"))]
+    if trace_id_of(headers) is not None:
+        written += [(b"traceparent", value) for value in values_of(headers, b"traceparent")]
+    if has_body:
+        written.append((b"content-type", b"application/json"))
+    return written
+
+
+def query_parameter_names(target: bytes) -> Iterable[bytes]:
+    """Yield the names in the query of `target`, lower case, undecoded: only to see that a credential is among them."""
+    _, _, query = target.partition(b"?")
+    for pair in re.split(rb"[&;]", query):
+        yield pair.partition(b"=")[0].lower()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What OpenAI's chat and completions requests have in common: parameters, and what a reader gives."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from policies.contracts.request import RequestFacts
+from proxy_addons.core.refused import Refused
+from proxy_addons.core.request_fields import (
+    Check,
+    array,
+    boolean,
+    either,
+    integer,
+    nullable,
+    number,
+    one_of,
+    pattern,
+    record,
+    text,
+)
+
+MAX_TOKENS: Final = 2**31 - 1
+MAX_CHOICES: Final = 128
+_MAX_STOPS: Final = 4
+_MAX_BIASED_TOKENS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRequest:
+    """A body that was examined as a whole: the model it names, its facts, and the bytes to forward instead of it."""
+
+    model: str
+    facts: RequestFacts
+    body: bytes
+
+
+def _logit_bias(value: Any) -> None:
+    if not isinstance(value, dict) or len(value) > _MAX_BIASED_TOKENS:
+        raise Refused("field-invalid")
+    for token, bias in value.items():
+        _TOKEN_ID(token)
+        _BIAS(bias)
+
+
+_TOKEN_ID: Final = pattern(r"[0-9]{1,10}")
+_BIAS: Final = number(-100, 100)
+
+# The model's exact id, as docs/spec/policy-document.md allows it: no blank, no wildcard, no second alphabet.
+MODEL: Final = pattern(r"[A-Za-z0-9._:/-]{1,128}")
+
+PARAMETERS: Final[dict[str, Check]] = {
+    "max_tokens": nullable(integer(1, MAX_TOKENS)),
+    "temperature": nullable(number(0, 2)),
+    "top_p": nullable(number(0, 1)),
+    "n": nullable(integer(1, MAX_CHOICES)),
+    "stream": nullable(boolean),
+    "stream_options": nullable(record({}, {"include_usage": boolean, "include_obfuscation": boolean})),
+    "stop": nullable(either(text, array(text, least=1, most=_MAX_STOPS))),
+    "seed": nullable(integer(-(2**63), 2**63 - 1)),
+    "presence_penalty": nullable(number(-2, 2)),
+    "frequency_penalty": nullable(number(-2, 2)),
+    "logit_bias": nullable(_logit_bias),
+    "user": pattern(r"[ -~]{0,512}"),
+    "service_tier": nullable(one_of("auto", "default", "flex", "priority", "scale")),
+}

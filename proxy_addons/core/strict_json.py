@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strict JSON: bytes that every parser reads alike, or an error.
+
+Theory: a firewall that reads JSON one way in front of a server that reads it another way can be talked past. So
+everything on which parsers are known to differ is refused: duplicate keys, byte order marks, encodings other than
+UTF-8, lone surrogates, NaN and Infinity, numbers beyond a double or 64 bits, deep nesting, trailing text. What passed
+can be written again by any serialiser without a change of meaning.
+"""
+
+import json
+import math
+from typing import Any, Final, Never
+
+MAX_DEPTH: Final = 64
+MAX_KEYS: Final = 10_000
+MAX_VALUES: Final = 100_000
+# 20 characters hold every 64-bit integer, 64 every double that anybody writes; longer ones only cost time to convert.
+_MAX_INTEGER_CHARS: Final = 20
+_MAX_FLOAT_CHARS: Final = 64
+_LEAST_INTEGER: Final = -(2**63)
+_LARGEST_INTEGER: Final = 2**63 - 1
+
+
+class NotStrictJson(Exception):
+    """A body that is not one strict JSON object. `problem` is a kebab-case code, `offset` a byte offset where known.
+
+    Neither tells anything of the content.
+    """
+
+    def __init__(self, problem: str, offset: int | None = None) -> None:
+        super().__init__(problem if offset is None else f"{problem} at byte {offset}")
+        self.problem = problem
+        self.offset = offset
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the one JSON object that `body` is. Raises NotStrictJson for anything else."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise NotStrictJson("not-utf-8", exc.start) from None
+    if text.startswith("\ufeff"):
+        raise NotStrictJson("byte-order-mark", 0)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as exc:
+        raise NotStrictJson("not-json", len(text[: exc.pos].encode("utf-8"))) from None
+    except RecursionError:
+        raise NotStrictJson("too-deep") from None
+    if not isinstance(value, dict):
+        raise NotStrictJson("not-an-object", 0)
+    _check_bounds(value, may_hold_surrogates="\\u" in text)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotStrictJson("duplicate-key")
+    return members
+
+
+def _integer(literal: str) -> int:
+    if len(literal) <= _MAX_INTEGER_CHARS and _LEAST_INTEGER <= (number := int(literal)) <= _LARGEST_INTEGER:
+        return number
+    raise NotStrictJson("number-out-of-range")
+
+
+def _double(literal: str) -> float:
+    if len(literal) <= _MAX_FLOAT_CHARS and math.isfinite(number := float(literal)):
+        return number
+    raise NotStrictJson("number-out-of-range")
+
+
+def _no_constant(literal: str) -> Never:  # noqa: ARG001  # NaN, Infinity or -Infinity: none is JSON
+    raise NotStrictJson("number-out-of-range")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_double, parse_constant=_no_constant
+)
+
+
+def _check_bounds(root: dict[str, Any], *, may_hold_surrogates: bool) -> None:
+    """Walk the value level by level, so that depth needs no recursion.
+
+    UTF-8 itself cannot carry a lone surrogate, only an escape can: strings are looked at only where there is one.
+    """
+    level: list[Any] = [root]
+    keys, values = 0, 1
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            members = container
+            if isinstance(container, dict):
+                keys += len(container)
+                members = container.values()
+                if may_hold_surrogates:
+                    _check_surrogates(container)
+            values += len(members)
+            if may_hold_surrogates:
+                _check_surrogates(members)
+            below.extend(member for member in members if isinstance(member, dict | list))
+        if keys > MAX_KEYS:
+            raise NotStrictJson("too-many-keys")
+        if values > MAX_VALUES:
+            raise NotStrictJson("too-many-values")
+        if not below:
+            return
+        level = below
+    raise NotStrictJson("too-deep")
+
+
+def _check_surrogates(values: Any) -> None:
+    for value in values:
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError:
+                raise NotStrictJson("lone-surrogate") from None
