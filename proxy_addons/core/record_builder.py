@@ -187,7 +187,7 @@ def _status(exchange: Exchange) -> int | None:
 
 
 def _engine(answer: EngineAnswer, most: int | None) -> dict[str, JSON]:
-    """Return what one engine said. Abridged, it keeps what decided before what was neutral; `omitted` counts the rest."""
+    """Return what one engine said. Abridged, it keeps what decided before what was neutral; `omitted` counts others."""
     answers = answer.answers
     if most is not None:
         answers = tuple(sorted(answers, key=lambda given: given.outcome is Outcome.NOT_APPLICABLE)[:most])
