@@ -46,11 +46,14 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy of the working set. `revision` is the current one."""
+    """A policy of the working set. `revision` is the current one, `author` whoever made that."""
 
     tenant: str
     id: str
+    kind: str
+    version: str
     revision: str
+    author: str
     filename: str
     created_at: datetime
     updated_at: datetime
@@ -62,6 +65,8 @@ class PolicyRevision:
 
     tenant: str
     policy: str
+    kind: str
+    version: str
     revision: str
     filename: str
     source: bytes

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The proxy nodes: what each last said of itself."""
+
+from dataclasses import dataclass, replace
+
+from controlplane.identifiers import Clock
+from controlplane.services.activations import LIVE_FOR, Activations
+from controlplane.services.errors import Forbidden, NotFound
+from controlplane.services.model import Agent, Page, Principal
+from controlplane.services.ports import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    store: Store
+    activations: Activations
+    clock: Clock
+
+    def report(self, actor: Principal, agent: Agent) -> None:
+        """Keep what a node says of itself. A node belongs to the principal that reported it first."""
+        with self.store.write() as session:
+            if session.environments.get(actor.tenant, agent.environment) is None:
+                raise NotFound("environment-unknown", "There is no such environment.")
+            known = session.agents.get(actor.tenant, agent.environment, agent.id)
+            if known is not None and known.reported_by != actor.id:
+                raise Forbidden("agent-of-another", "Another principal reports for this node.")
+            session.agents.put(replace(agent, tenant=actor.tenant, reported_by=actor.id, reported_at=self.clock()))
+            self.activations.acknowledge(session, agent)
+
+    def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Agent]:
+        with self.store.read() as session:
+            return session.agents.page(actor.tenant, after=after, limit=limit)
+
+    def get(self, actor: Principal, environment: str, agent_id: str) -> Agent:
+        with self.store.read() as session:
+            agent = session.agents.get(actor.tenant, environment, agent_id)
+        if agent is None:
+            raise NotFound("agent-unknown", "No such node has ever reported.")
+        return agent
+
+    def is_live(self, agent: Agent) -> bool:
+        return agent.reported_at >= self.clock() - LIVE_FOR

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes signed bytes: a port, so that use cases hold no key."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from controlplane.services.model import ApiKey, Artifact
+from policies.contracts.snapshot import PolicySnapshot
+
+
+class Publisher(Protocol):
+    """Packs and signs (`docs/spec/bundle.md`)."""
+
+    def pack(self, snapshot: PolicySnapshot, *, serial: int) -> Artifact:
+        """Return the signed bundle of `snapshot` at `serial`."""
+
+    def sign_credentials(self, tenant: str, environment: str, *, epoch: int, keys: Sequence[ApiKey]) -> Artifact:
+        """Return the signed credentials document of `epoch`."""
+
+    def new_key(self, key_id: str) -> tuple[str, str]:
+        """Return a fresh API key with that id, and the hash under which it is kept."""

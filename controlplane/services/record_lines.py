@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read one line of an ingestion request into a record, or say why it can never become one.
+
+Rules: the envelope must be canonical JSON of the schema we know, within its size, from the sender's own tenant, and
+name its payload by the right digest. Members beyond those known are kept, since the bytes are stored as received.
+The text of a line is never put into a message or a log.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from controlplane.services.records import QuarantinedLine, ReceivedRecord
+from controlplane.services.times import parse_time
+from policies.contracts.codec import canonical_bytes
+from policies.contracts.decision import Verdict
+from policies.contracts.record import MAX_ENVELOPE_BYTES, SCHEMA, RecordKind, RecordOutcome
+
+_MAX_PAYLOAD_BYTES: Final = 1024 * 1024
+# What is kept of a line that cannot be read: enough to find its sender's mistake.
+_MAX_KEPT_BYTES: Final = 64 * 1024
+_MAX_SEQ: Final = 2**53 - 1
+_IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
+_KINDS: Final = frozenset(RecordKind)
+_OUTCOMES: Final = frozenset(RecordOutcome)
+_VERDICTS: Final = frozenset(Verdict)
+
+
+class UnreadableLine(Exception):
+    """The line can never become a record. `reason` is a kebab-case code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
+    """Return the record of `line`. Raises UnreadableLine."""
+    parts = _json(line, "line-not-json")
+    match parts:
+        case {"envelope": str() as envelope_text, "payload": str() as payload_text} if len(parts) == 2:  # noqa: PLR2004
+            pass
+        case _:
+            raise UnreadableLine("line-not-a-record")
+    try:
+        envelope, payload = envelope_text.encode(), payload_text.encode()
+    except UnicodeEncodeError as exc:
+        raise UnreadableLine("line-not-unicode") from exc
+    if len(envelope) > MAX_ENVELOPE_BYTES:
+        raise UnreadableLine("envelope-too-large")
+    if len(payload) > _MAX_PAYLOAD_BYTES:
+        raise UnreadableLine("payload-too-large")
+    read = _json(envelope, "envelope-not-json")
+    if not isinstance(read, dict) or not _is_canonical(envelope, read):
+        raise UnreadableLine("envelope-not-canonical")
+    if read.get("schema") != SCHEMA:
+        raise UnreadableLine("schema-unknown")
+    if read.get("payload_digest") != "sha256:" + hashlib.sha256(payload).hexdigest():
+        raise UnreadableLine("payload-digest-differs")
+    if read.get("tenant") != tenant:
+        raise UnreadableLine("tenant-differs")
+    try:
+        return _record(read, tenant=tenant, envelope=envelope, payload=payload)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise UnreadableLine("envelope-invalid") from exc
+
+
+def put_aside(line: bytes, *, tenant: str, reason: str) -> QuarantinedLine:
+    """Return the line as it is kept in quarantine."""
+    return QuarantinedLine(
+        tenant=tenant,
+        reason=reason,
+        digest="sha256:" + hashlib.sha256(line).hexdigest(),
+        line=line[:_MAX_KEPT_BYTES],
+    )
+
+
+def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: bytes) -> ReceivedRecord:
+    source, resource, subject = read["source"], read["resource"], read["subject"]
+    reasons = [(_text(reason["code"]), _text_or_none(reason["policy"])) for reason in read["reasons"]]
+    return ReceivedRecord(
+        tenant=tenant,
+        environment=_text(read["environment"]),
+        source_id=_text(source["id"]),
+        boot_id=_text(source["boot_id"]),
+        seq=_number(source["seq"], least=1),
+        record_id=_text(read["record_id"]),
+        request_id=_text(read["request_id"]),
+        kind=_one_of(_KINDS, read["kind"]),
+        time=parse_time(read["time"]),
+        subject=None if subject is None else _text_or_none(subject["pseudonym"]),
+        outcome=_one_of(_OUTCOMES, read["outcome"]),
+        verdict=None if read["verdict"] is None else _one_of(_VERDICTS, read["verdict"]),
+        model=_text(resource["id"]) if resource is not None and resource["type"] == "model" else None,
+        revision=_text_or_none(read["revision"]),
+        serial=None if read["serial"] is None else _number(read["serial"], least=0),
+        reasons=tuple(code for code, _ in reasons),
+        policies=_policies(read, [policy for _, policy in reasons if policy]),
+        envelope=envelope,
+        envelope_digest="sha256:" + hashlib.sha256(envelope).hexdigest(),
+        payload=payload,
+    )
+
+
+def _policies(read: dict[str, Any], named: list[str]) -> tuple[str, ...]:
+    """Return every policy that took part: gave an answer that was applicable, a reason, or a finding."""
+    answered = [
+        _text(answer["policy"])
+        for engine in read["engines"]
+        for answer in engine["answers"]
+        if answer["outcome"] != "not_applicable"
+    ]
+    found = [_text(finding["policy"]) for finding in read["findings"]]
+    return tuple(sorted({*named, *answered, *found}))
+
+
+def _json(text: bytes, reason: str) -> Any:
+    try:
+        return json.loads(text, parse_float=_refuse, parse_constant=_refuse, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as exc:
+        raise UnreadableLine(reason) from exc
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found
+
+
+def _refuse(_literal: str) -> NoReturn:
+    raise ValueError("not a number that a record may hold")
+
+
+def _is_canonical(text: bytes, value: dict[str, Any]) -> bool:
+    try:
+        # json's own order is RFC 8785's wherever keys are of the basic plane, and ten times as fast.
+        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        return text == plain or text == canonical_bytes(value)  # the second is computed only at need
+    except ValueError:
+        return False
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return value
+    raise ValueError("not an identifier")
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value in (None, "") else _text(value)
+
+
+def _number(value: Any, *, least: int) -> int:
+    if type(value) is int and least <= value <= _MAX_SEQ:
+        return value
+    raise ValueError("not a number in range")
+
+
+def _one_of(names: frozenset[str], value: Any) -> str:
+    if isinstance(value, str) and value in names:
+        return str(value)
+    raise ValueError("not one of the known words")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Releases: pinned revisions of policies, compiled and tested as a whole. Immutable; enforced only once activated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controlplane.identifiers import Clock, NewId
+from controlplane.services.admin_log import note
+from controlplane.services.errors import Invalid, NotFound, Problem
+from controlplane.services.model import DEFAULT_POLICY_SET, Page, PolicyRevision, Principal, Release
+from controlplane.services.ports import Session, Store
+from controlplane.services.release_tests import compile_and_test
+from policies.contracts.codec import canonical_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releases:
+    """`opa_binary` is what Rego is checked with where there is one."""
+
+    store: Store
+    clock: Clock
+    new_id: NewId
+    opa_binary: str | None
+
+    def make(
+        self,
+        actor: Principal,
+        policy_set: str,
+        *,
+        environment: str,
+        description: str,
+        pins: Mapping[str, str] | None,
+    ) -> Release:
+        """Return a release of the current revision of every policy, or of `pins`.
+
+        Raises Invalid where the policies do not compile together or one of their tests fails; nothing is stored then.
+        """
+        _check_set(policy_set)
+        with self.store.read() as session:
+            if session.environments.get(actor.tenant, environment) is None:
+                raise NotFound("environment-unknown", "There is no such environment.")
+            pinned = self._pinned(session, actor, pins)
+        # Compiling takes long, so no transaction is open: revisions are immutable and cannot change meanwhile.
+        snapshot, tests = compile_and_test(
+            _files(pinned),
+            tenant=actor.tenant,
+            environment=environment,
+            opa_binary=self.opa_binary,
+        )
+        release = Release(
+            tenant=actor.tenant,
+            environment=environment,
+            id=self.new_id("rel_"),
+            policy_set=policy_set,
+            revision=snapshot.revision,
+            policies=tuple((revision.policy, revision.revision) for revision in pinned),
+            tests=tests,
+            snapshot=canonical_bytes(snapshot.to_json()),
+            description=description,
+            author=actor.id,
+            created_at=self.clock(),
+        )
+        failed = tuple(test for test in tests if not test.passed)
+        if failed:
+            raise Invalid(
+                "tests-failed",
+                f"{len(failed)} of {len(tests)} policy tests failed; nothing was stored.",
+                problems=tuple(
+                    Problem(code="test-failed", message=f"{test.name}: {test.problem}", file=_file(pinned, test.policy))
+                    for test in failed
+                ),
+            )
+        with self.store.write() as session:
+            session.releases.add(release)
+            note(
+                session,
+                actor,
+                self.clock,
+                action="release_made",
+                target=release.id,
+                revision=release.revision,
+                environment=environment,
+            )
+        return release
+
+    def get(self, actor: Principal, policy_set: str, release_id: str) -> Release:
+        _check_set(policy_set)
+        with self.store.read() as session:
+            release = session.releases.get(actor.tenant, release_id)
+        if release is None:
+            raise NotFound("release-unknown", "There is no such release.")
+        return release
+
+    def page(self, actor: Principal, policy_set: str, *, after: str | None, limit: int) -> Page[Release]:
+        _check_set(policy_set)
+        with self.store.read() as session:
+            return session.releases.page(actor.tenant, policy_set, after=after, limit=limit)
+
+    def _pinned(
+        self,
+        session: Session,
+        actor: Principal,
+        pins: Mapping[str, str] | None,
+    ) -> tuple[PolicyRevision, ...]:
+        if pins is None:
+            pins = {policy.id: policy.revision for policy in session.policies.current(actor.tenant)}
+        found = {
+            policy: session.policies.revision(actor.tenant, policy, revision)
+            for policy, revision in sorted(pins.items())
+        }
+        unknown = tuple(
+            Problem(
+                code="revision-unknown",
+                message=f"The policy {policy!r} has no such revision.",
+                pointer=f"/policies/{policy.replace('~', '~0').replace('/', '~1')}",
+            )
+            for policy, revision in found.items()
+            if revision is None
+        )
+        if unknown:
+            raise Invalid("revision-unknown", "A pinned revision does not exist.", problems=unknown)
+        return tuple(revision for revision in found.values() if revision is not None)
+
+
+def _check_set(policy_set: str) -> None:
+    if policy_set != DEFAULT_POLICY_SET:
+        raise NotFound("policy-set-unknown", f"There is one policy set, {DEFAULT_POLICY_SET!r}.")
+
+
+def _files(pinned: tuple[PolicyRevision, ...]) -> dict[str, bytes]:
+    """Return the sources by file name; where several policies came from files of one name, by policy and name."""
+    names = [revision.filename for revision in pinned]
+    return {
+        revision.filename if names.count(revision.filename) == 1 else f"{revision.policy}/{revision.filename}": (
+            revision.source
+        )
+        for revision in pinned
+    }
+
+
+def _file(pinned: tuple[PolicyRevision, ...], policy: str) -> str | None:
+    return next((revision.filename for revision in pinned if revision.policy == policy), None)
