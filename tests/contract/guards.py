@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from policies.bundle.guard_entry import entry_module, guard_name
 from policies.contracts.decision import EngineAnswer, Mode, Outcome, PolicyAnswer
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import GuardPolicy, PolicySnapshot, RedactionAction, RedactionPolicy, RedactionRule
@@ -76,24 +77,12 @@ def request_of(subject: str = "alice", **facts: Any) -> EvaluationRequest:
 
 def modules_of(snapshot: PolicySnapshot) -> dict[str, str]:
     """The Rego files of a bundle of `snapshot`."""
-    lines = ["package gatehouse.main"]
-    modules = {}
-    for number, each in enumerate(snapshot.guards):
-        name = each.id.replace("-", "_")
-        modules[f"gatehouse/guard/{name}.rego"] = each.module
-        members = {"allow": "false", "deny": "set()", "obligations": "set()"}
-        for member, default in members.items():
-            lines += [
-                f"default _{member}_{number} := {default}",
-                f"_{member}_{number} := data.gatehouse.guard.{name}.{member}",
-            ]
-        united = ", ".join(f'"{member}": _{member}_{number}' for member in members)
-        lines.append(f'guards["{each.id}"] := {{{united}}}')
-    return {"gatehouse/main.rego": "\n".join(lines) + "\n", **modules}
+    modules = {f"gatehouse/guard/{guard_name(each.id)}.rego": each.module for each in snapshot.guards}
+    return {"gatehouse/main.rego": entry_module(snapshot), **modules}
 
 
 def data_of(snapshot: PolicySnapshot) -> dict[str, Any]:
-    return {"gatehouse": {"guard_data": {each.id.replace("-", "_"): each.data for each in snapshot.guards}}}
+    return {"gatehouse": {"guard_data": {guard_name(each.id): each.data for each in snapshot.guards}}}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -163,7 +163,6 @@ async def test_answers_every_guard_by_id_in_its_mode(ask) -> None:
         pytest.param('deny contains "not-declared"', id="undeclared-reason"),
         pytest.param("deny contains 7", id="reason-is-a-number"),
         pytest.param("deny := true", id="deny-is-a-boolean"),
-        pytest.param('allow := "yes"', id="allow-is-a-text"),
         pytest.param('obligations contains {"type": "cap", "policy": "answer-redaction"}', id="unknown-obligation"),
         pytest.param('obligations contains {"type": "redact", "policy": "nowhere"}', id="unknown-redaction"),
         pytest.param(

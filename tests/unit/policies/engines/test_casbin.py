@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access matrix: a table of decisions, its agreement with plain pycasbin, and pycasbin's traps."""
+
+import logging
+from datetime import UTC, datetime
+
+import casbin
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.contracts.decision import Effect, Mode, Outcome, Reason
+from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
+from policies.engines.casbin import MODEL_TEXT, CasbinAccess, rows_of
+
+GROUPS = {"staff": ("user:alice", "user:bob"), "bots": ("service:ci",), "all": ("user:alice", "service:ci")}
+
+
+def grant(effect, subjects, models, operations, name="g") -> Grant:
+    return Grant(id=name, effect=Effect(effect), subjects=subjects, models=models, operations=operations)
+
+
+def policy(*grants, name="chat-access", mode=Mode.ENFORCE) -> AccessPolicy:
+    return AccessPolicy(id=name, version="1", mode=mode, grants=grants)
+
+
+def access(*policies) -> CasbinAccess:
+    return CasbinAccess(
+        PolicySnapshot(tenant="default", environment="production", groups=GROUPS, access=policies),
+    )
+
+
+def request(subject: str, model: str | None, action: str) -> EvaluationRequest:
+    kind, _, name = subject.partition(":")
+    resource = Resource(type="route", id=action) if model is None else Resource(type="model", id=model)
+    return EvaluationRequest(
+        request_id="r",
+        tenant="default",
+        environment="production",
+        subject=Subject(type=kind, id=name),
+        action=action,
+        resource=resource,
+        facts=RequestFacts(),
+        at=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+
+
+MATRIX = policy(
+    grant("allow", ("group:staff",), ("parrot",), ("chat.completions",), "staff-chat"),
+    grant("deny", ("user:bob",), ("*",), ("*",), "not-bob"),
+    grant("allow", ("*",), (), ("models.list",), "list"),
+    grant("allow", ("service:ci",), ("*",), ("*",), "ci"),
+    grant("allow", ("service:root",), (), ("*",), "routes"),
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "model", "action", "want"),
+    [
+        pytest.param("user:alice", "parrot", "chat.completions", Outcome.ALLOW, id="by-group"),
+        pytest.param("user:eve", "parrot", "chat.completions", Outcome.NOT_APPLICABLE, id="not-of-the-group"),
+        pytest.param("user:alice", "parrot ", "chat.completions", Outcome.NOT_APPLICABLE, id="trailing-space"),
+        pytest.param("user:alice", "Parrot", "chat.completions", Outcome.NOT_APPLICABLE, id="other-case"),
+        pytest.param("user:alice", "parrot", "completions", Outcome.NOT_APPLICABLE, id="another-operation"),
+        pytest.param("service:alice", "parrot", "chat.completions", Outcome.NOT_APPLICABLE, id="service-of-that-name"),
+        pytest.param("group:staff", "parrot", "chat.completions", Outcome.ALLOW, id="the-group-itself-is-its-member"),
+        pytest.param("user:bob", "parrot", "chat.completions", Outcome.DENY, id="denial-overrides"),
+        pytest.param("user:bob", "anything", "embeddings", Outcome.DENY, id="denial-of-every-model"),
+        pytest.param("user:bob", None, "models.list", Outcome.ALLOW, id="any-model-is-no-route"),
+        pytest.param("user:eve", None, "models.list", Outcome.ALLOW, id="everybody"),
+        pytest.param("user:eve", None, "models.delete", Outcome.NOT_APPLICABLE, id="another-route"),
+        pytest.param("service:ci", "unheard-of", "chat.completions", Outcome.ALLOW, id="every-model"),
+        pytest.param("service:ci", "*", "chat.completions", Outcome.ALLOW, id="model-called-star"),
+        pytest.param("user:alice", "*", "chat.completions", Outcome.NOT_APPLICABLE, id="star-is-not-all-named-models"),
+        pytest.param("service:ci", None, "chat.completions", Outcome.NOT_APPLICABLE, id="every-model-but-no-route"),
+        pytest.param("service:root", None, "anything.at.all", Outcome.ALLOW, id="every-route"),
+        pytest.param("service:root", "parrot", "chat.completions", Outcome.NOT_APPLICABLE, id="every-route-no-model"),
+    ],
+)
+def test_decides(subject, model, action, want) -> None:
+    assert access(MATRIX).evaluate(request(subject, model, action)).answers[0].outcome is want
+
+
+def test_a_denial_names_policy_and_grant() -> None:
+    answer = access(MATRIX).evaluate(request("user:bob", "parrot", "chat.completions")).answers[0]
+    assert answer.reasons == (Reason(code="access-denied", policy="chat-access", rule="not-bob"),)
+
+
+def test_every_policy_answers_for_itself_by_id_in_its_mode() -> None:
+    engine = access(
+        policy(grant("deny", ("*",), ("*",), ("*",)), name="z", mode=Mode.WARN),
+        policy(grant("allow", ("*",), ("parrot",), ("*",)), name="a"),
+        policy(name="empty"),
+    )
+    answers = engine.evaluate(request("user:eve", "parrot", "chat.completions")).answers
+    assert [(answer.policy, answer.mode, answer.outcome) for answer in answers] == [
+        ("a", Mode.ENFORCE, Outcome.ALLOW),
+        ("empty", Mode.ENFORCE, Outcome.NOT_APPLICABLE),
+        ("z", Mode.WARN, Outcome.DENY),
+    ]
+
+
+def test_no_policy_is_no_answer() -> None:
+    assert access().evaluate(request("user:eve", "parrot", "chat.completions")).answers == ()
+
+
+def test_groups_are_sorted_and_only_ones_own() -> None:
+    engine = access(MATRIX)
+    assert engine.groups_of(Subject(type="user", id="alice")) == ("all", "staff")
+    assert engine.groups_of(Subject(type="service", id="alice")) == ()
+
+
+subjects = st.sampled_from(["user:alice", "user:bob", "user:eve", "service:ci"])
+selectors = st.sampled_from(["user:alice", "service:ci", "group:staff", "group:all", "*"])
+models = st.sampled_from(["parrot", "m/1", "other"])
+actions = st.sampled_from(["chat.completions", "completions", "models.list"])
+grants = st.builds(
+    grant,
+    st.sampled_from(["allow", "deny"]),
+    st.lists(selectors, min_size=1, max_size=2).map(tuple),
+    st.lists(st.one_of(models, st.just("*")), max_size=2).map(tuple),
+    st.lists(st.one_of(actions, st.just("*")), min_size=1, max_size=2).map(tuple),
+)
+
+
+@given(st.lists(grants, max_size=6), st.lists(st.tuples(subjects, st.one_of(st.none(), models), actions), max_size=8))
+def test_equals_plain_pycasbin(given_grants, asked) -> None:
+    plain = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL_TEXT))
+    plain.add_policies(list(dict.fromkeys(rows_of(tuple(given_grants)))))
+    plain.add_grouping_policies([(member, f"group:{name}") for name in GROUPS for member in GROUPS[name]])
+    engine = access(policy(*given_grants))
+    for subject, model, action in asked:
+        resource = f"route:{action}" if model is None else f"model:{model}"
+        allowed = engine.evaluate(request(subject, model, action)).answers[0].outcome is Outcome.ALLOW
+        assert allowed is plain.enforce(subject, resource, action)
+
+
+def test_made_up_models_fill_no_memory() -> None:
+    engine = access(MATRIX)
+    for number in range(50):
+        engine.evaluate(request("user:alice", f"made-up-{number}", "chat.completions"))
+    assert engine._answers.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("effect", ["Deny", "deny ", ""])
+def test_trap_pycasbin_ignores_an_effect_it_does_not_know_and_we_do_not(effect) -> None:
+    row = Grant(id="g", effect=effect, subjects=("*",), models=("*",), operations=("*",))
+    with pytest.raises(ValueError, match="Effect"):
+        access(policy(row))
+
+
+def test_trap_a_switched_off_enforcer_allows_everything() -> None:
+    plain = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL_TEXT))
+    plain.enable_enforce(enabled=False)
+    assert plain.enforce("user:eve", "model:parrot", "any") is True
+    engine = access(MATRIX)
+    engine.evaluate(request("user:alice", "parrot", "chat.completions"))
+    (enforcer,) = engine._matrices[0]._enforcers.values()
+    with pytest.raises(TypeError):
+        enforcer.enable_enforce(enabled=False)
+
+
+def test_trap_matchers_rewrite_exclamation_marks_and_ours_has_none() -> None:
+    matcher = MODEL_TEXT.partition("[matchers]")[2]
+    assert "!" not in matcher
+
+
+def test_logs_nobody(caplog) -> None:
+    with caplog.at_level(logging.DEBUG):
+        access(MATRIX).evaluate(request("user:bob", "parrot", "chat.completions"))
+    assert not caplog.records
