@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attack cases are in tests/security/test_firewall.py; here are the pieces by themselves."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy_addons.core.firewall import (
+    check_declared_size,
+    check_media_type,
+    check_path,
+    forwarded_headers,
+    query_parameter_names,
+    trace_id_of,
+)
+from proxy_addons.core.refused import Refused
+
+TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = b"00-" + TRACE + b"-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("target", [b"/v1/chat/completions", b"/a", b"/v1/a.b_c~d-e", b"/..a", b"/..."])
+def test_canonical_path_is_taken_as_it_is(target):
+    assert check_path(target) == target.decode()
+
+
+@given(st.binary(max_size=40))
+def test_accepted_path_has_one_reading_only(target):
+    try:
+        path = check_path(target)
+    except Refused:
+        return
+    assert path.encode() == target
+    assert not set(path) & set("%\\;?#\x00 ")
+    assert not {"", ".", ".."} & set(path.split("/")[1:])
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [(b"100", False), (b"101", True), (b"9" * 30, True), (b"-1", True), (b"1_0", True), (b"", True)],
+)
+def test_declared_size_is_compared_as_a_number(value, refused):
+    try:
+        check_declared_size([(b"Content-Length", value)], 100)
+    except Refused:
+        assert refused
+    else:
+        assert not refused
+
+
+@pytest.mark.parametrize(
+    "value", [b"application/json", b"APPLICATION/JSON;charset=utf-8", b'application/json; charset="utf-8"']
+)
+def test_json_media_type_is_taken(value):
+    check_media_type([(b"content-type", value)])
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param([PARENT], TRACE.decode(), id="valid"),
+        pytest.param([], None, id="none"),
+        pytest.param([PARENT, PARENT], None, id="two"),
+        pytest.param([PARENT.upper()], None, id="upper-case"),
+        pytest.param([b"00-" + b"0" * 32 + b"-00f067aa0ba902b7-01"], None, id="zero-trace"),
+        pytest.param([b"00-" + TRACE + b"-" + b"0" * 16 + b"-01"], None, id="zero-parent"),
+        pytest.param([PARENT + b"\n"], None, id="newline"),
+    ],
+)
+def test_trace_id_is_taken_from_a_valid_traceparent_only(values, want):
+    assert trace_id_of([(b"Traceparent", value) for value in values]) == want
+
+
+def test_forwarded_headers_keep_only_the_trace():
+    headers = [(b"Authorization", b"Bearer x"), (b"traceparent", PARENT), (b"Cookie", b"a")]
+    assert forwarded_headers(headers, request_id="req_1", has_body=False) == [
+        (b"accept-encoding", b"identity"),
+        (b"x-request-id", b"req_1"),
+        (b"traceparent", PARENT),
+    ]
+
+
+def test_query_names_are_split_at_both_separators():
+    assert list(query_parameter_names(b"/x?A=1;b=2&c")) == [b"a", b"b", b"c"]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from policies.contracts.request import Subject
+from proxy_addons.core.identity import credential_of
+from proxy_addons.core.refused import Refused
+from tests.unit.proxy_addons.harness import NOW, key_of, key_ring
+
+KEY = key_of("bob").encode()
+BEARER = (b"Authorization", b"Bearer " + KEY)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([BEARER], id="bearer"),
+        pytest.param([(b"authorization", b"bearer " + KEY)], id="bearer-in-lower-case"),
+        pytest.param([(b"X-Api-Key", KEY)], id="x-api-key"),
+    ],
+)
+def test_one_key_is_found_in_either_form(headers):
+    assert credential_of(headers, b"/v1/models") == KEY.decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "target", "want"),
+    [
+        pytest.param([], b"/", "credentials-missing", id="none"),
+        pytest.param([BEARER, BEARER], b"/", "credentials-ambiguous", id="twice"),
+        pytest.param([BEARER, (b"x-api-key", b"")], b"/", "credentials-ambiguous", id="both-forms"),
+        pytest.param([BEARER], b"/?api_key=x", "credentials-ambiguous", id="query-beside"),
+        pytest.param([], b"/?api_key=x", "credentials-missing", id="query-alone"),
+        pytest.param([(b"proxy-authorization", b"Bearer " + KEY)], b"/", "credentials-missing", id="proxy-alone"),
+        pytest.param([(b"Authorization", KEY)], b"/", "credentials-invalid", id="no-scheme"),
+        pytest.param([(b"Authorization", b"Bearer")], b"/", "credentials-invalid", id="scheme-alone"),
+        pytest.param([(b"x-api-key", b"\xff" * 40)], b"/", "credentials-invalid", id="non-ascii"),
+        pytest.param([(b"x-api-key", b"a" * 257)], b"/", "credentials-invalid", id="too-long"),
+    ],
+)
+def test_anything_else_is_refused(headers, target, want):
+    with pytest.raises(Refused) as refused:
+        credential_of(headers, target)
+    assert refused.value.code == want
+
+
+def test_right_key_names_its_subject():
+    credential = key_ring().authenticate(key_of("bob"), now=NOW)
+    assert (credential.key_id, credential.subject) == ("01KEYBOB", Subject(type="user", id="bob"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "want"),
+    [
+        pytest.param({}, key_of("carol"), "credentials-invalid", id="unknown-id"),
+        pytest.param({}, key_of("bob")[:-1] + "x", "credentials-invalid", id="wrong-secret"),
+        pytest.param({}, key_of("bob") + "x", "credentials-invalid", id="too-long"),
+        pytest.param({}, "sk-" + "b" * 40, "credentials-invalid", id="another-form"),
+        pytest.param({"revoked": True}, key_of("bob"), "credentials-revoked", id="revoked"),
+        pytest.param({"revoked": True}, key_of("bob")[:-1] + "x", "credentials-invalid", id="revoked-and-wrong"),
+        pytest.param({"expires_at": NOW}, key_of("bob"), "credentials-expired", id="expired-now"),
+    ],
+)
+def test_key_that_is_not_in_force_is_refused(changes, key, want):
+    with pytest.raises(Refused) as refused:
+        key_ring(**changes).authenticate(key, now=NOW)
+    assert refused.value.code == want
+
+
+def test_key_is_good_until_it_expires():
+    ring = key_ring(expires_at=NOW + timedelta(microseconds=1))
+    assert ring.authenticate(key_of("bob"), now=NOW).key_id == "01KEYBOB"
+
+
+def test_another_pepper_knows_no_key():
+    with pytest.raises(Refused):
+        replace(key_ring(), pepper=b"q" * 32).authenticate(key_of("bob"), now=NOW)
