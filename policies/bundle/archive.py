@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gzip tar of a bundle: written so that equal content is equal bytes, read within bounds.
+"""Gzip tar in one form only: the bytes depend on nothing but the members.
 
-Facts: gzip and tar both carry times, owners and modes; all are fixed here, so that the ETag of a release at a serial
-never changes. A reader that trusts an archive's own figures can be made to fill the memory: every size is counted.
+Theory: a reader that takes only what the writer would have written needs no rule against links, traversal, duplicate
+or padded members, nor against tar dialects that two readers see differently. It unpacks under a limit, reads the
+members, packs them again and compares. Only the compressed form of the content may vary, as zlib versions do.
 """
 
-import gzip
 import io
 import re
 import tarfile
@@ -19,63 +19,72 @@ MAX_PACKED_BYTES: Final = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 MAX_MEMBERS: Final = 10_000
 
-_MODE: Final = 0o644
-_BLOCK: Final = 512
-# Relative, no empty part, none that begins with a dot but for the two names OPA gives to its own files.
-_NAME: Final = re.compile(
-    r"(?:\.manifest|\.signatures\.json|[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)"
-)
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,90}(/[A-Za-z0-9._-]{1,90}){0,3}")
+# Deflate, no flags, no time, best compression, made on Unix: what this module writes, whatever zlib it runs on.
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03"
 
 
-def write_archive(members: Mapping[str, bytes]) -> bytes:
-    """Return `members`, by name, as gzip tar: the same bytes for the same members."""
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name in sorted(members, key=str.encode):
-            header = tarfile.TarInfo(name)
-            header.size = len(members[name])
-            header.mode = _MODE
-            tar.addfile(header, io.BytesIO(members[name]))
-    return gzip.compress(plain.getvalue(), compresslevel=9, mtime=0)
+def pack_members(members: Mapping[str, bytes]) -> bytes:
+    """Return the gzip tar of `members`, by name. The same members give the same bytes."""
+    return _compress(_tar(members))
 
 
-def read_archive(raw: bytes) -> dict[str, bytes]:
-    """Return the members of a gzip tar. Raises BundleRejected `bundle-unreadable` for what is out of bounds or form."""
-    plain = _unpack(raw)
+def read_members(raw: bytes) -> dict[str, bytes]:
+    """Return the members of a gzip tar, by name. Raises BundleRejected for anything but the form of `pack_members`."""
+    if len(raw) > MAX_PACKED_BYTES:
+        raise _unreadable(f"it has more than {MAX_PACKED_BYTES} bytes")
+    unpacked = _decompress(raw)
     members: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
-            for header in tar:
-                if len(members) >= MAX_MEMBERS:
-                    raise BundleRejected("bundle-unreadable", f"it has more than {MAX_MEMBERS} members")
-                if not header.isreg() or header.issparse() or not _NAME.fullmatch(header.name):
-                    raise BundleRejected("bundle-unreadable", "a member is not a regular file with a plain name")
-                if header.name in members:
-                    raise BundleRejected("bundle-unreadable", "a name occurs twice")
-                file = tar.extractfile(header)
-                content = b"" if file is None else file.read()
-                if len(content) != header.size:
-                    raise BundleRejected("bundle-unreadable", "a member is cut off")
-                members[header.name] = content
-            end = tar.offset
-    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as exc:
-        raise BundleRejected("bundle-unreadable", "it is not a tar archive") from exc
-    # What stands behind the end no reader of tar sees, but another reader might.
-    if plain[end:].strip(b"\0") or len(plain) % _BLOCK:
-        raise BundleRejected("bundle-unreadable", "something stands behind the archive's end")
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+            for member in archive:
+                if len(members) == MAX_MEMBERS:
+                    raise _unreadable(f"it has more than {MAX_MEMBERS} members")
+                if not member.isreg() or member.name in members or not _is_canonical(member.name):
+                    raise _unreadable("a member is not a regular file with a canonical name of its own")
+                content = archive.extractfile(member)
+                members[member.name] = content.read() if content else b""
+    except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError):
+        raise _unreadable("it is not a tar") from None
+    if _tar(members) != unpacked:
+        raise _unreadable("its tar is not in the one form that bundles have")
     return members
 
 
-def _unpack(raw: bytes) -> bytes:
-    if len(raw) > MAX_PACKED_BYTES:
-        raise BundleRejected("bundle-unreadable", f"it has more than {MAX_PACKED_BYTES} bytes")
-    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+def _is_canonical(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and not {".", ".."}.intersection(name.split("/"))
+
+
+def _tar(members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted(members):
+            member = tarfile.TarInfo(name)  # its defaults: a regular file of uid 0, gid 0, mtime 0, mode 0644
+            member.size = len(members[name])
+            archive.addfile(member, io.BytesIO(members[name]))
+    return buffer.getvalue()
+
+
+def _compress(content: bytes) -> bytes:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    trailer = zlib.crc32(content).to_bytes(4, "little") + (len(content) & 0xFFFFFFFF).to_bytes(4, "little")
+    return _GZIP_HEADER + deflate.compress(content) + deflate.flush() + trailer
+
+
+def _decompress(raw: bytes) -> bytes:
+    if not raw.startswith(_GZIP_HEADER):
+        raise _unreadable("it is not gzip as bundles have it")
+    inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        plain = inflate.decompress(raw, MAX_UNPACKED_BYTES + 1)
-    except zlib.error as exc:
-        raise BundleRejected("bundle-unreadable", "it is not gzip") from exc
-    if len(plain) > MAX_UNPACKED_BYTES:
-        raise BundleRejected("bundle-unreadable", f"it has more than {MAX_UNPACKED_BYTES} bytes unpacked")
-    if not inflate.eof or inflate.unused_data:
-        raise BundleRejected("bundle-unreadable", "the gzip stream is cut off, or followed by something")
-    return plain
+        content = inflate.decompress(raw, MAX_UNPACKED_BYTES + 1)
+    except zlib.error:
+        raise _unreadable("its gzip is broken") from None
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise _unreadable(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    if not inflate.eof or inflate.unused_data or inflate.unconsumed_tail:
+        raise _unreadable("its gzip is cut off, or something follows it")
+    return content
+
+
+def _unreadable(problem: str) -> BundleRejected:
+    return BundleRejected("bundle-unreadable", f"the bundle cannot be read: {problem}")

@@ -1,39 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""API keys, and the signed document by which the proxy knows them (`docs/spec/bundle.md`, "Service")."""
+"""API keys, and the signed document that tells the proxy which of them are in force (`docs/spec/bundle.md`).
+
+No key is in the document, and none can be had from it: a hash is keyed with a pepper that only control plane and
+proxies hold, over 32 random bytes.
+"""
 
 import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from policies.bundle.keys import SigningKey, load_verification_keys, verify_jws
+from policies.bundle.jws import SigningKey, VerificationKeys, open_signed, sign
 from policies.contracts.codec import JSON
 from policies.contracts.errors import BundleRejected
 from policies.contracts.request import Subject
 
 SCHEMA: Final = "gatehouse.credentials/1"
-_SCOPE: Final = "credentials"
-_KEY: Final = re.compile(r"gh_([0-9A-Za-z]{1,64})_[A-Za-z0-9_-]{43}", re.ASCII)
+SECRET_BYTES: Final = 32
+
+_KEY: Final = re.compile(r"gh_([A-Za-z0-9-]{1,64})_[A-Za-z0-9_-]{43}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One API key as the proxy knows it. `hash` is `hash_api_key` of the key; `expires_at` is aware UTC."""
+    """A key as the proxy knows it: its public id, its hash, whose it is and how long it holds."""
 
     id: str
     hash: str
     subject: Subject
-    expires_at: datetime | None
-    revoked: bool
+    expires_at: datetime | None = None
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsDocument:
-    """Every API key of one environment. `epoch` only grows: a change of any key is a new epoch."""
+    """Every API key of one environment of one tenant. `epoch` only grows."""
 
     tenant: str
     environment: str
@@ -43,108 +49,95 @@ class CredentialsDocument:
 
 
 def format_api_key(key_id: str, secret: bytes) -> str:
-    """Return the API key `gh_<id>_<secret>`. `secret` is 32 random bytes."""
-    return f"gh_{key_id}_{base64.urlsafe_b64encode(secret).rstrip(b'=').decode()}"
+    """Return the API key of that id with these 32 random bytes. It is shown once and kept nowhere."""
+    key = f"gh_{key_id}_{base64.urlsafe_b64encode(secret).rstrip(b'=').decode()}"
+    if len(secret) != SECRET_BYTES or parse_api_key(key) != key_id:
+        raise ValueError("an API key has an id of letters, digits and '-', and 32 random bytes")
+    return key
 
 
 def parse_api_key(text: str) -> str | None:
-    """Return the id within an API key, None where `text` has not the form of one."""
-    match = _KEY.fullmatch(text)
-    return match[1] if match else None
+    """Return the public id of an API key; None where `text` does not have the form of one."""
+    matched = _KEY.fullmatch(text)
+    return matched[1] if matched else None
 
 
 def hash_api_key(pepper: bytes, key: str) -> str:
-    """Return the hexadecimal HMAC-SHA256 under which `key` is kept: without the pepper a stolen list tests no guess."""
-    return hmac.new(pepper, key.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    """Return the hexadecimal HMAC-SHA256 of the whole key, under which it is kept."""
+    return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
 
 
 def sign_credentials(document: CredentialsDocument, signer: SigningKey) -> bytes:
-    """Return `document` as a compact JWS."""
-    keys: list[JSON] = [
-        {
-            "id": key.id,
-            "hash": key.hash,
-            "subject": {"type": key.subject.type, "id": key.subject.id},
-            "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
-            "revoked": key.revoked,
-        }
-        for key in document.keys
-    ]
-    return signer.sign(
-        {
-            "schema": SCHEMA,
-            "scope": _SCOPE,
-            "tenant": document.tenant,
-            "environment": document.environment,
-            "epoch": document.epoch,
-            "issued_at": document.issued_at.isoformat(),
-            "keys": keys,
-        },
-    ).encode()
+    """Return the signed form of `document`. The same document gives the same bytes."""
+    return sign(_to_json(document), signer).encode()
 
 
-def verify_credentials(
-    raw: bytes,
-    *,
-    keys: Mapping[str, bytes],
-    tenant: str,
-    environment: str,
-) -> CredentialsDocument:
-    """Return the document that `raw` carries. `keys` are PEM public keys by key id. Raises BundleRejected.
-
-    That `epoch` exceeds the one in force is for the caller to see to.
-    """
+def verify_credentials(raw: bytes, *, keys: VerificationKeys, tenant: str, environment: str) -> CredentialsDocument:
+    """Return the document of `raw`. Raises BundleRejected: `signature-invalid`, `snapshot-invalid` or `wrong-scope`."""
+    if len(raw) > _MAX_DOCUMENT_BYTES or not raw.isascii():
+        raise BundleRejected("signature-invalid", "the credentials document is not a compact JWS of a bearable size")
+    opened = open_signed(raw.decode("ascii"), keys)
     try:
-        token = raw.decode("ascii")
-    except UnicodeDecodeError as exc:
-        raise BundleRejected("signature-invalid", "it is not a compact JWS") from exc
-    payload = verify_jws(token, load_verification_keys(keys))
-    # A signed bundle's signature must not pass for a credentials document, nor the other way round.
-    if payload.get("schema") != SCHEMA or payload.get("scope") != _SCOPE:
-        raise BundleRejected("snapshot-invalid", f"it is not a {SCHEMA}")
-    if (payload.get("tenant"), payload.get("environment")) != (tenant, environment):
-        raise BundleRejected("wrong-scope", "it is for another tenant or environment")
-    try:
-        return _document(payload)
-    except (ValueError, KeyError, TypeError) as exc:
-        raise BundleRejected("snapshot-invalid", f"it is not a {SCHEMA} in form") from exc
+        document = _from_json(opened)
+        same = _to_json(document) == opened
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BundleRejected("snapshot-invalid", "the credentials document is not of a schema known here") from None
+    unique = len({key.id for key in document.keys}) == len(document.keys)
+    if not same or not unique or not all(_HASH.fullmatch(key.hash) for key in document.keys):
+        raise BundleRejected("snapshot-invalid", "the credentials document has a member that is not known here")
+    if (document.tenant, document.environment) != (tenant, environment):
+        raise BundleRejected("wrong-scope", "the credentials document is for another tenant or environment")
+    return document
 
 
-def _document(payload: Mapping[str, Any]) -> CredentialsDocument:
-    epoch, keys = payload["epoch"], tuple(_key(key) for key in payload["keys"])
-    if not isinstance(epoch, int) or isinstance(epoch, bool) or len({key.id for key in keys}) != len(keys):
-        raise ValueError("the epoch is not a number, or a key id occurs twice")
+def _to_json(document: CredentialsDocument) -> dict[str, JSON]:
+    return {
+        "schema": SCHEMA,
+        "tenant": document.tenant,
+        "environment": document.environment,
+        "epoch": document.epoch,
+        "issued_at": _time(document.issued_at),
+        "keys": [
+            {
+                "id": key.id,
+                "hash": key.hash,
+                "subject": {"type": key.subject.type, "id": key.subject.id},
+                "expires_at": None if key.expires_at is None else _time(key.expires_at),
+                "revoked": key.revoked,
+            }
+            for key in sorted(document.keys, key=lambda key: key.id)
+        ],
+    }
+
+
+def _from_json(raw: Any) -> CredentialsDocument:
+    if raw["schema"] != SCHEMA or not isinstance(raw["epoch"], int) or isinstance(raw["epoch"], bool):
+        raise ValueError("not a credentials document")
     return CredentialsDocument(
-        tenant=payload["tenant"],
-        environment=payload["environment"],
-        epoch=epoch,
-        issued_at=_time(payload["issued_at"]),
-        keys=keys,
+        tenant=raw["tenant"],
+        environment=raw["environment"],
+        epoch=raw["epoch"],
+        issued_at=_read_time(raw["issued_at"]),
+        keys=tuple(
+            ApiKey(
+                id=key["id"],
+                hash=key["hash"],
+                subject=Subject(type=key["subject"]["type"], id=key["subject"]["id"]),
+                expires_at=None if key["expires_at"] is None else _read_time(key["expires_at"]),
+                # Anything but a plain false revokes: a key must not be let in by a value nobody thought of.
+                revoked=key["revoked"] is not False,
+            )
+            for key in raw["keys"]
+        ),
     )
 
 
-def _key(raw: Mapping[str, Any]) -> ApiKey:
-    match raw:
-        case {
-            "id": str(key_id),
-            "hash": str(digest),
-            "subject": {"type": str(kind), "id": str(name)},
-            "expires_at": str() | None as expires_at,
-            "revoked": bool(revoked),
-        }:
-            return ApiKey(
-                id=key_id,
-                hash=digest,
-                subject=Subject(type=kind, id=name),
-                expires_at=None if expires_at is None else _time(expires_at),
-                revoked=revoked,
-            )
-        case _:
-            raise ValueError("a key is not in form")
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("a time has no zone")
-    return time
+def _read_time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at
