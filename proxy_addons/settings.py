@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a proxy node is told by its environment: read once at start, frozen, every variable checked.
 
-`docs/reference/proxy-settings.md` is the table of these variables; a test compares it with `VARIABLES`.
+`docs/reference/proxy-settings.md` is the table of these variables; a test compares it with what is read here.
 """
 
 import os

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+from pathlib import Path
+
+import pytest
+
+from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid, read_hex_key, read_secret
+
+ROOT = Path(__file__).resolve().parents[3]
+REFERENCE = ROOT / "docs" / "reference" / "proxy-settings.md"
+
+
+@pytest.fixture
+def variables(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("ab" * 32 + "\n")
+    return {
+        "GATEHOUSE_NODE_DIR": str(tmp_path / "node"),
+        "GATEHOUSE_PROXY_PORT": "8000",
+        "GATEHOUSE_HEALTH_PORT": "8001",
+        "GATEHOUSE_API_URL": "http://127.0.0.1:8080",
+        "GATEHOUSE_AGENT_TOKEN_FILE": str(secret),
+        "GATEHOUSE_BUNDLE_KEY_FILE": str(secret),
+        "GATEHOUSE_KEY_PEPPER_FILE": str(secret),
+        "GATEHOUSE_PSEUDONYM_KEY_FILE": str(secret),
+        "GATEHOUSE_UPSTREAM_URL": "https://inference.example:8443/",
+    }
+
+
+def test_defaults(variables):
+    settings = NodeSettings.read(variables)
+    assert (settings.tenant, settings.environment) == ("default", "production")
+    assert settings.guard_engine is GuardEngineName.OPA
+    assert settings.bundle_key_id == "gatehouse-1"
+    assert settings.upstream.url == "https://inference.example:8443"
+    assert settings.workers >= 1
+    assert settings.redis_url is None
+
+
+@pytest.mark.parametrize(
+    "required", ["NODE_DIR", "PROXY_PORT", "HEALTH_PORT", "API_URL", "UPSTREAM_URL", "KEY_PEPPER_FILE"]
+)
+def test_a_missing_variable_is_named(variables, required):
+    del variables[f"GATEHOUSE_{required}"]
+    with pytest.raises(SettingInvalid, match=f"GATEHOUSE_{required}: is not set"):
+        NodeSettings.read(variables)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PROXY_PORT", "0"),
+        ("PROXY_PORT", "65536"),
+        ("PROXY_PORT", "80x"),
+        ("PROXY_PORT", "٨٠"),
+        ("WORKERS", "0"),
+        ("NODE_ID", "a/b"),
+        ("NODE_ID", ".."),
+        ("TENANT", "a b"),
+        ("API_URL", "ftp://x"),
+        ("API_URL", "http://user:secret@x"),
+        ("API_URL", "http://x/path"),
+        ("API_URL", "http://x?query"),
+        ("API_URL", "http://x:port"),
+        ("API_URL", "http://"),
+        ("GUARD_ENGINE", "none"),
+        ("AGENT_TOKEN_FILE", "/nowhere"),
+        ("UPSTREAM_CERT_FILE", "/dev/null"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_variables_name_and_not_shown(variables, variable, value):
+    variables[f"GATEHOUSE_{variable}"] = value
+    with pytest.raises(SettingInvalid, match=f"GATEHOUSE_{variable}") as refused:
+        NodeSettings.read(variables)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_certificate_needs_its_key(variables):
+    variables["GATEHOUSE_UPSTREAM_CERT_FILE"] = variables["GATEHOUSE_BUNDLE_KEY_FILE"]
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_UPSTREAM_CERT_FILE: set it together"):
+        NodeSettings.read(variables)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", b"\xff", b"x" * 100_000])
+def test_a_file_that_is_no_secret_is_refused(tmp_path, content):
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    with pytest.raises(SettingInvalid):
+        read_secret(path)
+
+
+@pytest.mark.parametrize("content", ["ab" * 31, "ab" * 33, "xy" * 32])
+def test_a_key_has_exactly_32_bytes(tmp_path, content):
+    path = tmp_path / "key"
+    path.write_text(content)
+    with pytest.raises(SettingInvalid, match="64 hexadecimal digits"):
+        read_hex_key(path)
+    path.write_text("ab" * 32 + "\n")
+    assert read_hex_key(path) == b"\xab" * 32
+
+
+def test_the_reference_lists_what_is_read():
+    sources = [ROOT / "proxy_addons" / "settings.py", ROOT / "proxy_addons" / "opa_pool" / "settings.py"]
+    read = {
+        f"GATEHOUSE_{name}"
+        for source in sources
+        for name in re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source.read_text())
+    }
+    assert read == set(re.findall(r"^\| `(GATEHOUSE_\w+)`", REFERENCE.read_text(), re.MULTILINE))
