@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from policies.contracts.request import RequestFacts
+from proxy_addons.core.completions_request import read_completions
+from proxy_addons.core.refused import Refused
+
+
+def test_facts_of_a_request():
+    body = {"model": "m", "prompt": ["ab", "c"], "suffix": "d", "max_tokens": 3, "echo": True, "logprobs": 2}
+    assert read_completions(body, body_bytes=9) == ("m", RequestFacts(max_tokens=3, text_chars=4, body_bytes=9))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": [1, 2]},
+        {"prompt": [[1]]},
+        {"prompt": None},
+        {"prompt": []},
+        {"logprobs": 6},
+        {"logprobs": True},
+        {"messages": []},
+        {"best_of": 0},
+    ],
+)
+def test_what_cannot_be_examined_is_refused(changes):
+    with pytest.raises(Refused):
+        read_completions({"model": "m", "prompt": "p"} | changes, body_bytes=0)
