@@ -98,7 +98,7 @@ class Policies:
         return PolicyRevision(
             tenant=actor.tenant,
             policy=document.id,
-            kind=document.kind,
+            kind=str(document.kind),
             version=document.version,
             revision="sha256:" + hashlib.sha256(content).hexdigest(),
             filename=name,

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The publisher with the real key: signed bundles, signed credentials, fresh API keys."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from controlplane.identifiers import Clock
+from controlplane.services import model
+from controlplane.services.model import Artifact
+from policies.bundle.credentials import (
+    ApiKey,
+    CredentialsDocument,
+    format_api_key,
+    hash_api_key,
+    sign_credentials,
+)
+from policies.bundle.jws import load_signing_key
+from policies.bundle.pack import pack
+from policies.contracts.request import Subject
+from policies.contracts.snapshot import PolicySnapshot
+
+_SECRET_BYTES = 32
+
+
+class BundlePublisher:
+    """`controlplane.services.publishing.Publisher`, over `policies.bundle`."""
+
+    def __init__(self, *, signing_key: bytes, key_id: str, pepper: bytes, clock: Clock) -> None:
+        self._signer = load_signing_key(signing_key, key_id=key_id)
+        self._pepper = pepper
+        self._clock = clock
+
+    def pack(self, snapshot: PolicySnapshot, *, serial: int) -> Artifact:
+        bundle = pack(snapshot, serial=serial, signer=self._signer)
+        return Artifact(etag=bundle.etag.strip('"'), content=bundle.content)
+
+    def sign_credentials(
+        self,
+        tenant: str,
+        environment: str,
+        *,
+        epoch: int,
+        keys: Sequence[model.ApiKey],
+    ) -> Artifact:
+        document = CredentialsDocument(
+            tenant=tenant,
+            environment=environment,
+            epoch=epoch,
+            issued_at=self._clock(),
+            keys=tuple(map(_published, keys)),
+        )
+        content = sign_credentials(document, self._signer)
+        return Artifact(etag="sha256-" + hashlib.sha256(content).hexdigest(), content=content)
+
+    def new_key(self, key_id: str) -> tuple[str, str]:
+        key = format_api_key(key_id, secrets.token_bytes(_SECRET_BYTES))
+        return key, hash_api_key(self._pepper, key)
+
+
+def _published(key: model.ApiKey) -> ApiKey:
+    kind, _, name = key.subject.partition(":")
+    return ApiKey(
+        id=key.id,
+        hash=key.hash,
+        subject=Subject(type=kind, id=name),
+        expires_at=key.expires_at,
+        revoked=key.revoked_at is not None,
+    )

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+import gzip
+
+import pytest
+
+from policies.contracts.codec import canonical_bytes
+from policies.contracts.record import DecisionRecord
+from tests.control_planes import make_plane, sqlite_url
+from tests.records import make_record
+
+
+@pytest.fixture
+def under_test(tmp_path):
+    return make_plane(sqlite_url(tmp_path))
+
+
+def find(under_test, query=""):
+    answer = under_test.call("GET", f"/v1/decisions?{query}", "auditor")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_a_batch_sent_twice_is_stored_once(under_test):
+    records = [make_record(seq=number) for number in (1, 2)]
+    assert under_test.ingest(*records).json == {"stored": 2, "duplicates": 0, "quarantined": 0}
+    assert under_test.ingest(*records).json == {"stored": 0, "duplicates": 2, "quarantined": 0}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"\xff\xfe", id="not UTF-8"),
+        pytest.param(b"[" * 5000, id="deep nesting"),
+        pytest.param(b'{"envelope":"{}"}', id="no payload"),
+        pytest.param(b'{"envelope":"\\ud800","payload":""}', id="half a surrogate pair"),
+        pytest.param(b'{"envelope":"{}","envelope":"{}","payload":""}', id="a key twice"),
+        pytest.param(DecisionRecord(b'{"schema":"gatehouse.decision/2"}', b"{}").to_line(), id="another schema"),
+        pytest.param(DecisionRecord(make_record().envelope + b" ", make_record().payload).to_line(), id="not canonical"),
+        pytest.param(DecisionRecord(make_record().envelope, b"{}").to_line(), id="another payload"),
+        pytest.param(make_record(tenant="other").to_line(), id="another tenant"),
+        pytest.param(make_record(reasons=()).to_line().replace(b"chat-access", b"\\\\u0000"), id="altered"),
+        pytest.param(make_record(verdict="passed").to_line(), id="an unknown verdict"),
+        pytest.param(make_record(engines=None).to_line(), id="a member of the wrong type"),
+        pytest.param(canonical_bytes({"envelope": "x" * 9000, "payload": ""}), id="too large"),
+    ],
+)
+def test_what_cannot_be_a_record_is_put_aside_and_the_rest_stored(under_test, line):
+    batch = line.removesuffix(b"\n") + b"\n" + make_record(seq=9).to_line()
+    answer = under_test.ingest_bytes(batch)
+    assert (answer.status_code, answer.json) == (200, {"stored": 1, "duplicates": 0, "quarantined": 1})
+    assert len(find(under_test)["items"]) == 1
+
+
+def test_limits_of_a_batch(under_test):
+    too_many = under_test.ingest_bytes(b"{}\n" * 1001)
+    assert (too_many.status_code, too_many.json["code"]) == (413, "too-many-lines")
+    too_large = under_test.ingest_bytes(b"x" * (8 * 1024 * 1024 + 1))
+    assert (too_large.status_code, too_large.json["code"]) == (413, "body-too-large")
+    bomb = gzip.compress(b"x" * (8 * 1024 * 1024 + 1))
+    answer = under_test.call(
+        "POST",
+        "/v1/records",
+        "agent",
+        data=bomb,
+        content_type="application/x-ndjson",
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert (answer.status_code, answer.json["code"]) == (413, "body-too-large")
+
+
+def test_a_packed_batch_is_taken(under_test):
+    answer = under_test.call(
+        "POST",
+        "/v1/records",
+        "agent",
+        data=gzip.compress(make_record().to_line()),
+        content_type="application/x-ndjson",
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert answer.json == {"stored": 1, "duplicates": 0, "quarantined": 0}
+
+
+def test_a_subject_is_found_through_its_pseudonym(under_test):
+    under_test.ingest(make_record(seq=1, subject="user:alice"), make_record(seq=2, subject="user:bob"))
+    (item,) = find(under_test, "subject=user:bob")["items"]
+    assert (item["subject"], item["request_id"], item["model"]) == ("user:bob", "req_b0_2", "parrot")
+    assert find(under_test, f"subject={item['pseudonym']}")["items"] == [item]
+    assert len(find(under_test, "subject=user:bob&subject=user:alice")["items"]) == 2
+
+
+def test_one_item_joins_admission_and_terminal(under_test):
+    under_test.ingest(make_record(seq=1, request_id="req_1", kind="admission"))
+    assert find(under_test)["items"][0]["complete"] is False
+    under_test.ingest(make_record(seq=2, request_id="req_1", outcome="deny", reasons=(("answer-blocked", "r"),)))
+    (item,) = find(under_test, "reason=answer-blocked&policy=r&outcome=deny")["items"]
+    assert item["log_indexes"] == {"admission": 0, "terminal": 1}
+    one = under_test.call("GET", "/v1/decisions/rec_b0_1", "auditor").json
+    assert one["request_id"] == "req_1"
+    assert [record["envelope"]["kind"] for record in one["records"]] == ["admission", "terminal"]
+    assert one["envelope"]["kind"] == "terminal"
+
+
+def test_pages_are_of_the_log_as_it_was_at_the_first(under_test):
+    under_test.ingest(*(make_record(seq=number) for number in range(1, 6)))
+    page = find(under_test, "limit=2")
+    got = [item["log_index"] for item in page["items"]]
+    under_test.ingest(make_record(seq=6))
+    while page["next_cursor"]:
+        page = find(under_test, f"limit=2&cursor={page['next_cursor']}")
+        got += [item["log_index"] for item in page["items"]]
+    assert got == [0, 1, 2, 3, 4]
+    assert [item["log_index"] for item in find(under_test, "order=desc&limit=2")["items"]] == [5, 4]
+
+
+def test_a_cursor_is_for_its_own_filters_only(under_test):
+    under_test.ingest(*(make_record(seq=number) for number in (1, 2, 3)))
+    cursor = find(under_test, "limit=1&model=parrot")["next_cursor"]
+    for query in (f"cursor={cursor}", f"model=owl&cursor={cursor}", f"model=parrot&cursor=x{cursor}"):
+        answer = under_test.call("GET", f"/v1/decisions?{query}", "auditor")
+        assert (answer.status_code, answer.json["code"]) == (400, "cursor-invalid")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=x", "outcome=maybe", "subject=alice", "from=yesterday", "to=2026-11-20", "colour=red", "model=%00"],
+)
+def test_a_question_that_makes_no_sense_is_refused(under_test, query):
+    answer = under_test.call("GET", f"/v1/decisions?{query}", "auditor")
+    assert answer.status_code == 400
+    assert answer.json["code"] in {"query-invalid", "parameter-invalid"}
+
+
+def test_a_limit_above_the_highest_is_the_highest(under_test):
+    assert find(under_test, "limit=999999999999999999999999")["items"] == []
