@@ -40,7 +40,8 @@ def exchange_of(flow: http.HTTPFlow) -> Exchange:
 def enforcer_of(flow: http.HTTPFlow) -> StreamEnforcer | None:
     """Return what examines the streamed answer of `flow`, or None where the answer is not streamed."""
     enforcer: object = None if flow.response is None else flow.response.stream
-    return enforcer if isinstance(enforcer, StreamEnforcer) else None
+    # A runtime protocol check takes 20 µs; nearly every call is about an answer that is not streamed.
+    return enforcer if enforcer and isinstance(enforcer, StreamEnforcer) else None
 
 
 def refuse(

@@ -30,6 +30,7 @@ class SnapshotFeed:
         self._active: ActivePolicy | None = None
         self._key_ring: KeyRing | None = None
         self._open: dict[str, ActivePolicy] = {}
+        # By identity: a policy that is counted is held by an exchange or is active, so that its id is not used again.
         self._open_count: Counter[int] = Counter()
 
     @property
@@ -58,19 +59,19 @@ class SnapshotFeed:
         active = exchange.policy = self._active
         if active is not None:
             self._open[exchange.request_id] = active
-            self._open_count[active.serial] += 1
+            self._open_count[id(active)] += 1
 
     def finish(self, exchange: Exchange) -> None:
         """Note the end of `exchange`; a second time changes nothing."""
         policy = self._open.pop(exchange.request_id, None)
         if policy is None:
             return
-        self._open_count[policy.serial] -= 1
+        self._open_count[id(policy)] -= 1
         self._release_if_idle(policy)
 
     def _release_if_idle(self, policy: ActivePolicy) -> None:
-        if policy is self._active or self._open_count[policy.serial] > 0:
+        if policy is self._active or self._open_count[id(policy)] > 0:
             return
-        del self._open_count[policy.serial]
+        del self._open_count[id(policy)]
         _log.info("policy_released", serial=policy.serial)
         self._on_release(policy)

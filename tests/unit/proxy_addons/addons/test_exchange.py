@@ -280,3 +280,16 @@ async def test_nothing_is_served_before_the_first_policy_and_credentials():
     assert (told.status, told.code) == (503, "policy-unavailable")
     told = await Harness(policy=active_policy()).send(chat())
     assert (told.status, told.code) == (503, "policy-unavailable")
+
+
+async def test_same_serial_loaded_twice_releases_the_first():
+    harness = ready_harness(serial=7)
+
+    def swap_meanwhile(_body: bytes) -> Upstream:
+        harness.feed.swap(active_policy(serial=7))
+        return plain_answer("hello")
+
+    await harness.send(chat(), upstream=swap_meanwhile)
+    assert harness.released == [7]
+    await harness.send(chat())
+    assert harness.released == [7]

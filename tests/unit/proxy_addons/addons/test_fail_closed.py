@@ -87,3 +87,11 @@ def test_every_hook_of_every_addon_is_guarded():
         if (method := getattr(addon, hook, None)) is not None and not hasattr(method, "__wrapped__")
     ]
     assert hooks == []
+
+
+def test_every_public_method_of_every_addon_is_a_hook_or_declared():
+    from proxy_addons.http1.hooks import HookTable
+    from tests.unit.proxy_addons.harness import ready_harness
+
+    table = HookTable(ready_harness().addons)
+    assert all(hook in table for hook in Hook)
