@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.codec import JSON
@@ -31,6 +32,11 @@ from policies.engines.rego_plan import CompiledRego, RegoRefused, compile_rego, 
 
 ENGINE: Final = "rego-embedded"
 ENTRYPOINT: Final = "gatehouse/main/guards"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    problem: str
 
 
 class EmbeddedGuard:
@@ -79,6 +85,8 @@ class EmbeddedGuard:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
         except RuntimeError as exc:  # the thread was given back
             raise EvaluationFailed(ENGINE, "the engine is closed") from exc
+        if isinstance(result, _Failed):
+            raise EvaluationFailed(ENGINE, result.problem)
         return read_guards(
             result,
             snapshot=self._snapshot,
@@ -98,19 +106,23 @@ class EmbeddedGuard:
         self._compiled = compiled
 
     def _ask(self, asked: Mapping[str, JSON]) -> object:
+        """Return what the guards said, or _Failed.
+
+        Raises nothing: a traceback would take interpreter and output out of this thread, to be freed in another.
+        """
         if self._compiled is None:
-            raise EvaluationFailed(ENGINE, "the engine is closed")
+            return _Failed("the engine is closed")
         interpreter = self._compiled.interpreter
         try:
             interpreter.set_input_term(json.dumps(asked, ensure_ascii=False))
             output = interpreter.query_bundle_entrypoint(self._compiled.bundle, ENTRYPOINT)
-        except (RegoError, ValueError) as exc:  # ValueError: what came out is not JSON, as of a plan that went wrong
-            raise EvaluationFailed(ENGINE, "the query failed") from exc
+        except (RegoError, ValueError):  # ValueError: what came out is not JSON, as of a plan that went wrong
+            return _Failed("the query failed")
         if not output.ok():
-            raise EvaluationFailed(ENGINE, "the query failed: an error in a rule or a built-in")
+            return _Failed("the query failed: an error in a rule or a built-in")
         expressions = output.results[0].expressions if len(output.results) == 1 else []
         if len(expressions) != 1:
-            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
+            return _Failed("data.gatehouse.main.guards is undefined")
         answer: object = expressions[0]
         return answer
 
