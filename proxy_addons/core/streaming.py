@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the layer needs of whoever examines a streamed answer: bytes in, bytes that may leave out."""
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class StreamEnforcer(Protocol):
+    """Put at `flow.response.stream` by an addon in `responseheaders`. All that leaves comes from its return values.
+
+    If one of its methods raises, the layer calls `abort("evaluation-failed")` and ends the answer.
+    """
+
+    def feed(self, piece: bytes, /) -> bytes:
+        """Return what may leave now that `piece` arrived, possibly nothing."""
+
+    def finish(self) -> bytes:
+        """Return what was held back, examined, once the upstream has ended its answer."""
+
+    def abort(self, code: str, /) -> bytes:
+        """Return the error event for `code` as the last bytes. What was held back is dropped.
+
+        May follow `finish`: when the answer could not be recorded, these bytes leave in place of those of `finish`.
+        Does not follow a cut of its own.
+        """
+
+
+@runtime_checkable
+class CutsByItself(Protocol):
+    """A StreamEnforcer that may end the answer by itself (a block): nothing of the upstream is wanted after that.
+
+    `cut` says why. The `feed` or `finish` after which it is not None returned the error event, the last bytes.
+    """
+
+    @property
+    def cut(self) -> object | None: ...

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refusals as the client sees them: OpenAI-shaped JSON that depends on the reason code alone, never on content."""
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+from mitmproxy import http
+
+from policies.contracts.reasons import REASONS
+
+_RETRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+def refusal_response(
+    code: str,
+    request_id: str,
+    *,
+    message: str | None = None,
+    status: int | None = None,
+    retry_after_s: int | None = None,
+) -> http.Response:
+    """Return the answer for `code`.
+
+    A code that a guard declared is not in REASONS: it needs `message`, and is told as a 403 unless `status` says else.
+    """
+    spec = REASONS.get(code)
+    if spec is not None:
+        told, error_type, text = status or spec.status, spec.error_type, message or spec.message
+    else:
+        told, error_type, text = status or HTTPStatus.FORBIDDEN, "permission_error", message or "Policy refused this."
+    fields = [(b"Content-Type", b"application/json"), (b"x-request-id", request_id.encode("ascii"))]
+    if told == HTTPStatus.UNAUTHORIZED:
+        fields.append((b"WWW-Authenticate", b"Bearer"))
+    if retry_after_s is not None and told in _RETRY_LATER:
+        fields.append((b"Retry-After", str(retry_after_s).encode("ascii")))
+    error = {"message": text, "type": error_type, "code": code, "param": None, "request_id": request_id}
+    return http.Response(
+        http_version=b"HTTP/1.1",
+        status_code=int(told),
+        reason=b"",
+        headers=http.Headers(fields),
+        content=json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode(),
+        trailers=None,
+        timestamp_start=0.0,
+        timestamp_end=0.0,
+    )
+
+
+def stream_error_event(code: str, request_id: str, *, message: str | None = None) -> bytes:
+    """Return the server-sent event that tells `code` in the middle of a streamed answer."""
+    content = refusal_response(code, request_id, message=message).raw_content or b""
+    return b"data: " + content + b"\n\n"

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The socket of one client: feeds its bytes to the layer and does what the layer commands.
+
+Theory: an asyncio Protocol. Hooks whose addons are all plain methods run in place; others run in a task, and the layer
+waits. Backpressure: the upstream is read only while the client's transport is below its high-water mark and no hook
+runs, so memory for a slow reader is bounded by that mark and one read.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+import structlog
+from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.options import Options
+from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData, StartHook
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, HookCompleted, Start
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
+
+from proxy_addons.http1.hooks import HookTable
+from proxy_addons.http1.layer import Http1ReverseLayer
+from proxy_addons.http1.messages import (
+    AbandonUpstream,
+    CallUpstream,
+    DeadlinePassed,
+    Linger,
+    PauseClient,
+    ResumeClient,
+    SetDeadline,
+)
+from proxy_addons.http1.pool import UpstreamCall, UpstreamPool
+from proxy_addons.http1.timer import Deadline
+from proxy_addons.http1.turn import Terms
+
+_log: Final = structlog.get_logger()
+
+
+class Registry(Protocol):
+    """Who counts the open connections."""
+
+    def opened(self, connection: "ClientConnection", /) -> None: ...
+    def closed(self, connection: "ClientConnection", /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all connections of a worker share."""
+
+    hooks: HookTable
+    pool: UpstreamPool
+    terms: Terms
+    options: Options
+    mode: ProxyMode
+    registry: Registry
+
+
+class ClientConnection(asyncio.Protocol):
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._bounds = around.terms.bounds
+        self._events: deque[Event] = deque()
+        self._feeding = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._call: UpstreamCall | None = None
+        self._hook_running = False
+        self._client_slow = False
+        self._layer_pauses = False
+        self._unexamined_bytes = 0  # came while a hook ran: mitmproxy's Layer queues them without bound
+        self._lost = False
+        self._unsent_bytes = 0
+        self._lingering_bytes: int | None = None
+        self._deadline = Deadline(self._deadline_passed)
+        self._deadline_serial = 0
+        self._patience = Deadline(self._out_of_patience)  # for a client that does not read, and for one that lingers
+
+    @property
+    def idle(self) -> bool:
+        return self._layer.idle and not self._tasks
+
+    def close_if_idle(self) -> None:
+        if self.idle:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection now. The layer tells the addons that the client is gone."""
+        self._abort()
+
+    # ── what asyncio calls ──
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have asyncio's methods but not its classes, so their type cannot be asked.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._bounds.client_buffer_bytes)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client = Client(
+            peername=transport.get_extra_info("peername"),
+            sockname=transport.get_extra_info("sockname"),
+            state=ConnectionState.OPEN,
+            timestamp_start=self._around.terms.utc_now().timestamp(),
+            proxy_mode=self._around.mode,
+        )
+        self._layer = Http1ReverseLayer(Context(self._client, self._around.options), self._around.terms)
+        self._around.registry.opened(self)
+        if ClientConnectedHook.name in self._around.hooks:
+            self._spawn_hook(ClientConnectedHook(self._client))
+        self._feed(Start())
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering_bytes is not None:
+            self._lingering_bytes -= len(data)
+            if self._lingering_bytes < 0:
+                self._abort()
+            return
+        if self._hook_running:
+            self._unexamined_bytes += len(data)
+            self._pace_client()
+        self._feed(DataReceived(self._client, data))
+
+    def eof_received(self) -> bool:
+        if self._lingering_bytes is not None:
+            return False  # it has read our answer to its end
+        self._client.state &= ~ConnectionState.CAN_READ
+        self._feed(ConnectionClosed(self._client))
+        return True  # the layer closes, after it has said what it still has to say
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        told = ConnectionState.CAN_READ not in self._client.state
+        self._client.state = ConnectionState.CLOSED
+        self._client.timestamp_end = self._around.terms.utc_now().timestamp()
+        self._deadline.clear()
+        self._patience.clear()
+        if not told and self._lingering_bytes is None:
+            self._feed(ConnectionClosed(self._client))
+        self._abandon()
+        if ClientDisconnectedHook.name in self._around.hooks:
+            self._spawn_hook(ClientDisconnectedHook(self._client))
+        self._lost = True
+        self._settle()
+
+    def pause_writing(self) -> None:
+        self._client_slow = True
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._patience.set(self._bounds.client_stall_s)
+        self._pace_upstream()
+
+    def resume_writing(self) -> None:
+        self._client_slow = False
+        if self._lingering_bytes is None:
+            self._patience.pause()
+        self._pace_upstream()
+
+    # ── what the layer commands ──
+
+    def _feed(self, event: Event) -> None:
+        self._events.append(event)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._events:
+                for command in self._layer.handle_event(self._events.popleft()):
+                    self._execute(command)
+        except Exception as exc:  # noqa: BLE001  # the layer could not even refuse: nothing may pass any more
+            _log.error("connection_failed", error=type(exc).__name__)
+            self._events.clear()
+            self._abort()
+        finally:
+            self._feeding = False
+
+    def _execute(self, command: Command) -> None:
+        match command:
+            case SendData(data=content):
+                if not self._transport.is_closing():
+                    self._transport.write(content)
+            case PauseClient() | ResumeClient():
+                self._layer_pauses = isinstance(command, PauseClient)
+                self._pace_client()
+            case Linger():
+                self._linger()
+            case CloseConnection():
+                self._transport.close()
+            case _:
+                self._execute_other(command)
+
+    def _execute_other(self, command: Command) -> None:
+        match command:
+            case StartHook():
+                self._start_hook(command)
+            case SetDeadline(after_s=after_s, serial=serial):
+                self._deadline_serial = serial
+                if after_s is None:
+                    self._deadline.pause()
+                else:
+                    self._deadline.set(after_s)
+            case CallUpstream():
+                self._call = self._around.pool.call(command, self._feed)
+                self._pace_upstream()
+            case AbandonUpstream():
+                self._abandon()
+            case Log():
+                pass  # mitmproxy's own debugging texts
+            case _:
+                raise TypeError(f"no such command here: {type(command).__name__}")
+
+    def _start_hook(self, hook: StartHook) -> None:
+        hooks = self._around.hooks
+        if hooks.awaits(hook.name):
+            self._hook_running = True
+            self._pace_upstream()
+            self._spawn_hook(hook)
+        else:
+            self._events.append(_completed(hook, failed=hooks.run_inline(hook)))
+
+    def _spawn_hook(self, hook: StartHook) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_hook(hook))
+        self._tasks.add(task)
+        task.add_done_callback(self._hook_done)
+
+    def _hook_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._settle()
+
+    def _settle(self) -> None:
+        """The connection counts as open until the addons are done with it: they may be recording it."""
+        if self._lost and not self._tasks:
+            self._around.registry.closed(self)
+
+    async def _run_hook(self, hook: StartHook) -> None:
+        failed = True
+        try:
+            failed = await self._around.hooks.run(hook)
+        finally:
+            # Also when cancelled: the layer goes on, and goes on to refuse.
+            if hook.blocking:
+                self._hook_running = False
+                self._unexamined_bytes = 0
+                self._pace_client()
+                self._feed(_completed(hook, failed=failed))
+                self._pace_upstream()
+
+    def _pace_upstream(self) -> None:
+        call = self._call
+        if call is None or call.ended:
+            return
+        wanted = self._client_slow or self._hook_running
+        if wanted and not call.paused:
+            call.pause()
+        elif call.paused and not wanted:
+            call.resume()
+
+    def _pace_client(self) -> None:
+        if self._transport.is_closing():
+            return
+        if self._layer_pauses or self._unexamined_bytes > self._bounds.pipelined_bytes:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _abandon(self) -> None:
+        if self._call is not None:
+            self._call.abandon()
+            self._call = None
+
+    def _linger(self) -> None:
+        if self._transport.is_closing():
+            return
+        if ConnectionState.CAN_READ not in self._client.state:
+            self._transport.close()  # its FIN is here already; nothing more can come
+            return
+        self._lingering_bytes = self._bounds.linger_bytes
+        self._layer_pauses = False
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._patience.set(self._bounds.client_stall_s if self._unsent_bytes else self._bounds.linger_s)
+        self._pace_client()
+        self._transport.write_eof()
+
+    def _out_of_patience(self) -> None:
+        """Go on waiting for a client that has taken something of its answer since the last look."""
+        before, self._unsent_bytes = self._unsent_bytes, self._transport.get_write_buffer_size()
+        if self._unsent_bytes < before:
+            self._patience.set(self._bounds.client_stall_s if self._unsent_bytes else self._bounds.linger_s)
+        else:
+            self._abort()
+
+    def _deadline_passed(self) -> None:
+        self._feed(DeadlinePassed(self._deadline_serial))
+
+    def _abort(self) -> None:
+        self._abandon()
+        self._transport.abort()
+
+
+def _completed(hook: StartHook, *, failed: bool) -> HookCompleted:
+    completed = HookCompleted(hook)
+    # mitmproxy types a hook's reply as None; our layer is told through it whether the hook failed.
+    completed.reply = failed  # type: ignore[assignment]
+    return completed

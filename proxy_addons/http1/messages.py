@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the layer and its connection say to each other beyond mitmproxy's own commands and events."""
+
+from dataclasses import dataclass
+
+from mitmproxy.proxy.commands import Command
+from mitmproxy.proxy.events import Event
+
+from proxy_addons.core.framing import Fields
+
+
+@dataclass(eq=False)
+class CallUpstream(Command):
+    """Send `request` to the upstream. Its answer comes as UpstreamEvents that name this call.
+
+    `resendable`: the operation changes nothing at the upstream, so it may be sent again on a fresh connection when a
+    reused one turns out to have been closed.
+    """
+
+    request: bytes
+    to_head_request: bool
+    resendable: bool
+
+
+class AbandonUpstream(Command):
+    """Close the connection of the running call, if there is one. No event of it follows."""
+
+
+@dataclass(eq=False)
+class SetDeadline(Command):
+    """Replace the deadline: DeadlinePassed comes after `after_s` seconds. None means no deadline."""
+
+    after_s: float | None
+    serial: int
+
+
+class PauseClient(Command):
+    """Do not read from the client until ResumeClient."""
+
+
+class ResumeClient(Command):
+    """Read from the client again."""
+
+
+class Linger(Command):
+    """Send what was written, then our FIN; read and drop what still comes, within bounds; then close."""
+
+
+@dataclass
+class DeadlinePassed(Event):
+    serial: int
+
+
+@dataclass
+class UpstreamEvent(Event):
+    call: CallUpstream
+
+
+@dataclass
+class UpstreamAnswered(UpstreamEvent):
+    """The head of the answer."""
+
+    status: int
+    fields: Fields
+
+
+@dataclass
+class UpstreamContent(UpstreamEvent):
+    content: bytes
+
+
+@dataclass
+class UpstreamFinished(UpstreamEvent):
+    """The answer is complete."""
+
+
+@dataclass
+class UpstreamFailed(UpstreamEvent):
+    """The last event of a call that failed; `code` is the reason code."""
+
+    code: str

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One turn of a connection: a request and its answer, as mitmproxy's flow and our exchange, and how far they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mitmproxy import http
+from mitmproxy.connection import Client, Server
+from mitmproxy.flow import Error
+
+from policies.contracts.decision import Effect
+from policies.contracts.snapshot import Dialect
+from proxy_addons.core.exchange import EXCHANGE, Exchange
+from proxy_addons.core.framing import Fields, RequestHead
+from proxy_addons.core.request_id import new_request_id
+from proxy_addons.core.streaming import StreamEnforcer
+from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1.bounds import Bounds
+from proxy_addons.http1.messages import CallUpstream
+from proxy_addons.http1.origin import UpstreamOrigin
+
+# The operations of these dialects compute an answer and change nothing at the upstream.
+_RESENDABLE = frozenset({Dialect.CHAT, Dialect.COMPLETIONS, Dialect.MODELS})
+_EVENT_STREAM = b"text/event-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a layer works by: limits, upstream, clocks. `draining` says that no further request may be taken."""
+
+    bounds: Bounds
+    origin: UpstreamOrigin
+    utc_now: Callable[[], datetime]
+    monotonic_ns: Callable[[], int]
+    draining: Callable[[], bool]
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """`upstream_response` is what the layer made of the upstream's head: another at `flow.response` is an addon's."""
+
+    flow: http.HTTPFlow
+    exchange: Exchange
+    modern: bool
+    keep_alive: bool
+    to_head_request: bool
+    body: list[bytes] = field(default_factory=list)
+    body_until_ns: int = 0
+    call: CallUpstream | None = None
+    upstream_response: http.Response | None = None
+    answer: list[bytes] = field(default_factory=list)
+    answer_bytes: int = 0
+    enforcer: StreamEnforcer | None = None
+    answer_started: bool = False
+    error_told: bool = False
+    response_told: bool = False
+
+    def refuse(self, code: str) -> None:
+        """Put the refusal for `code` in the place of any answer."""
+        self.flow.response = refusal_response(code, self.exchange.request_id)
+
+    def fail(self, code: str) -> None:
+        """Note what the layer could not do, where addons and ours look for it."""
+        self.exchange.fault = code
+        self.flow.error = Error(code)
+
+    @property
+    def allowed(self) -> bool:
+        decision = self.exchange.decision
+        return decision is not None and decision.effect is Effect.ALLOW and self.exchange.refusal is None
+
+    @property
+    def resendable(self) -> bool:
+        return self.exchange.route is not None and self.exchange.route.dialect in _RESENDABLE
+
+
+def begin(head: RequestHead | None, client: Client, server: Server, *, terms: Terms, started_ns: int) -> Turn:
+    """Return the turn of a request whose head has arrived, or, without a head, of one that could not be read."""
+    now = terms.utc_now()
+    unix_s = now.timestamp()
+    exchange = Exchange(request_id=new_request_id(int(unix_s * 1000)), received_at=now, started_ns=started_ns)
+    flow = http.HTTPFlow(client, server, live=True)
+    flow.metadata[EXCHANGE] = exchange
+    flow.request = http.Request(
+        host=terms.origin.host,
+        port=terms.origin.port,
+        method=head.method if head else b"",
+        scheme=terms.origin.scheme.encode("ascii"),
+        authority=b"",
+        path=head.target if head else b"",
+        http_version=head.version if head else b"HTTP/1.1",
+        headers=http.Headers(head.fields if head else ()),
+        content=None,
+        trailers=None,
+        timestamp_start=unix_s,
+        timestamp_end=None,
+    )
+    return Turn(
+        flow=flow,
+        exchange=exchange,
+        modern=head is None or head.version == b"HTTP/1.1",
+        keep_alive=head is not None and head.keep_alive,
+        to_head_request=head is not None and head.method == b"HEAD",
+    )
+
+
+def upstream_response(status: int, fields: Fields, *, unix_s: float) -> http.Response:
+    """Return the upstream's head as addons see it: status and media type, and nothing else that the upstream says."""
+    media_types = tuple((b"Content-Type", value) for name, value in fields if name == b"content-type")
+    return http.Response(
+        http_version=b"HTTP/1.1",
+        status_code=status,
+        reason=b"",
+        headers=http.Headers(media_types),
+        content=None,
+        trailers=None,
+        timestamp_start=unix_s,
+        timestamp_end=None,
+    )
+
+
+def examinable(fields: Fields) -> bool:
+    """The answer's content stands there as it is: not compressed in spite of `Accept-Encoding: identity`."""
+    codings = [value.lower() for name, value in fields if name == b"content-encoding"]
+    return codings in ([], [b"identity"]) and sum(name == b"content-type" for name, _ in fields) <= 1
+
+
+def is_event_stream(response: http.Response) -> bool:
+    return any(
+        value.strip().lower().startswith(_EVENT_STREAM)
+        for name, value in response.headers.fields
+        if name.lower() == b"content-type"
+    )

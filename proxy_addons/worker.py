@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker: serves an inherited listening socket with our layer and the given addons until it is told to stop."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+import uvloop
+
+from proxy_addons.http1.bounds import Bounds
+from proxy_addons.http1.connection import ClientConnection, Surroundings
+from proxy_addons.http1.hooks import HookTable
+from proxy_addons.http1.origin import UpstreamOrigin
+from proxy_addons.http1.pool import UpstreamPool
+from proxy_addons.http1.turn import Terms
+from proxy_addons.lean_master import GatehouseMode, LeanMaster
+from proxy_addons.settings import UpstreamSettings
+
+_log: Final = structlog.get_logger()
+
+# The kernel keeps connections that arrive faster than they are accepted, as well as those of a worker's restart.
+_BACKLOG: Final = 4096
+# How long addons may take to record the exchanges that the drain deadline cut.
+_LAST_HOOKS_S: Final = 2.0
+
+new_event_loop: Final = uvloop.new_event_loop
+"""The loop a worker's process runs `serve` on: `asyncio.Runner(loop_factory=new_event_loop)`."""
+
+
+async def serve(
+    *,
+    sock: socket.socket,
+    addons: Sequence[object],
+    upstream: UpstreamSettings,
+    stop: asyncio.Event,
+    limits: Bounds | None = None,
+    options: Mapping[str, Any] | None = None,
+    ready: asyncio.Event | None = None,
+) -> None:
+    """Serve `sock` until `stop` is set; then finish the open exchanges within `limits.drain_s`.
+
+    `ready` is set once connections are accepted. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before
+    the first connection is accepted.
+    """
+    bounds = limits or Bounds()
+    hooks = HookTable(addons)
+    origin = UpstreamOrigin.from_settings(upstream)
+    master = LeanMaster(addons, options or {})
+    await master.running()
+    connections = Connections(stop)
+    around = Surroundings(
+        hooks=hooks,
+        pool=UpstreamPool(origin, bounds),
+        terms=Terms(
+            bounds=bounds,
+            origin=origin,
+            utc_now=lambda: datetime.now(UTC),
+            monotonic_ns=time.monotonic_ns,
+            draining=stop.is_set,
+        ),
+        options=master.options,
+        mode=GatehouseMode.parse("gatehouse"),
+        registry=connections,
+    )
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: ClientConnection(around), sock=sock, backlog=_BACKLOG
+        )
+        _log.info("worker_serving")
+        if ready is not None:
+            ready.set()
+        await stop.wait()
+        server.close()
+        await connections.drain(bounds.drain_s)
+    finally:
+        around.pool.close()
+        await master.done()
+    _log.info("worker_stopped")
+
+
+class Connections:
+    """The open connections of a worker."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._open: set[ClientConnection] = set()
+        self._stop = stop
+        self._none_left = asyncio.Event()
+
+    def opened(self, connection: ClientConnection) -> None:
+        self._open.add(connection)
+        self._none_left.clear()
+
+    def closed(self, connection: ClientConnection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            self._none_left.set()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Close idle connections, wait for the others, cut what is left at the deadline."""
+        for connection in tuple(self._open):
+            connection.close_if_idle()
+        if await self._emptied(deadline_s):
+            return
+        _log.warning("exchanges_cut", count=len(self._open))
+        for connection in tuple(self._open):
+            connection.abort()
+        await self._emptied(_LAST_HOOKS_S)
+
+    async def _emptied(self, within_s: float) -> bool:
+        if not self._open:
+            return True
+        try:
+            await asyncio.wait_for(self._none_left.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
