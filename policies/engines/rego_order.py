@@ -18,24 +18,14 @@ ORDER_PACKAGE: Final = "gatehouse_order"
 
 ORDER_MODULE: Final = """package gatehouse_order
 
-rank := {"null": 0, "boolean": 1, "number": 2, "string": 3, "array": 4, "object": 5, "set": 6}
-
-lt(a, b) := result if {
+lt(a, b) := a < b if {
+  type_name(a) == type_name(b)
+  rank(a) < 27
+} else := rank(a) < rank(b) if {
   type_name(a) != type_name(b)
-  result := rank[type_name(a)] < rank[type_name(b)]
-}
+} else := 1 / (rank(a) - rank(b)) > 0
 
-lt(a, b) := result if {
-  type_name(a) == type_name(b)
-  rank[type_name(a)] < 4
-  result := a < b
-}
-
-lt(a, b) := result if {
-  type_name(a) == type_name(b)
-  rank[type_name(a)] >= 4
-  result := 1 / (rank[type_name(b)] - rank[type_name(a)]) > 0
-}
+rank(x) := indexof("null boolean number string array object set", type_name(x))
 
 gt(a, b) := lt(b, a)
 
