@@ -255,7 +255,7 @@ def request(
 
 
 def error_code(answer: bytes) -> str:
-    head, _, body = answer.partition(b"\r\n\r\n")
+    body = answer.partition(b"\r\n\r\n")[2]
     return json.loads(body)["error"]["code"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chunked coding of a request body, in the one form that is taken: no extensions, no trailers."""
+"""The chunked coding of a request body, in the form that is taken: extensions are dropped, trailers refused."""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from enum import Enum, auto
 from typing import Final
 
 # Sixteen digits name 2^64 - 1 bytes. A parser that reads more may wrap around and see another length than we do.
-_SIZE_LINE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}\r\n")
-_MAX_SIZE_LINE_BYTES: Final = 18
+# Extensions mean nothing to us and are never forwarded: plain tokens pass, since legitimate clients send them; quoted
+# ones do not, since parsers differ about where they end.
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[0-9A-Za-z_-]+(?:=[0-9A-Za-z_.-]+)?)*\r\n")
+_MAX_SIZE_LINE_BYTES: Final = 64
 _CRLF: Final = b"\r\n"
 
 
@@ -61,9 +63,10 @@ class ChunkReader:
                 raise ChunkFault
             return 0
         line = bytes(buffer[at:end])
-        if not _SIZE_LINE.fullmatch(line):
+        found = _SIZE_LINE.fullmatch(line)
+        if found is None:
             raise ChunkFault
-        self._left = int(line, 16)
+        self._left = int(found[1], 16)
         self._stage = _Stage.CONTENT if self._left else _Stage.AFTER_LAST
         return len(line)
 

@@ -5,7 +5,7 @@ Rules: a head is read by two parsers, llhttp and the checks of this module, and 
 read the same fields. Lines are judged one after the other as they end, so a head is decided the same however its bytes
 were cut. After a fault nothing more is read: where a message ends is no longer known.
 
-Facts: what llhttp lets pass and is refused here: repeated Content-Length of one value, chunk extensions, trailers,
+Facts: what llhttp lets pass and is refused here: repeated Content-Length of one value, quoted chunk extensions, trailers,
 several transfer codings, Upgrade, targets in absolute or asterisk form, fragments, a missing or odd Host, heads without
 end.
 
@@ -33,7 +33,7 @@ _HTTP_0_9: Final = re.compile(rb"[A-Z]+ [^\x00-\x20\x7f]+\r\n")
 _ORIGIN_FORM: Final = re.compile(rb"/[!-\x22\x24-~]*")  # printable ASCII without `#`
 _PRINTABLE: Final = re.compile(rb"[!-~]+")
 _FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
-_CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
+_CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
