@@ -5,7 +5,6 @@ import asyncio
 from collections.abc import Mapping
 
 from policies.compiler.compile import compile_release
-from policies.document.loader import load_documents
 from policies.evaluation.policy_tests import run_tests
 
 from controlplane.services.documents import rejected
@@ -13,6 +12,7 @@ from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT, Pol
 from policies.bundle.members import guard_data, rego_modules
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 from policies.contracts.snapshot import PolicySnapshot
+from policies.document.loader import load_documents
 from policies.engines.embedded_rego import EmbeddedGuard
 from policies.engines.rego_plan import RegoRefused
 

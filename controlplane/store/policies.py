@@ -36,7 +36,10 @@ class SqlPolicies:
         query = select(policies.c.removed_at).where(*one).with_for_update()
         row = self._connection.execute(query).one_or_none()
         values = {
+            "kind": policy.kind,
+            "version": policy.version,
             "revision": policy.revision,
+            "author": policy.author,
             "filename": policy.filename,
             "created_at": policy.created_at,
             "updated_at": policy.updated_at,
@@ -54,7 +57,14 @@ class SqlPolicies:
         self._connection.execute(
             update(policies)
             .where(policies.c.tenant == policy.tenant, policies.c.id == policy.id)
-            .values(revision=policy.revision, filename=policy.filename, updated_at=policy.updated_at),
+            .values(
+                kind=policy.kind,
+                version=policy.version,
+                revision=policy.revision,
+                author=policy.author,
+                filename=policy.filename,
+                updated_at=policy.updated_at,
+            ),
         )
 
     def remove(self, tenant: str, policy_id: str, *, at: datetime) -> None:
@@ -69,6 +79,8 @@ class SqlPolicies:
             insert(policy_revisions).values(
                 tenant=revision.tenant,
                 policy=revision.policy,
+                kind=revision.kind,
+                version=revision.version,
                 revision=revision.revision,
                 filename=revision.filename,
                 source=revision.source,
@@ -108,7 +120,10 @@ def _policy(row: Row[Any]) -> Policy:
     return Policy(
         tenant=row.tenant,
         id=row.id,
+        kind=row.kind,
+        version=row.version,
         revision=row.revision,
+        author=row.author,
         filename=row.filename,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -119,6 +134,8 @@ def _revision(row: Row[Any]) -> PolicyRevision:
     return PolicyRevision(
         tenant=row.tenant,
         policy=row.policy,
+        kind=row.kind,
+        version=row.version,
         revision=row.revision,
         filename=row.filename,
         source=bytes(row.source),

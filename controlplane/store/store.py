@@ -57,6 +57,9 @@ class SqlStore:
         try:
             with self._engine.connect() as plain:
                 connection = plain.execution_options(**{WRITES: writes})
+                if not writes and connection.dialect.name == "postgresql":
+                    # Its default shows each statement another state; a read here is of one.
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     yield SqlSession(connection)
         except IntegrityError as exc:

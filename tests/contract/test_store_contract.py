@@ -43,7 +43,11 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A migrated, empty database."""
-    url = f"sqlite:///{tmp_path / 'gatehouse.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    url = (
+        f"sqlite:///{tmp_path / 'gatehouse.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_url")
+    )
     opened = open_database(url)
     if request.param == "postgres":
         METADATA.drop_all(opened)
@@ -109,9 +113,13 @@ def test_a_database_of_another_schema_is_refused(engine):
 
 
 def test_a_failed_transaction_leaves_nothing(store):
-    with pytest.raises(ZeroDivisionError), store.write() as session:
-        session.policies.add(policy())
-        raise ZeroDivisionError
+    def change_and_fail() -> None:
+        with store.write() as session:
+            session.policies.add(policy())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail()
     with store.read() as session:
         assert session.policies.get(T, "chat-access") is None
 

@@ -35,7 +35,9 @@ def test_a_batch_sent_twice_is_stored_once(under_test):
         pytest.param(b'{"envelope":"\\ud800","payload":""}', id="half a surrogate pair"),
         pytest.param(b'{"envelope":"{}","envelope":"{}","payload":""}', id="a key twice"),
         pytest.param(DecisionRecord(b'{"schema":"gatehouse.decision/2"}', b"{}").to_line(), id="another schema"),
-        pytest.param(DecisionRecord(make_record().envelope + b" ", make_record().payload).to_line(), id="not canonical"),
+        pytest.param(
+            DecisionRecord(make_record().envelope + b" ", make_record().payload).to_line(), id="not canonical"
+        ),
         pytest.param(DecisionRecord(make_record().envelope, b"{}").to_line(), id="another payload"),
         pytest.param(make_record(tenant="other").to_line(), id="another tenant"),
         pytest.param(make_record(reasons=()).to_line().replace(b"chat-access", b"\\\\u0000"), id="altered"),
@@ -122,7 +124,16 @@ def test_a_cursor_is_for_its_own_filters_only(under_test):
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=x", "outcome=maybe", "subject=alice", "from=yesterday", "to=2026-11-20", "colour=red", "model=%00"],
+    [
+        "limit=0",
+        "limit=x",
+        "outcome=maybe",
+        "subject=alice",
+        "from=yesterday",
+        "to=2026-11-20",
+        "colour=red",
+        "model=%00",
+    ],
 )
 def test_a_question_that_makes_no_sense_is_refused(under_test, query):
     answer = under_test.call("GET", f"/v1/decisions?{query}", "auditor")

@@ -23,11 +23,15 @@ POSTS = {
     "/v1/role-bindings": "admin",
 }
 NAMES = st.sampled_from(
-    "id source filename documents policies description environment release node_id version workers slot pid serial "
-    "epoch error spool rejected_bundle guard_engine subject expires_at name role".split(),
+    ["id", "source", "filename", "documents", "policies", "description", "environment", "release", "node_id", "version", "workers", "slot", "pid", "serial", "epoch", "error", "spool", "rejected_bundle", "guard_engine", "subject", "expires_at", "name", "role"],
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["\x00", "\ud800"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["\x00", "\ud800"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=6),
     max_leaves=12,
 )
@@ -39,7 +43,9 @@ def under_test(tmp_path_factory):
 
 
 def test_every_post_is_tried(under_test):
-    documented = {path for path, operations in under_test.app.extensions[DOCUMENT]["paths"].items() if "post" in operations}
+    documented = {
+        path for path, operations in under_test.app.extensions[DOCUMENT]["paths"].items() if "post" in operations
+    }
     assert len(documented) == len(POSTS)
 
 
@@ -71,7 +77,9 @@ def test_bytes_that_are_not_strict_json(under_test, path, body):
     assert answer.status_code < 500, answer.text
 
 
-@pytest.mark.parametrize("path", ["/v1/policies/%00", "/v1/policies/%ff", "/v1/decisions/%ed%a0%80", "/v1/agents/a?x=%00"])
+@pytest.mark.parametrize(
+    "path", ["/v1/policies/%00", "/v1/policies/%ff", "/v1/decisions/%ed%a0%80", "/v1/agents/a?x=%00"]
+)
 def test_paths_no_database_keeps(under_test, path):
     for role in TOKENS:
         assert under_test.call("GET", path, role).status_code in {400, 403, 404}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m controlplane` serves the API; `python -m controlplane init` prepares its database."""
+
+import json
+import logging
+import os
+import sys
+from typing import Final
+
+import structlog
+
+from controlplane.bootstrap import ControlPlane, assemble
+from controlplane.serve import serve
+from controlplane.services.errors import Invalid, StoreUnavailable
+from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT
+from controlplane.settings import ServerSettings, SettingInvalid, StoreSettings
+from controlplane.store.engine import open_database
+from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
+from controlplane.store.store import SqlStore
+
+_MISUSED: Final = 2
+_FAILED: Final = 1
+_LARGEST_INPUT: Final = 64 * 1024
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit status."""
+    _log_json()
+    try:
+        match arguments:
+            case []:
+                return _serve()
+            case ["init"]:
+                return _init(sys.stdin.read(_LARGEST_INPUT))
+            case _:
+                return _say("usage: python -m controlplane [init]", _MISUSED)
+    except (SettingInvalid, SchemaOutdated, StoreUnavailable) as exc:
+        return _say(str(exc), _FAILED)
+    except Invalid as exc:
+        return _say(exc.detail, _MISUSED)
+
+
+def _serve() -> int:
+    store_settings = StoreSettings.from_environment(os.environ)
+    server_settings = ServerSettings.from_environment(os.environ)
+    engine = open_database(store_settings.database_url)
+    check_schema(engine)
+    store = SqlStore(engine)
+    try:
+        serve(assemble(store_settings, store), server_settings)
+    finally:
+        store.close()
+    return 0
+
+
+def _init(text: str) -> int:
+    settings = StoreSettings.from_environment(os.environ)
+    engine = open_database(settings.database_url)
+    migrate(engine)
+    store = SqlStore(engine)
+    try:
+        prepare(assemble(settings, store), _tokens(text))
+    finally:
+        store.close()
+    return 0
+
+
+def prepare(plane: ControlPlane, tokens: dict[str, str]) -> None:
+    """Make sure that the default environment, its first credentials and the roles' tokens are there."""
+    with plane.store.write() as session:
+        session.environments.ensure(DEFAULT_TENANT, DEFAULT_ENVIRONMENT)
+        if session.environments.credentials(DEFAULT_TENANT, DEFAULT_ENVIRONMENT) is None:
+            plane.api_keys.publish(session, DEFAULT_TENANT, DEFAULT_ENVIRONMENT)
+        plane.access.ensure_tokens(session, tokens)
+
+
+def _tokens(text: str) -> dict[str, str]:
+    try:
+        read = json.loads(text)
+    except ValueError as exc:
+        raise Invalid("tokens-invalid", "standard input is not JSON: send {ROLE: TOKEN, …}") from exc
+    if not isinstance(read, dict) or not all(isinstance(token, str) for token in read.values()):
+        raise Invalid("tokens-invalid", "standard input is not an object of tokens: send {ROLE: TOKEN, …}")
+    return read
+
+
+def _log_json() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _say(message: str, status: int) -> int:
+    sys.stderr.write(f"controlplane: {message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/openapi.json, and /docs: the same for people, made by the server. No script, nothing from elsewhere."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from flask import Response, current_app, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from controlplane.api.endpoint import SMALL_BODY_BYTES, Rules, View
+from controlplane.api.openapi import DOCUMENT
+
+_EVERYBODY = Rules(permission=None, content_type=None, max_body_bytes=SMALL_BODY_BYTES)
+
+
+def install(app: Any) -> None:
+    """Serve the documentation on `app`."""
+    for path, name, view in (
+        ("/", "root", root),
+        ("/openapi.json", "openapi", openapi),
+        ("/docs", "docs", docs),
+        ("/docs/style.css", "docs_style", style),
+    ):
+        app.add_url_rule(path, name, _public(view), methods=["GET"])
+
+
+def _public(view: View) -> View:
+    view.rules = _EVERYBODY  # type: ignore[attr-defined]  # functions take attributes
+    return view
+
+
+def root() -> BaseResponse:
+    return redirect(url_for("docs"))
+
+
+def openapi() -> Any:
+    return current_app.extensions[DOCUMENT]
+
+
+def docs() -> str:
+    return render_template("docs.html.jinja", document=current_app.extensions[DOCUMENT])
+
+
+def style() -> Response:
+    return Response(_stylesheet(), content_type="text/css; charset=utf-8", headers={"Cache-Control": "max-age=3600"})
+
+
+@cache
+def _stylesheet() -> str:
+    return (files("controlplane.api") / "assets" / "docs.css").read_text(encoding="utf-8")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/v1/policy-sets/{set}/releases: pinned revisions, compiled and tested as a whole."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from controlplane.api.endpoint import Resource
+from controlplane.api.fields import PageQuerySchema, Time, page_schema, text
+from controlplane.api.guard import caller, plane
+from controlplane.api.paging import after_of, limit_of, page_of
+from controlplane.authz.permissions import Permission
+from controlplane.services.model import DEFAULT_ENVIRONMENT, Release
+
+resource = Resource("releases", __name__, url_prefix="/v1", description="Releases of the policy set.")
+
+
+class NewReleaseSchema(ma.Schema):
+    """`policies` pins revisions by policy id; left out, the current revision of every policy is taken."""
+
+    description = text(longest=2000, shortest=0, load_default="")
+    environment = text(load_default=DEFAULT_ENVIRONMENT)
+    policies = fields.Dict(
+        keys=text(),
+        values=text(),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=1000),
+    )
+
+
+class PolicyTestSchema(ma.Schema):
+    policy = fields.String(required=True)
+    name = fields.String(required=True)
+    passed = fields.Boolean(required=True)
+    problem = fields.String(required=True)
+
+
+class ReleaseSchema(ma.Schema):
+    id = fields.String(required=True)
+    policy_set = fields.String(required=True)
+    environment = fields.String(required=True)
+    revision = fields.String(required=True)
+    policies = fields.Function(
+        lambda release: dict(release.policies),
+        required=True,
+        metadata={"type": "object", "additionalProperties": {"type": "string"}},
+    )
+    tests = fields.List(fields.Nested(PolicyTestSchema), required=True)
+    description = fields.String(required=True)
+    author = fields.String(required=True)
+    created_at = Time(required=True)
+
+
+@resource.endpoint(
+    "POST",
+    "/policy-sets/<policy_set>/releases",
+    permission=Permission.RELEASES_WRITE,
+    status=201,
+    body=NewReleaseSchema,
+    gives=ReleaseSchema,
+)
+def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[str, str]]:
+    """Compile policies, run their tests, and keep the result. Stores nothing where one of them fails."""
+    made = plane().releases.make(
+        caller(),
+        policy_set,
+        environment=body["environment"],
+        description=body["description"],
+        pins=body["policies"],
+    )
+    return made, {"ETag": f'"{made.revision}"', "Location": f"/v1/policy-sets/{policy_set}/releases/{made.id}"}
+
+
+@resource.endpoint(
+    "GET",
+    "/policy-sets/<policy_set>/releases",
+    permission=Permission.RELEASES_READ,
+    query=PageQuerySchema,
+    gives=page_schema(ReleaseSchema),
+)
+def list_releases(query: dict[str, Any], policy_set: str) -> dict[str, Any]:
+    """List the releases, the oldest first."""
+    return page_of(plane().releases.page(caller(), policy_set, after=after_of(query), limit=limit_of(query)))
+
+
+@resource.endpoint(
+    "GET",
+    "/policy-sets/<policy_set>/releases/<release_id>",
+    permission=Permission.RELEASES_READ,
+    gives=ReleaseSchema,
+)
+def get_release(policy_set: str, release_id: str) -> tuple[Release, dict[str, str]]:
+    """Get one release."""
+    found = plane().releases.get(caller(), policy_set, release_id)
+    return found, {"ETag": f'"{found.revision}"'}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Flask application: every resource of the API, behind one guard."""
+
+from typing import Final
+
+from flask import Flask
+
+from controlplane.api import (
+    activations,
+    admin_events,
+    agents,
+    api_keys,
+    decisions,
+    docs,
+    errors,
+    guard,
+    health,
+    policies,
+    records,
+    releases,
+    roles,
+)
+from controlplane.api.errors import ProblemApi
+from controlplane.api.openapi import DOCUMENT, SECURITY, with_feeds
+from controlplane.bootstrap import ControlPlane
+
+# In the order in which the documentation shows them.
+RESOURCES: Final = (
+    policies.resource,
+    releases.resource,
+    activations.resource,
+    decisions.resource,
+    records.resource,
+    agents.resource,
+    api_keys.resource,
+    roles.resource,
+    admin_events.resource,
+    health.resource,
+)
+
+
+def create_app(plane: ControlPlane, *, url: str) -> Flask:
+    """Return the application over `plane`; `url` is its public origin.
+
+    Raises LookupError where an endpoint declares no permission.
+    """
+    app = Flask("gatehouse", static_folder=None, template_folder=f"{__file__.removesuffix('app.py')}api/templates")
+    app.config.update(
+        API_TITLE="Gatehouse",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+        MAX_CONTENT_LENGTH=0,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    guard.install(app, plane)
+    api = ProblemApi(app, spec_kwargs={"servers": [{"url": url}]})
+    errors.install(app)
+    api.spec.components.security_scheme("token", SECURITY["token"])
+    for resource in RESOURCES:
+        api.register_blueprint(resource)
+    docs.install(app)
+    app.extensions[DOCUMENT] = with_feeds(api.spec.to_dict())
+    guard.refuse_unguarded(app)
+    return app

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be done through the API: `resource:action`. Every endpoint names exactly one."""
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    POLICIES_VALIDATE = "policies:validate"
+    RELEASES_READ = "releases:read"
+    RELEASES_WRITE = "releases:write"
+    ACTIVATIONS_READ = "activations:read"
+    ACTIVATIONS_WRITE = "activations:write"
+    DECISIONS_READ = "decisions:read"
+    RECORDS_WRITE = "records:write"
+    AGENTS_READ = "agents:read"
+    AGENTS_REPORT = "agents:report"
+    FEEDS_READ = "feeds:read"
+    API_KEYS_READ = "api-keys:read"
+    API_KEYS_WRITE = "api-keys:write"
+    ROLES_READ = "roles:read"
+    ROLES_WRITE = "roles:write"
+    ADMIN_EVENTS_READ = "admin-events:read"

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the control plane together: the one place where ports meet what implements them."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlplane.authz.matrix import load_matrix
+from controlplane.identifiers import Clock, NewId, new_ulid, utc_now
+from controlplane.services.access import Access
+from controlplane.services.activations import Activations
+from controlplane.services.admin_events import AdminEvents
+from controlplane.services.api_keys import ApiKeys
+from controlplane.services.cursors import Cursors
+from controlplane.services.decisions import Decisions
+from controlplane.services.feeds import Feeds
+from controlplane.services.fleet import Fleet
+from controlplane.services.ingestion import Ingestion
+from controlplane.services.policies import Policies
+from controlplane.services.ports import Store
+from controlplane.services.releases import Releases
+from controlplane.settings import StoreSettings
+from controlplane.signing import BundlePublisher
+
+
+class Bell:
+    """Rung after something was published, so that waiting feeds look at once instead of at their next poll."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, from any thread, at every ring. It MUST return at once."""
+        self._listeners.append(listener)
+
+    def ring(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """Every use case, ready to be served."""
+
+    store: Store
+    access: Access
+    policies: Policies
+    releases: Releases
+    activations: Activations
+    decisions: Decisions
+    ingestion: Ingestion
+    fleet: Fleet
+    api_keys: ApiKeys
+    admin_events: AdminEvents
+    feeds: Feeds
+    cursors: Cursors
+    bell: Bell
+    new_id: NewId
+
+
+def assemble(
+    settings: StoreSettings, store: Store, *, clock: Clock = utc_now, new_id: NewId = new_ulid
+) -> ControlPlane:
+    """Return the control plane over `store`. Raises ValueError where the signing key is none."""
+    bell = Bell()
+    publisher = BundlePublisher(
+        signing_key=settings.signing_key,
+        key_id=settings.signing_key_id,
+        pepper=settings.key_pepper,
+        clock=clock,
+    )
+    activations = Activations(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
+    return ControlPlane(
+        store=store,
+        access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
+        policies=Policies(store=store, clock=clock),
+        releases=Releases(store=store, clock=clock, new_id=new_id, opa_binary=settings.opa_binary),
+        activations=activations,
+        decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
+        ingestion=Ingestion(store=store, clock=clock),
+        fleet=Fleet(store=store, activations=activations, clock=clock),
+        api_keys=ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring),
+        admin_events=AdminEvents(store=store),
+        feeds=Feeds(store=store),
+        # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
+        cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
+        bell=bell,
+        new_id=new_id,
+    )

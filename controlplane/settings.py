@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What its environment tells the control plane, read once at start (`docs/reference/control-plane-settings.md`)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+_HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
+_ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
+_HIGHEST_PORT: Final = 65535
+
+
+class SettingInvalid(Exception):
+    """A variable is missing or wrong; the message names it and the fix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where everything is kept, and what credentials are made with: all that `init` needs."""
+
+    database_url: str = field(repr=False)
+    signing_key: bytes = field(repr=False)
+    signing_key_id: str
+    key_pepper: bytes = field(repr=False)
+    pseudonym_key: bytes = field(repr=False)
+    opa_binary: str | None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises SettingInvalid for the first variable that is missing or wrong."""
+        return cls(
+            database_url=_required(environment, "GATEHOUSE_DATABASE_URL", "Set it to sqlite:///PATH or postgresql://…"),
+            signing_key=_file(environment, "GATEHOUSE_SIGNING_KEY_FILE", "an EC P-256 private key in PEM"),
+            signing_key_id=environment.get("GATEHOUSE_BUNDLE_KEY_ID", "gatehouse-1"),
+            key_pepper=_key(environment, "GATEHOUSE_KEY_PEPPER_FILE"),
+            pseudonym_key=_key(environment, "GATEHOUSE_PSEUDONYM_KEY_FILE"),
+            opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the API listens. `url` is its public origin; it is never taken from a request's Host."""
+
+    host: str
+    port: int
+    url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        host = environment.get("GATEHOUSE_API_HOST", "127.0.0.1")
+        port = environment.get("GATEHOUSE_API_PORT", "8080")
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _HIGHEST_PORT:
+            raise SettingInvalid("GATEHOUSE_API_PORT is not a port: set it to a number from 1 to 65535")
+        url = environment.get("GATEHOUSE_API_URL", f"http://{host}:{port}").rstrip("/")
+        if _ORIGIN.fullmatch(url) is None:
+            raise SettingInvalid(
+                "GATEHOUSE_API_URL is not an origin: set it to something like https://gatehouse.example"
+            )
+        return cls(host=host, port=int(port), url=url)
+
+
+def _required(environment: Mapping[str, str], name: str, fix: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise SettingInvalid(f"{name} is not set: {fix}")
+    return value
+
+
+def _file(environment: Mapping[str, str], name: str, what: str) -> bytes:
+    path = Path(_required(environment, name, f"Set it to the path of {what}"))
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise SettingInvalid(f"{name} names a file that cannot be read ({exc.strerror}): it must hold {what}") from exc
+
+
+def _key(environment: Mapping[str, str], name: str) -> bytes:
+    text = _file(environment, name, "64 hexadecimal digits").decode("ascii", "replace").strip()
+    if _HEX_KEY.fullmatch(text) is None:
+        raise SettingInvalid(f"{name} does not hold a key: it must be 64 hexadecimal digits")
+    return bytes.fromhex(text)
