@@ -30,7 +30,7 @@ class FakeControlPlane:
         application.router.add_get("/opa/v1/production/credentials", self._feed("credentials"))
         application.router.add_post("/v1/records", self._take_records)
         application.router.add_post("/v1/agents/{node}/status", self._take_status)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port or self.port)
         await site.start()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_key, sign_credentials
-from policies.bundle.keys import SigningKey, load_signing_key
+from policies.bundle.jws import SigningKey, load_signing_key
 from policies.bundle.pack import pack
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.request import Subject

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from policies.bundle.credentials import verify_credentials
-from policies.bundle.keys import load_verification_keys
+from policies.bundle.jws import load_verification_keys
 from policies.bundle.verify import verify
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.durable import private_directory

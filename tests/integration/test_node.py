@@ -75,9 +75,9 @@ class RunningNode:
                 [sys.executable, "-m", "proxy_addons"], env=self.environment, stdout=log, stderr=log
             )
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    async def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return await asyncio.to_thread(self.process.wait, 30)  # the control plane is on this loop, and is needed
 
     def log(self) -> str:
         return (self.folder / "node.log").read_text()
@@ -130,7 +130,7 @@ async def node(tmp_path, signer, control_plane):
     running = RunningNode(tmp_path, signer, control_plane, guard_engine="embedded")
     yield running
     if running.process is not None and running.process.poll() is None:
-        running.stop(signal.SIGKILL)
+        await running.stop(signal.SIGKILL)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_enforces_what_is_published_records_it_and_stops_in_order(enforcin
     assert await enforcing.chat(max_tokens=513) == (403, "max-tokens-over-cap")
     assert await enforcing.chat(key="gh_wrong") == (401, "credentials-invalid")
     workers = enforcing.workers()
-    assert enforcing.stop() == 0
+    assert await enforcing.stop() == 0
     assert len(control_plane.identities()) == len(set(control_plane.identities())) == 4
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
 
@@ -195,9 +195,9 @@ async def test_a_replayed_credentials_document_is_refused(enforcing, signer, con
     ],
 )
 async def test_a_bad_bundle_is_reported_and_the_last_good_one_keeps_serving(
-    enforcing, signer, control_plane, tmp_path, make, want
+    enforcing, signer, control_plane, make, want
 ):
-    await control_plane.publish(bundle=make(signer, tmp_path))
+    await control_plane.publish(bundle=make(signer, enforcing.folder))
     rejected = await until(lambda: enforcing.status["rejected_bundle"])
     assert rejected["code"] == want
     assert await enforcing.chat() == ALLOWED
@@ -222,7 +222,7 @@ async def test_a_killed_worker_is_replaced_with_the_policy_and_its_records_arriv
 
 async def test_a_killed_node_starts_again_without_the_control_plane(enforcing, control_plane):
     workers = enforcing.workers()
-    enforcing.stop(signal.SIGKILL)
+    await enforcing.stop(signal.SIGKILL)
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers.values()))
     await control_plane.stop()
     enforcing.start()
@@ -235,7 +235,7 @@ async def test_a_killed_node_starts_again_without_the_control_plane(enforcing, c
 
 
 async def test_after_a_restart_an_older_bundle_is_still_a_replay(enforcing, signer, control_plane):
-    enforcing.stop(signal.SIGKILL)
+    await enforcing.stop(signal.SIGKILL)
     for path in (enforcing.node_dir / "bundles").iterdir():
         path.unlink()
     await control_plane.publish(bundle=signer.bundle(4))
@@ -281,7 +281,7 @@ async def test_before_the_first_policy_everything_is_refused(node):
     await until(lambda: len(node.workers()) == 2)
     assert (await node.chat())[0] in {401, 503}
     assert (await node.health("/readyz"))[0] == 503
-    assert node.stop() == 0
+    assert await node.stop() == 0
 
 
 async def test_a_second_node_on_the_port_or_in_the_directory_refuses_to_start(enforcing):
@@ -290,8 +290,13 @@ async def test_a_second_node_on_the_port_or_in_the_directory_refuses_to_start(en
         ("GATEHOUSE_NODE_DIR", str(enforcing.folder / "n2")),
     ):
         environment = enforcing.environment | {variable: value, "GATEHOUSE_HEALTH_PORT": str(unused_port())}
-        second = subprocess.run(
-            [sys.executable, "-m", "proxy_addons"], env=environment, capture_output=True, timeout=20, check=False
+        second = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "proxy_addons"],
+            env=environment,
+            capture_output=True,
+            timeout=20,
+            check=False,
         )
         assert second.returncode == 78
         assert b"gatehouse proxy:" in second.stderr
@@ -315,10 +320,10 @@ async def test_with_opa_the_guard_decides_dies_and_comes_back(tmp_path, signer, 
         assert await node.chat() in {ALLOWED, (503, "evaluation-failed")}
         await asyncio.sleep(2)
         assert await node.chat() == ALLOWED
-        assert node.stop() == 0
+        assert await node.stop() == 0
     finally:
         if node.process.poll() is None:
-            node.stop(signal.SIGKILL)
+            await node.stop(signal.SIGKILL)
         pool.terminate()
         pool.wait(10)
 
