@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 
 from inference.prompt import PromptEncoder
 from inference.settings import ModelRefused
@@ -47,12 +48,19 @@ def load_model(folder: Path, *, max_context: int | None = None) -> LoadedModel:
     model_class, tokenizer_class = _classes(config)
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        model = model_class.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.bfloat16 if on_gpu else torch.float32, **local
+        model, loading = model_class.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.bfloat16 if on_gpu else torch.float32,
+            output_loading_info=True,
+            **local,
         )
         tokenizer = tokenizer_class.from_pretrained(folder, **local)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as exc:
         raise ModelRefused(f"transformers cannot load {folder}: {exc}") from exc
+    if loading["missing_keys"] or loading["mismatched_keys"]:
+        # transformers would fill what is missing with random numbers, and only warn.
+        raise ModelRefused(f"{folder}: the weights lack tensors that config.json asks for")
     if not getattr(tokenizer, "is_fast", False):
         raise ModelRefused(f"{folder} has no tokenizer.json: save its tokenizer in the fast format")
     if any(token.special and len(token.content) == 1 for token in tokenizer.added_tokens_decoder.values()):
