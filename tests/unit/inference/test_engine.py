@@ -38,7 +38,7 @@ async def test_answers_come_in_order_and_whole(start):
 
     engine = start(run)
     answers = [engine.submit(JOB) for _ in range(3)]
-    assert [["a", "b", END]] * 3 == [await read(answer) for answer in answers]
+    assert [await read(answer) for answer in answers] == [["a", "b", END]] * 3
 
 
 async def test_a_full_queue_refuses_at_once(start):
@@ -56,7 +56,7 @@ async def test_a_full_queue_refuses_at_once(start):
     with pytest.raises(EngineBusy):
         engine.submit(JOB)
     gate.set()
-    assert [[END]] * 3 == [await read(answer) for answer in (first, *waiting)]
+    assert [await read(answer) for answer in (first, *waiting)] == [[END]] * 3
 
 
 async def test_a_cancelled_answer_in_the_queue_never_starts(start):
@@ -73,7 +73,7 @@ async def test_a_cancelled_answer_in_the_queue_never_starts(start):
     second.cancel()
     gate.set()
     await read(first)
-    assert FinishReason.CANCELLED == (await read(second))[-1].reason
+    assert (await read(second))[-1].reason == FinishReason.CANCELLED
     assert len(started) == 1
 
 
@@ -91,7 +91,7 @@ async def test_a_failure_ends_one_answer_and_not_the_engine(start):
     failing = engine.submit(JOB)
     with pytest.raises(GenerationFailed):
         await read(failing)
-    assert ["a", END] == await read(engine.submit(JOB))
+    assert await read(engine.submit(JOB)) == ["a", END]
     assert engine.is_ready
 
 
@@ -116,7 +116,7 @@ async def test_stopping_ends_what_runs_and_what_waits(start):
     engine = start(run, queue_size=1)
     running = engine.submit(JOB)
     engine.stop(timeout_s=5)
-    assert FinishReason.CANCELLED == (await read(running))[-1].reason
+    assert (await read(running))[-1].reason == FinishReason.CANCELLED
     assert not engine.is_ready
     with pytest.raises(EngineBusy):
         engine.submit(JOB)

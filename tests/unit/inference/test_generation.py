@@ -58,19 +58,19 @@ def test_a_request_without_seed_does_not_go_on_from_the_last_seed(tiny):
 def test_a_stop_sequence_ends_the_text_before_it(parrot):
     prompt = tuple(parrot.prompts.encode_chat([{"role": "user", "content": "one two three"}]))
     pieces, finished = run(parrot, Job(prompt=prompt, max_tokens=100, stop=(" th", "zzz")))
-    assert ("one two", FinishReason.STOP, 10) == ("".join(pieces), finished.reason, finished.completion_tokens)
+    assert ("".join(pieces), finished.reason, finished.completion_tokens) == ("one two", FinishReason.STOP, 10)
 
 
 def test_the_length_ends_the_text_and_says_so(parrot):
     prompt = tuple(parrot.prompts.encode_chat([{"role": "user", "content": "abcdef"}]))
     pieces, finished = run(parrot, Job(prompt=prompt, max_tokens=3))
-    assert ("abc", FinishReason.LENGTH, 3) == ("".join(pieces), finished.reason, finished.completion_tokens)
+    assert ("".join(pieces), finished.reason, finished.completion_tokens) == ("abc", FinishReason.LENGTH, 3)
 
 
 def test_a_cancelled_answer_ends_at_the_next_token(parrot):
     prompt = tuple(parrot.prompts.encode_chat([{"role": "user", "content": "abcdef"}]))
     pieces, finished = run(parrot, Job(prompt=prompt, max_tokens=100), cancel_after=2)
-    assert (["a", "b"], FinishReason.CANCELLED) == (pieces, finished.reason)
+    assert (pieces, finished.reason) == (["a", "b"], FinishReason.CANCELLED)
 
 
 def test_the_smallest_temperature_is_greedy_and_does_not_overflow(parrot):

@@ -32,7 +32,7 @@ def test_pieces_of_any_tokens_add_up_to_the_whole_decoding(tokens):
 
 
 def test_a_character_is_given_with_its_last_byte():
-    assert ["", "", "€", ""] == streamed("€".encode())
+    assert streamed("€".encode()) == ["", "", "€", ""]
 
 
 @pytest.mark.parametrize(

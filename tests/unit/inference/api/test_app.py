@@ -12,7 +12,7 @@ USER = {"role": "user", "content": "hi"}
 def events(response) -> list[dict]:
     assert response.headers["content-type"].startswith("text/event-stream")
     lines = response.text.split("\n\n")
-    assert ["data: [DONE]", ""] == lines[-2:]
+    assert lines[-2:] == ["data: [DONE]", ""]
     return [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]
 
 
@@ -55,7 +55,7 @@ async def test_repeats_a_bare_prompt_plain_and_streamed(client):
 
 async def test_lists_each_name_and_the_digest(client, parrot):
     response = await client.get("/v1/models")
-    assert ["parrot", "parrot-restricted"] == [entry["id"] for entry in response.json()["data"]]
+    assert [entry["id"] for entry in response.json()["data"]] == ["parrot", "parrot-restricted"]
     assert parrot.digest == response.headers["gatehouse-model-digest"]
 
 
@@ -73,7 +73,7 @@ async def test_markers_in_a_message_are_repeated_as_text(chat):
 
 async def test_a_prompt_beyond_the_context_is_refused_before_generation(chat, monkeypatch, engine):
     monkeypatch.setattr(engine, "submit", lambda job: pytest.fail("was submitted"))
-    assert (400, "context_length_exceeded", "messages") == error(await chat("x" * 2044))
+    assert error(await chat("x" * 2044)) == (400, "context_length_exceeded", "messages")
 
 
 async def test_the_longest_prompt_has_room_for_one_token(chat):
@@ -93,7 +93,7 @@ async def test_a_full_queue_is_429_with_retry_after(chat, monkeypatch, engine):
 
     monkeypatch.setattr(engine, "submit", busy)
     response = await chat()
-    assert (429, "engine_overloaded", None) == error(response)
+    assert error(response) == (429, "engine_overloaded", None)
     assert response.headers["retry-after"] == "1"
 
 
@@ -168,7 +168,7 @@ async def test_what_is_not_supported_is_refused_by_name(chat, more, param):
 )
 async def test_what_is_supported_is_answered(chat, more):
     response = await chat(**more)
-    assert (200, "hello") == (response.status_code, response.json()["choices"][0]["message"]["content"])
+    assert (response.status_code, response.json()["choices"][0]["message"]["content"]) == (200, "hello")
 
 
 @pytest.mark.parametrize(
@@ -201,22 +201,22 @@ async def test_hostile_bodies_are_refused(client, body, want):
 @pytest.mark.parametrize("prompt", [None, 5, [], ["a", "b"], [1, 2], [[1]]])
 async def test_prompts_other_than_one_text_are_refused(client, prompt):
     response = await client.post("/v1/completions", json={"model": "parrot", "prompt": prompt})
-    assert (400, "prompt") == (response.status_code, response.json()["error"]["param"])
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "prompt")
 
 
 async def test_media_type_path_and_method_are_refused_in_the_same_shape(client):
-    assert (415, "unsupported_media_type", None) == error(await client.post("/v1/completions", content=b"{}"))
+    assert error(await client.post("/v1/completions", content=b"{}")) == (415, "unsupported_media_type", None)
     gzip = {"content-type": "application/json", "content-encoding": "gzip"}
-    assert (415, "unsupported_encoding", None) == error(await client.post("/v1/completions", content=b"", headers=gzip))
-    assert (404, "not_found", None) == error(await client.get("/v1/nothing"))
-    assert (404, "not_found", None) == error(await client.get("/v1/models/"))
-    assert (405, "method_not_allowed", None) == error(await client.get("/v1/completions"))
+    assert error(await client.post("/v1/completions", content=b"", headers=gzip)) == (415, "unsupported_encoding", None)
+    assert error(await client.get("/v1/nothing")) == (404, "not_found", None)
+    assert error(await client.get("/v1/models/")) == (404, "not_found", None)
+    assert error(await client.get("/v1/completions")) == (405, "method_not_allowed", None)
 
 
 async def test_readiness_ends_with_the_engine(client, engine):
     assert (await client.get("/readyz")).status_code == 200
     engine.stop(timeout_s=5)
-    assert (503, "not_ready", None) == error(await client.get("/readyz"))
+    assert error(await client.get("/readyz")) == (503, "not_ready", None)
     assert (await client.get("/healthz")).status_code == 200
 
 
@@ -226,6 +226,6 @@ async def test_the_unforeseen_is_a_500_without_content(chat, monkeypatch, engine
 
     monkeypatch.setattr(engine, "submit", broken)
     response = await chat("hello")
-    assert (500, "internal_error", None) == error(response)
+    assert error(response) == (500, "internal_error", None)
     assert "hello" not in response.text
     assert "hello" not in "".join(capfd.readouterr())

@@ -22,7 +22,6 @@ def test_the_inference_suite_passes_in_its_own_process():
         timeout=380,
         check=False,
     )
-    print(suite.stdout)
     assert suite.returncode == 0, suite.stdout[-6000:] + suite.stderr[-2000:]
     skipped = [line for line in suite.stdout.splitlines() if line.startswith("SKIPPED")]
     if skipped:
