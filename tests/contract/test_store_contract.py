@@ -16,10 +16,10 @@ from controlplane.services.errors import StoreUnavailable
 from controlplane.services.model import Artifact, Policy, PolicyRevision, Principal, Role
 from controlplane.services.record_lines import put_aside, read_line
 from controlplane.services.records import DecisionFilter, Ingested, ReceivedRecord
+from controlplane.store.columns import METADATA
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
-from controlplane.store.tables import METADATA
 from tests.databases import postgres_binaries, private_postgres
 from tests.records import NOON, make_record
 

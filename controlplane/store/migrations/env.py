@@ -3,8 +3,10 @@
 
 from alembic import context
 
-from controlplane.store.tables import METADATA
+from controlplane.store import tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, render_as_batch=True)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=tables.principals.metadata, render_as_batch=True
+)
 with context.begin_transaction():
     context.run_migrations()
