@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from controlplane.settings import ServerSettings, SettingInvalid, StoreSettings
+
+
+@pytest.fixture
+def environment(tmp_path):
+    (tmp_path / "pem").write_text("a key")
+    (tmp_path / "hex").write_text("ab" * 32 + "\n")
+    return {
+        "GATEHOUSE_DATABASE_URL": "sqlite:////tmp/x",
+        "GATEHOUSE_SIGNING_KEY_FILE": str(tmp_path / "pem"),
+        "GATEHOUSE_KEY_PEPPER_FILE": str(tmp_path / "hex"),
+        "GATEHOUSE_PSEUDONYM_KEY_FILE": str(tmp_path / "hex"),
+    }
+
+
+def test_keys_are_read_from_their_files_and_never_shown(environment):
+    settings = StoreSettings.from_environment(environment)
+    assert settings.key_pepper == bytes.fromhex("ab" * 32)
+    assert "a key" not in repr(settings)
+    assert "sqlite" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GATEHOUSE_DATABASE_URL",
+        "GATEHOUSE_SIGNING_KEY_FILE",
+        "GATEHOUSE_KEY_PEPPER_FILE",
+        "GATEHOUSE_PSEUDONYM_KEY_FILE",
+    ],
+)
+def test_a_missing_variable_is_named(environment, name):
+    del environment[name]
+    with pytest.raises(SettingInvalid, match=name):
+        StoreSettings.from_environment(environment)
+
+
+def test_a_pepper_that_is_not_a_key_is_refused(environment, tmp_path):
+    (tmp_path / "hex").write_text("ab" * 31)
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_KEY_PEPPER_FILE"):
+        StoreSettings.from_environment(environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEHOUSE_API_PORT", "0"),
+        ("GATEHOUSE_API_PORT", "65536"),
+        ("GATEHOUSE_API_PORT", "http"),
+        ("GATEHOUSE_API_URL", "gatehouse.example"),
+        ("GATEHOUSE_API_URL", "https://gatehouse.example/path"),
+    ],
+)
+def test_a_wrong_address_is_named(name, value):
+    with pytest.raises(SettingInvalid, match=name):
+        ServerSettings.from_environment({name: value})
