@@ -85,10 +85,6 @@ class ClientConnection(asyncio.Protocol):
         if self.idle:
             self._transport.close()
 
-    def abort(self) -> None:
-        """End the connection now. The layer tells the addons that the client is gone."""
-        self._abort()
-
     # ── what asyncio calls ──
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -113,7 +109,7 @@ class ClientConnection(asyncio.Protocol):
         if self._lingering_bytes is not None:
             self._lingering_bytes -= len(data)
             if self._lingering_bytes < 0:
-                self._abort()
+                self.abort()
             return
         if self._hook_running:
             self._unexamined_bytes += len(data)
@@ -167,7 +163,7 @@ class ClientConnection(asyncio.Protocol):
         except Exception as exc:  # noqa: BLE001  # the layer could not even refuse: nothing may pass any more
             _log.error("connection_failed", error=type(exc).__name__)
             self._events.clear()
-            self._abort()
+            self.abort()
         finally:
             self._feeding = False
 
@@ -284,12 +280,13 @@ class ClientConnection(asyncio.Protocol):
         if self._unsent_bytes < before:
             self._patience.set(self._bounds.client_stall_s if self._unsent_bytes else self._bounds.linger_s)
         else:
-            self._abort()
+            self.abort()
 
     def _deadline_passed(self) -> None:
         self._feed(DeadlinePassed(self._deadline_serial))
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End the connection now. The layer tells the addons that the client is gone."""
         self._abandon()
         self._transport.abort()
 

@@ -3,6 +3,7 @@
 
 import base64
 import gzip
+import itertools
 import json
 
 import pytest
@@ -27,7 +28,7 @@ def read(raw: bytes, *, cuts: tuple[int, ...] = ()) -> list[object]:
     """Return the events of `raw`, delivered in pieces; adjoining body pieces are one."""
     parser, events = RequestParser(), []
     edges = [0, *sorted(cut % (len(raw) + 1) for cut in cuts), len(raw)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         parser.receive(raw[start:end])
         while (event := parser.next_event()) is not None:
             if events and isinstance(event, BodyPiece) and isinstance(events[-1], BodyPiece):

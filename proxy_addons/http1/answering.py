@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The second half of a turn: the upstream's answer, or a refusal, on its way to the client.
+
+Rules: every answer leaves by `_answer` (whole) or `_stream_ends` (the last of a stream), both after `response`. What
+the upstream sends is never written; what leaves is `flow.response` or what the stream's enforcer gave.
+"""
+
+from collections.abc import Generator
+from enum import Enum, auto
+from typing import Any, Final, TypeAlias
+
+import structlog
+from mitmproxy import http
+from mitmproxy.connection import Server
+from mitmproxy.proxy.commands import CloseConnection, Command, SendData, StartHook
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
+
+from proxy_addons.core.framing import RequestParser
+from proxy_addons.core.streaming import CutsByItself, StreamEnforcer
+from proxy_addons.http1 import wire
+from proxy_addons.http1.messages import (
+    AbandonUpstream,
+    Linger,
+    ResumeClient,
+    SetDeadline,
+    UpstreamAnswered,
+    UpstreamContent,
+    UpstreamEvent,
+    UpstreamFailed,
+    UpstreamFinished,
+)
+from proxy_addons.http1.turn import Terms, Turn, examinable, is_event_stream, upstream_response
+
+_log: Final = structlog.get_logger()
+
+Commands: TypeAlias = Generator[Command, Any, None]
+
+
+class Stage(Enum):
+    HEAD = auto()
+    BODY = auto()
+    UPSTREAM = auto()
+    WHOLE = auto()
+    STREAM = auto()
+    CLOSED = auto()
+
+
+ANSWERING: Final = frozenset({Stage.UPSTREAM, Stage.WHOLE, Stage.STREAM})
+
+
+class Answering(Layer):
+    """What `Http1ReverseLayer` does from the upstream's head on, and how it runs hooks."""
+
+    def __init__(self, context: Context, terms: Terms) -> None:
+        super().__init__(context)
+        self._terms = terms
+        self._parser = RequestParser()
+        self._stage = Stage.HEAD
+        self._turn: Turn | None = None
+        self._server = Server(address=(terms.origin.host, terms.origin.port))
+        self._started_ns: int | None = None
+        self._paused_client = False
+        self._deadline = 0
+        self._waits_for: str | None = None
+
+    def _within(self, after_s: float | None) -> SetDeadline:
+        self._deadline += 1
+        return SetDeadline(after_s, self._deadline)
+
+    # ── the upstream's side ──
+
+    def _upstream(self, turn: Turn, event: UpstreamEvent) -> Commands:
+        match event:
+            case UpstreamAnswered():
+                yield from self._answered(turn, event)
+            case UpstreamContent(content=content) if turn.enforcer is not None:
+                yield from self._stream(turn, turn.enforcer, content)
+            case UpstreamContent(content=content):
+                turn.answer.append(content)
+                turn.answer_bytes += len(content)
+                if turn.answer_bytes > self._terms.bounds.answer_bytes:
+                    yield from self._upstream_failed(turn, "upstream-invalid")
+            case UpstreamFinished() if turn.enforcer is not None:
+                yield from self._stream_finished(turn, turn.enforcer)
+            case UpstreamFinished() if turn.flow.response is not None:
+                turn.flow.response.data.content = b"".join(turn.answer)
+                turn.answer.clear()
+                yield from self._answer(turn)
+            case UpstreamFailed(code=code):
+                yield from self._upstream_failed(turn, code)
+
+    def _answered(self, turn: Turn, event: UpstreamAnswered) -> Commands:
+        turn.exchange.upstream_first_byte_ns = self._terms.monotonic_ns()
+        if not examinable(event.fields):
+            yield from self._upstream_failed(turn, "upstream-invalid")
+            return
+        flow = turn.flow
+        unix_s = self._terms.utc_now().timestamp()
+        turn.upstream_response = flow.response = upstream_response(event.status, event.fields, unix_s=unix_s)
+        yield from self._tell(HttpResponseHeadersHook(flow), turn)
+        stream: object = turn.upstream_response.stream
+        if flow.response is not turn.upstream_response:
+            yield AbandonUpstream()
+            yield from self._answer(turn)
+        elif isinstance(stream, StreamEnforcer):
+            turn.enforcer = stream
+            yield from self._stream_begins(turn, turn.upstream_response)
+        elif stream or is_event_stream(turn.upstream_response):
+            yield from self._upstream_failed(turn, "upstream-invalid")  # nobody examines it
+        else:
+            self._stage = Stage.WHOLE
+
+    def _upstream_failed(self, turn: Turn, code: str) -> Commands:
+        yield AbandonUpstream()
+        turn.call = None
+        turn.fail(code)
+        if turn.enforcer is not None:
+            last = _last_bytes(turn.enforcer, code)
+            yield from self._tell_error(turn)
+            yield from self._stream_ends(turn, turn.enforcer, last, is_error=True)
+            return
+        if turn.flow.response is turn.upstream_response:
+            turn.flow.response = None
+        yield from self._tell_error(turn)
+        if turn.flow.response is None:
+            turn.refuse(code)
+        yield from self._answer(turn)
+
+    # ── the answer ──
+
+    def _answer(self, turn: Turn) -> Commands:
+        """Tell `flow.response`, whole, after the `response` hook."""
+        turn.call = None
+        response = turn.flow.response
+        turn.exchange.bytes_out = len(response.raw_content or b"") if response is not None else 0
+        yield from self._tell(HttpResponseHook(turn.flow), turn)
+        if turn.flow.response is None:
+            turn.refuse("policy-unavailable")
+        response = turn.flow.response
+        keep_alive = turn.keep_alive and not self._terms.draining()
+        answer = wire.whole_answer(
+            response,  # type: ignore[arg-type]  # refuse() has set it
+            request_id=turn.exchange.request_id,
+            keep_alive=keep_alive,
+            to_head_request=turn.to_head_request,
+        )
+        turn.answer_started = True
+        yield SendData(self.context.client, answer)
+        yield from self._turn_over(turn, keep_alive=keep_alive)
+
+    def _stream_begins(self, turn: Turn, response: http.Response) -> Commands:
+        self._stage = Stage.STREAM
+        turn.keep_alive = turn.keep_alive and turn.modern and not self._terms.draining()
+        framing = ((b"Transfer-Encoding", b"chunked"),) if turn.modern else ()
+        head = wire.answer_head(
+            response,
+            ((b"Cache-Control", b"no-cache"), *framing),
+            request_id=turn.exchange.request_id,
+            keep_alive=turn.keep_alive,
+        )
+        turn.answer_started = True
+        yield SendData(self.context.client, head)
+
+    def _stream(self, turn: Turn, enforcer: StreamEnforcer, content: bytes) -> Commands:
+        try:
+            piece = enforcer.feed(content)
+        except Exception as exc:  # noqa: BLE001  # whatever is wrong with the enforcer must not let the piece through
+            _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
+            yield from self._upstream_failed(turn, "evaluation-failed")
+            return
+        if _has_cut(enforcer):
+            yield AbandonUpstream()
+            yield from self._stream_ends(turn, enforcer, piece, is_error=True)
+        elif piece:
+            turn.exchange.bytes_out += len(piece)
+            yield SendData(self.context.client, self._framed(turn, piece))
+
+    def _stream_finished(self, turn: Turn, enforcer: StreamEnforcer) -> Commands:
+        try:
+            last = enforcer.finish()
+        except Exception as exc:  # noqa: BLE001  # as above: what was held back is unexamined
+            _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
+            yield from self._upstream_failed(turn, "evaluation-failed")
+            return
+        yield from self._stream_ends(turn, enforcer, last, is_error=_has_cut(enforcer))
+
+    def _stream_ends(self, turn: Turn, enforcer: StreamEnforcer, last: bytes, *, is_error: bool) -> Commands:
+        """Send the last bytes once the `response` hook returned; if it refused or failed, an error event instead.
+
+        `is_error`: the last bytes are an error event already.
+        """
+        turn.call = None
+        turn.exchange.bytes_out += len(last)
+        known = turn.exchange.refusal
+        failed = yield from self._tell_safely(HttpResponseHook(turn.flow), turn)
+        if is_error:
+            pass
+        elif failed:
+            last = _last_bytes(enforcer, "policy-unavailable")
+        elif turn.exchange.refusal is not known and turn.exchange.refusal is not None:
+            last = _last_bytes(enforcer, turn.exchange.refusal.code)
+        yield SendData(self.context.client, self._framed(turn, last) + (wire.LAST_CHUNK if turn.modern else b""))
+        yield from self._turn_over(turn, keep_alive=turn.keep_alive and not self._terms.draining())
+
+    def _framed(self, turn: Turn, piece: bytes) -> bytes:
+        return wire.chunk(piece) if turn.modern else piece
+
+    def _turn_over(self, turn: Turn, *, keep_alive: bool) -> Commands:
+        turn.flow.live = False
+        self._turn = self._waits_for = None
+        self._started_ns = self._terms.monotonic_ns() if self._parser.pending_bytes else None
+        if not keep_alive:
+            self._stage = Stage.CLOSED
+            yield self._within(None)
+            yield Linger()
+            return
+        self._stage = Stage.HEAD
+        if self._paused_client:
+            self._paused_client = False
+            yield ResumeClient()
+
+    # ── hooks ──
+
+    def _tell(self, hook: StartHook, turn: Turn) -> Commands:
+        """Run a hook. If it fails, the answer is a refusal, whatever the hook left behind."""
+        failed = yield from self._tell_safely(hook, turn)
+        if failed:
+            turn.refuse("policy-unavailable")
+
+    def _tell_safely(self, hook: StartHook, turn: Turn) -> Generator[Command, Any, bool]:
+        """Run a hook and return whether it failed. Only a reply of exactly False says that it did not."""
+        turn.response_told |= isinstance(hook, HttpResponseHook)
+        error = turn.flow.error
+        reply = yield hook
+        return reply is not False or turn.flow.error is not error  # an addon that kills the flow refuses it
+
+    def _tell_error(self, turn: Turn) -> Commands:
+        if not turn.error_told:
+            turn.error_told = True
+            yield from self._tell(HttpErrorHook(turn.flow), turn)
+
+    def _give_up(self) -> Commands:
+        """End the connection after an exception in this layer, with a refusal where nothing was said yet."""
+        turn, self._turn, self._stage = self._turn, None, Stage.CLOSED
+        yield AbandonUpstream()
+        if turn is None or turn.answer_started:
+            yield CloseConnection(self.context.client)
+            return
+        turn.fail("policy-unavailable")
+        turn.refuse("policy-unavailable")
+        yield from self._tell_error(turn)
+        turn.refuse("policy-unavailable")
+        if not turn.response_told:
+            yield from self._tell(HttpResponseHook(turn.flow), turn)
+            turn.refuse("policy-unavailable")
+        refusal = turn.flow.response
+        if refusal is None:
+            raise RuntimeError("no refusal")
+        answer = wire.whole_answer(
+            refusal,
+            request_id=turn.exchange.request_id,
+            keep_alive=False,
+            to_head_request=turn.to_head_request,
+        )
+        yield SendData(self.context.client, answer)
+        yield Linger()
+
+
+def _has_cut(enforcer: StreamEnforcer) -> bool:
+    return isinstance(enforcer, CutsByItself) and enforcer.cut is not None
+
+
+def _last_bytes(enforcer: StreamEnforcer, code: str) -> bytes:
+    """Return the enforcer's error event for `code`, or nothing if it cannot even give that."""
+    try:
+        return enforcer.abort(code)
+    except Exception as exc:  # noqa: BLE001  # nothing that this enforcer still holds may leave
+        _log.error("enforcement_failed", stage="abort", error=type(exc).__name__)
+        return b""
