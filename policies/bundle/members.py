@@ -2,6 +2,7 @@
 """What stands in a bundle and under which name (`docs/spec/bundle.md`), for packing and for verifying alike."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -31,6 +32,15 @@ def manifest(snapshot: PolicySnapshot, serial: int) -> dict[str, JSON]:
         "rego_version": 1,
         "roots": ["gatehouse"],
     }
+
+
+def opa_bytes(value: JSON) -> bytes:
+    """Return `value` as OPA writes JSON when it hashes `.manifest` and `data.json`: its hash is then that of the bytes.
+
+    Keys stand in bytewise order, and two line separators are escaped, which RFC 8785 does otherwise.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029").encode()
 
 
 def guard_data(snapshot: PolicySnapshot) -> dict[str, JSON]:

@@ -14,6 +14,7 @@ from policies.bundle.members import (
     guard_data,
     manifest,
     manifest_revision,
+    opa_bytes,
     rego_modules,
     signature_payload,
     signatures,
@@ -37,8 +38,8 @@ def pack(snapshot: PolicySnapshot, *, serial: int, signer: SigningKey) -> Bundle
     if serial < 1:
         raise ValueError("a serial counts from 1")
     members = {
-        MANIFEST: canonical_bytes(manifest(snapshot, serial)),
-        DATA: canonical_bytes(guard_data(snapshot)),
+        MANIFEST: opa_bytes(manifest(snapshot, serial)),
+        DATA: opa_bytes(guard_data(snapshot)),
         SNAPSHOT: canonical_bytes(snapshot.to_json()),
         **{name: module.encode() for name, module in rego_modules(snapshot).items()},
     }

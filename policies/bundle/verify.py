@@ -18,6 +18,7 @@ from policies.bundle.members import (
     guard_modules,
     manifest,
     manifest_revision,
+    opa_bytes,
     signature_payload,
     signatures,
 )
@@ -92,7 +93,7 @@ def _read_snapshot(members: Mapping[str, bytes]) -> tuple[PolicySnapshot, int]:
         raise BundleRejected("snapshot-invalid", "snapshot or manifest is not of a form known here") from None
     if not canonical or not isinstance(serial, int) or isinstance(serial, bool) or serial < 1:
         raise BundleRejected("snapshot-invalid", "snapshot or serial is not of a form known here")
-    if canonical_bytes(manifest(snapshot, serial)) != members[MANIFEST]:
+    if opa_bytes(manifest(snapshot, serial)) != members[MANIFEST]:
         raise BundleRejected("snapshot-invalid", "the manifest disagrees with the snapshot")
     return snapshot, serial
 
@@ -103,5 +104,5 @@ def _check_members(members: Mapping[str, bytes], snapshot: PolicySnapshot) -> No
     if members.keys() != {MANIFEST, SIGNATURES, DATA, SNAPSHOT, ENTRY, *modules}:
         raise BundleRejected("bundle-unreadable", "the bundle lacks a member, or has one that has no place in it")
     same = all(members[name] == module.encode() for name, module in modules.items())
-    if not same or members[DATA] != canonical_bytes(guard_data(snapshot)):
+    if not same or members[DATA] != opa_bytes(guard_data(snapshot)):
         raise BundleRejected("snapshot-invalid", "what OPA would evaluate differs from the snapshot")

@@ -1,64 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From files to documents, or to everything that is wrong with them."""
+"""From files to policy documents, or to everything that is wrong with them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
-from policies.document.examples import read_tests
-from policies.document.kinds import READERS
-from policies.document.model import Kind, PolicyDocument
-from policies.document.reader import Reader
-from policies.document.tree import read_tree
+from policies.document import forms
+from policies.document.kinds import KINDS
+from policies.document.model import Places, PolicyDocument
+from policies.document.reader import Members, Notes
+from policies.document.tests import read_tests
+from policies.document.tree import Array, Node, Object, Scalar, read_tree
+
+_MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
+_REQUIRED: Final = ("kind", "id", "version", "spec")
 
 
 def load_documents(files: Mapping[str, bytes]) -> tuple[PolicyDocument, ...]:
-    """Return the documents in `files` (content by file name), in the order of their ids.
+    """Return the documents of `files` (name to content), ordered by file name. Each file has one, in YAML or JSON.
 
-    Raises PolicyRejected with every problem of every file.
+    Raises PolicyRejected with all that is wrong with all of them.
     """
     documents: list[PolicyDocument] = []
     diagnostics: list[Diagnostic] = []
     for name in sorted(files):
         try:
-            documents.append(load_document(files[name], file=name))
+            documents.append(_load(name, files[name]))
         except PolicyRejected as exc:
             diagnostics += exc.diagnostics
     if diagnostics:
         raise PolicyRejected(diagnostics)
-    return tuple(sorted(documents, key=lambda document: (document.id, document.at.file)))
+    return tuple(documents)
 
 
-def load_document(raw: bytes, *, file: str) -> PolicyDocument:
-    """Return the one document in `raw`. Raises PolicyRejected with all of its problems."""
-    reader = Reader()
-    start = Position(file=file, line=1, column=1)
-    root = reader.members(
-        read_tree(raw, file),
-        start,
-        required=("kind", "id", "version", "spec"),
-        optional=("mode", "description", "tests"),
-    )
-    kind_node, id_node, mode_node = root.get("kind"), root.get("id"), root.get("mode")
-    kind = reader.choice(kind_node, Kind, default=Kind.ROUTES, what="a kind")
-    policy = reader.identifier(id_node, what="a policy's id")
-    mode = reader.choice(mode_node, Mode, default=Mode.ENFORCE, what="a mode")
-    if kind is Kind.ROUTES and mode_node is not None:
-        reader.problem("unknown-field", mode_node.at, "Routes have no mode.", "Remove 'mode'.")
-    if kind_node is None or any(problem.at.pointer == "/kind" for problem in reader.diagnostics):
-        # Without a kind nothing is known of the spec; reading it as another kind's would only confuse.
-        raise PolicyRejected(reader.diagnostics)
-    document = PolicyDocument(
+def _load(file: str, raw: bytes) -> PolicyDocument:
+    root = read_tree(file, raw)
+    notes = Notes()
+    if not isinstance(root, Object):
+        notes.add("wrong-type", root.at, "A policy document is an object.", "Begin with 'kind: …'.")
+        raise PolicyRejected(notes.diagnostics)
+    members = Members(root, notes, known=_MEMBERS, required=_REQUIRED)
+    document_id = members.text("id", forms.ID)
+    kind = _kind(members)
+    # Without a kind, nothing can be said about the spec.
+    spec = KINDS[kind](members, document_id) if kind else None
+    if kind == "routes" and "mode" in members:
+        notes.add("unknown-member", members.at("mode"), "A routes policy has no mode.", "Remove it.")
+    tests = read_tests(members)
+    version = members.text("version", forms.VERSION)
+    mode = members.choice("mode", Mode, Mode.ENFORCE)
+    description = members.text("description", forms.TEXT)
+    if notes.diagnostics or spec is None:
+        raise PolicyRejected(sorted(notes.diagnostics, key=_order))
+    return PolicyDocument(
         kind=kind,
-        id=policy,
-        version=reader.text(root.get("version"), what="'version'", longest=64),
+        id=document_id,
+        version=version,
         mode=mode,
-        description=reader.text(root.get("description"), what="'description'", empty=True),
-        spec=READERS[kind](reader, root.get("spec"), root.at, policy),
-        tests=read_tests(reader, root.get("tests")),
-        at=root.at,
-        id_at=id_node.at if id_node else root.at,
+        description=description,
+        spec=spec,
+        tests=tests,
+        places=_places(root),
     )
-    if reader.diagnostics:
-        raise PolicyRejected(reader.diagnostics)
-    return document
+
+
+def _kind(members: Members) -> str:
+    if "kind" not in members:
+        return ""
+    kind = members.text("kind", forms.LINE)
+    if kind and kind not in KINDS:
+        members.notes.add(
+            "unknown-value", members.at("kind"), "There is no such kind.", f"There are: {', '.join(KINDS)}."
+        )
+    return kind if kind in KINDS else ""
+
+
+def _order(diagnostic: Diagnostic) -> tuple[int, int, str]:
+    return diagnostic.at.line, diagnostic.at.column, diagnostic.code
+
+
+def _places(root: Node) -> Places:
+    by_pointer: dict[str, Position] = {}
+    block_texts: dict[str, Position] = {}
+    rest = [root]
+    while rest:
+        node = rest.pop()
+        by_pointer[node.at.pointer] = node.at
+        match node:
+            case Object():
+                rest += node.members.values()
+            case Array():
+                rest += node.items
+            case Scalar(block_at=Position() as start):
+                block_texts[node.at.pointer] = start
+    return Places(by_pointer, block_texts)

@@ -1,63 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a document says, typed, with the places that later stages point at."""
+"""A policy document as it was written, every value checked for its form, with the place of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import TypeAlias
 
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
+from policies.contracts.request import RequestFacts, Subject
 from policies.contracts.snapshot import Grant, Rate, RedactionRule, Route
 
 
-class Kind(StrEnum):
-    ACCESS = "access"
-    GUARD = "guard"
-    ROUTES = "routes"
-    LIMITS = "limits"
-    REDACTION = "redaction"
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where each value of a document stands, by JSON pointer, and where the text of a block scalar begins."""
 
+    by_pointer: Mapping[str, Position]
+    block_texts: Mapping[str, Position]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A name with the place where it stands."""
+    def at(self, pointer: str) -> Position:
+        """Return the place of the value at `pointer`, or of the nearest one around it."""
+        while pointer and pointer not in self.by_pointer:
+            pointer = pointer.rpartition("/")[0]
+        return self.by_pointer[pointer]
 
-    name: str
-    at: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    name: Placed
-    members: tuple[str, ...]
+    def within(self, pointer: str, *, row: int, column: int) -> Position:
+        """Return the place in the file of a place in the text at `pointer`, as exactly as the text's form allows."""
+        start = self.block_texts.get(pointer)
+        if start is None:  # a quoted text, whose rows are not the file's
+            return self.at(pointer)
+        return Position(
+            file=start.file,
+            line=start.line + max(row, 1) - 1,
+            column=start.column + max(column, 1) - 1,
+            pointer=pointer,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSpec:
-    """`group_uses` are the groups that grants name, each with its place."""
-
-    groups: tuple[Group, ...]
+    groups: Mapping[str, tuple[str, ...]]
     grants: tuple[Grant, ...]
-    group_uses: tuple[Placed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSpec:
-    """`module_at` is the place of the module's first line, for diagnostics within it."""
-
-    module: str
-    module_at: Position
-    data: Mapping[str, JSON]
     reasons: Mapping[str, str]
-    reasons_at: Mapping[str, Position]
+    data: Mapping[str, JSON]
+    module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutesSpec:
     routes: tuple[Route, ...]
-    routes_at: tuple[Position, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,62 +62,56 @@ class LimitsSpec:
     subjects: tuple[str, ...]
     max_body_bytes: int | None
     rate: Rate | None
-    group_uses: tuple[Placed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactionSpec:
-    """`detector_uses` are the detectors that rules name, each with its place."""
-
     operations: tuple[str, ...]
     models: tuple[str, ...]
     rules: tuple[RedactionRule, ...]
-    detector_uses: tuple[Placed, ...]
 
 
 Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExampleRequest:
-    """The request of a test. `facts` are members of `input.request`; those left out have their defaults."""
+class RequestOfTest:
+    """What a test asks. `model` is None for operations that name none."""
 
-    subject: str
+    subject: Subject
     operation: str
     model: str | None
-    facts: Mapping[str, JSON]
-    time: str | None
+    facts: RequestFacts
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What must come of it. None: not looked at."""
+    """What a test wants; None where it does not care."""
 
-    effect: Effect | None
-    reasons: tuple[str, ...] | None
-    redacted: str | None
-    blocked: bool | None
+    effect: Effect | None = None
+    reasons: tuple[str, ...] | None = None
+    redacted: str | None = None
+    blocked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
     name: str
-    at: Position
-    request: ExampleRequest
+    request: RequestOfTest
     answer: str | None
     expect: Expectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDocument:
-    """One policy as written. `mode` is ENFORCE for routes, which have none."""
+    """One policy. `kind` is `access`, `guard`, `routes`, `limits` or `redaction`, and says what `spec` is."""
 
-    kind: Kind
+    kind: str
     id: str
     version: str
     mode: Mode
     description: str
     spec: Spec
     tests: tuple[PolicyTest, ...]
-    at: Position
-    id_at: Position
+    places: Places

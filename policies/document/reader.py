@@ -1,148 +1,215 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Typed reading of a tree. A problem is noted and reading goes on, so that an author sees all of them at once.
+"""Read the members of one object by type. What is wrong is noted and reading goes on, so that all is said at once.
 
-Every method returns a value of its type, a neutral one where there is a problem; whoever reads a document looks at
-`diagnostics` at the end and uses nothing of it if there are any.
+A member that is wrong reads as an empty value of its type. That never gets anywhere: a document with a note against it
+is rejected whole.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from policies.contracts.codec import JSON
 from policies.contracts.errors import Diagnostic, Position
-from policies.document.tree import ListNode, MapNode, Node, ScalarNode, printable
+from policies.document.forms import Form
+from policies.document.tree import Array, Fractional, Node, Object, Scalar, shown
 
 _E = TypeVar("_E", bound=StrEnum)
 
-_LARGEST_INTEGER: Final = 2**53 - 1
-_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})")
-_ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_MAX_ID: Final = 64
-
 
 @dataclass(slots=True)
-class Reader:
+class Notes:
+    """What is wrong so far."""
+
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
-    def problem(self, code: str, at: Position, message: str, fix: str = "") -> None:
+    def add(self, code: str, at: Position, message: str, fix: str = "") -> None:
         self.diagnostics.append(Diagnostic(code=code, at=at, message=message, fix=fix))
 
-    def members(self, node: Node | None, at: Position, *, required: Iterable[str], optional: Iterable[str]) -> MapNode:
-        """Return `node` as a map that has all of `required` and nothing beside those and `optional`."""
-        required = tuple(required)
-        known = (*required, *optional)
-        if not isinstance(node, MapNode):
-            self.problem("wrong-type", node.at if node else at, f"A map with {_or(known)} is wanted here.")
-            return MapNode(at, ())
-        for name, key_at, _ in node.entries:
-            if name not in known:
-                fix = f"Known here: {', '.join(known)}."
-                self.problem("unknown-field", key_at, f"There is no {printable(name)!r} here.", fix)
+
+_WORDS: Final = (
+    (Fractional, "a number with a fraction"),
+    (bool, "a boolean"),
+    (int, "a number"),
+    (str, "a text"),
+)
+
+
+def words_for(node: Node) -> str:
+    """Return what `node` is, in an author's words."""
+    if isinstance(node, Object):
+        return "an object"
+    if isinstance(node, Array):
+        return "a list"
+    return next((words for of, words in _WORDS if isinstance(node.value, of)), "nothing")
+
+
+class Members:
+    """The members of one object, of which `known` are permitted and `required` must be there."""
+
+    def __init__(self, node: Object, notes: Notes, *, known: Iterable[str], required: Iterable[str] = ()) -> None:
+        self.node = node
+        self.notes = notes
+        known = tuple(known)
+        for name in node.members.keys() - set(known):
+            near = difflib.get_close_matches(name, known, n=1)
+            fix = f"Is {near[0]!r} meant?" if near else f"There are: {', '.join(known)}."
+            notes.add("unknown-member", node.key_places[name], f"There is no member {shown(name)} here.", fix)
         for name in required:
-            if node.get(name) is None:
-                self.problem("missing-field", node.at, f"{name!r} is missing.", f"Add {name!r}.")
-        return node
+            if name not in node.members:
+                notes.add("member-missing", node.at, f"The member {name!r} is missing.", "Add it.")
 
-    def text(self, node: Node | None, *, what: str, longest: int = 4096, empty: bool = False) -> str:
-        if node is None:
-            return ""
-        if not isinstance(node, ScalarNode):
-            self.problem("wrong-type", node.at, f"{what} must be a string.")
-            return ""
-        if node.tag != "str":
-            fix = f'Write "{printable(node.text)}", in quotes.' if node.text else "Write a string."
-            self.problem("wrong-type", node.at, f"{what} must be a string; YAML reads this as {node.tag}.", fix)
-            return ""
-        if len(node.text) > longest or not (node.text or empty):
-            self.problem("wrong-length", node.at, f"{what} must have {0 if empty else 1} to {longest} characters.")
-            return ""
-        return node.text
+    def __contains__(self, name: str) -> bool:
+        return name in self.node.members
 
-    def matching(self, node: Node | None, pattern: re.Pattern[str], *, what: str, form: str) -> str:
-        """Return a string of the form `pattern`; `form` says the form in words."""
-        text = self.text(node, what=what)
-        if text and node is not None and not pattern.fullmatch(text):
-            self.problem("wrong-form", node.at, f"{printable(text)!r} is not {what}.", f"It must be {form}.")
-            return ""
-        return text
+    def at(self, name: str) -> Position:
+        """Return the place of the member `name`, or of the object where there is none."""
+        member = self.node.members.get(name)
+        return member.at if member else self.node.at
 
-    def identifier(self, node: Node | None, *, what: str) -> str:
-        text = self.matching(
-            node, _ID, what=what, form="lower-case words and digits joined by '-', such as 'chat-access'"
-        )
-        if len(text) > _MAX_ID and node is not None:
-            self.problem("wrong-length", node.at, f"{what} must have at most {_MAX_ID} characters.")
-            return ""
-        return text
+    def text(self, name: str, form: Form) -> str:
+        """Return a text of `form`; an empty one where it is left out."""
+        node = self.node.members.get(name)
+        return self._text(node, form) if node else ""
 
-    def choice(self, node: Node | None, choices: type[_E], *, default: _E, what: str) -> _E:
+    def texts(self, name: str, form: Form, *, at_least: int = 0) -> tuple[str, ...]:
+        """Return a list of different texts of `form`."""
+        items = list(self._items(name, at_least=at_least))
+        texts = tuple(self._text(item, form) for item in items)
+        for item, text in zip(items, texts, strict=True):
+            if text and texts.count(text) > 1 and item is not items[texts.index(text)]:
+                self.notes.add("duplicate-value", item.at, f"{shown(text)} is there already.", "Keep one.")
+        return texts
+
+    def choice(self, name: str, of: type[_E], default: _E) -> _E:
+        """Return one of the words of `of`."""
+        node = self.node.members.get(name)
         if node is None:
             return default
-        text = node.text if isinstance(node, ScalarNode) else ""
-        try:
-            return choices(text)
-        except ValueError:
-            shown = f"{printable(text)!r} is not" if text else "This is not"
-            self.problem("unknown-value", node.at, f"{shown} {what}.", f"It is one of {', '.join(choices)}.")
-            return default
+        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value in {str(each) for each in of}:
+            return of(node.value)
+        said = shown(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else words_for(node)
+        self.notes.add("unknown-value", node.at, f"{name} is {said}.", f"It is one of: {', '.join(of)}.")
+        return default
 
-    def integer(self, node: Node | None, *, least: int, most: int, what: str) -> int:
+    def integer(self, name: str, *, low: int, high: int) -> int | None:
+        """Return a whole number from `low` to `high`; None where it is left out."""
+        node = self.node.members.get(name)
         if node is None:
-            return least
-        text = node.text if isinstance(node, ScalarNode) and node.tag == "int" else ""
-        # YAML 1.1 has octal, hexadecimal, binary and base-60 integers: `010` is 8 and `1:30` is 90.
-        if not _DECIMAL.fullmatch(text) or not least <= int(text) <= most:
-            self.problem("wrong-number", node.at, f"{what} must be a decimal integer from {least} to {most}.")
-            return least
-        return int(text)
+            return None
+        if not isinstance(node, Scalar) or not isinstance(node.value, int) or isinstance(node.value, bool):
+            self._wrong_type(node, "a whole number")
+            return None
+        if not low <= node.value <= high:
+            self.notes.add("out-of-range", node.at, f"{name} is {node.value}.", f"It is from {low} to {high}.")
+        return node.value
 
-    def boolean(self, node: Node, *, what: str) -> bool:
-        if isinstance(node, ScalarNode) and node.text in ("true", "false") and node.tag == "bool":
-            return node.text == "true"
-        self.problem("wrong-type", node.at, f"{what} must be true or false.")
-        return False
+    def boolean(self, name: str) -> bool | None:
+        """Return a boolean; None where it is left out."""
+        node = self.node.members.get(name)
+        if node is None:
+            return None
+        if not isinstance(node, Scalar) or not isinstance(node.value, bool):
+            self._wrong_type(node, "true or false")
+            return None
+        return node.value
 
-    def items(self, node: Node | None, *, what: str, least: int = 0, most: int = 100_000) -> Sequence[Node]:
+    def object(self, name: str, *, known: Iterable[str], required: Iterable[str] = ()) -> "Members | None":
+        """Return the members of an object; None where it is left out."""
+        node = self.node.members.get(name)
+        return self._members(node, known, required) if node else None
+
+    def objects(
+        self,
+        name: str,
+        *,
+        known: Iterable[str],
+        required: Iterable[str] = (),
+        at_least: int = 0,
+    ) -> list["Members"]:
+        """Return the members of each object of a list."""
+        found = (self._members(item, known, required) for item in self._items(name, at_least=at_least))
+        return [members for members in found if members]
+
+    def entries(self, name: str, form: Form) -> Iterator[tuple[str, Node]]:
+        """Give the keys, of `form`, and nodes of an object whose keys are the author's."""
+        node = self.node.members.get(name)
+        if node is None:
+            return
+        if not isinstance(node, Object):
+            self._wrong_type(node, "an object")
+            return
+        for key, member in node.members.items():
+            self._check_form(key, form, node.key_places[key])
+            yield key, member
+
+    def text_of(self, node: Node, form: Form) -> str:
+        return self._text(node, form)
+
+    def texts_of(self, node: Node, form: Form) -> tuple[str, ...]:
+        if not isinstance(node, Array):
+            self._wrong_type(node, "a list")
+            return ()
+        return tuple(self._text(item, form) for item in node.items)
+
+    def json(self, name: str) -> dict[str, JSON]:
+        """Return an object of any JSON without fractional numbers."""
+        node = self.node.members.get(name)
+        if node is None:
+            return {}
+        if not isinstance(node, Object):
+            self._wrong_type(node, "an object")
+            return {}
+        return {key: self._json(member) for key, member in node.members.items()}
+
+    def _json(self, node: Node) -> JSON:
+        match node:  # recursion as deep as the tree, which is bounded
+            case Object():
+                return {key: self._json(member) for key, member in node.members.items()}
+            case Array():
+                return tuple(self._json(item) for item in node.items)
+            case Scalar(value=Fractional()):
+                self._wrong_type(node, "JSON without fractions")
+                return None
+        return node.value
+
+    def _items(self, name: str, *, at_least: int) -> tuple[Node, ...]:
+        node = self.node.members.get(name)
         if node is None:
             return ()
-        if not isinstance(node, ListNode):
-            self.problem("wrong-type", node.at, f"{what} must be a list.")
+        if not isinstance(node, Array):
+            self._wrong_type(node, "a list")
             return ()
-        if not least <= len(node.items) <= most:
-            self.problem("wrong-length", node.at, f"{what} must have {least} to {most} items.")
-            return ()
+        if len(node.items) < at_least:
+            self.notes.add("too-few", node.at, f"{name} has {len(node.items)} items.", f"It needs {at_least}.")
         return node.items
 
-    def json(self, node: Node) -> JSON:  # noqa: PLR0911 # one for each type there is
-        """Return any JSON value without floating point."""
-        match node:
-            case MapNode():
-                return {name: self.json(value) for name, _, value in node.entries}
-            case ListNode():
-                return [self.json(item) for item in node.items]
-            case ScalarNode(tag="str"):
-                return node.text
-            case ScalarNode(tag="null"):
-                return None
-            case ScalarNode(tag="bool"):
-                return self.boolean(node, what="A truth value")
-            case ScalarNode(tag="int"):
-                return self.integer(node, least=-_LARGEST_INTEGER, most=_LARGEST_INTEGER, what="A number")
-            case _:
-                fix = "Write an integer, or the value in quotes."
-                self.problem("wrong-type", node.at, "Only strings, integers, true, false, null, lists and maps.", fix)
-                return None
+    def _members(self, node: Node, known: Iterable[str], required: Iterable[str]) -> "Members | None":
+        if isinstance(node, Object):
+            return Members(node, self.notes, known=known, required=required)
+        self._wrong_type(node, "an object")
+        return None
 
-    def unique(self, names: Iterable[tuple[str, Position]], *, what: str) -> None:
-        seen: set[str] = set()
-        for name, at in names:
-            if name and name in seen:
-                self.problem("duplicate-id", at, f"There are two {what} {name!r}.", "Give each a name of its own.")
-            seen.add(name)
+    def _text(self, node: Node, form: Form) -> str:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or isinstance(node.value, Fractional):
+            self._wrong_type(node, "a text")
+            return ""
+        return node.value if self._check_form(node.value, form, node.at) else ""
+
+    def _check_form(self, text: str, form: Form, at: Position) -> bool:
+        if form.fits(text):
+            return True
+        self.notes.add(f"bad-{form.name.replace(' ', '-')}", at, f"{shown(text)} is no {form.name}.", f"{form.words}.")
+        return False
+
+    def _wrong_type(self, node: Node, wanted: str) -> None:
+        plain = isinstance(node, Scalar) and wanted == "a text" and node.value is not None
+        fix = f'Write it in quotes: "{_as_written(node)}".' if plain else ""
+        self.notes.add("wrong-type", node.at, f"This is {words_for(node)}, not {wanted}.", fix)
 
 
-def _or(names: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+def _as_written(node: Node) -> str:
+    value = node.value if isinstance(node, Scalar) else ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

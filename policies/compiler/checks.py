@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold between the documents of a release."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from policies.contracts.decision import Mode
+from policies.contracts.errors import Diagnostic, Position
+from policies.contracts.reasons import REASONS
+from policies.document.model import (
+    AccessSpec,
+    GuardSpec,
+    LimitsSpec,
+    PolicyDocument,
+    RedactionSpec,
+    RoutesSpec,
+)
+
+_RELEASE = Position(file="(release)")
+
+
+def check_together(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> list[Diagnostic]:
+    """Return what is wrong with `documents` as one release, but for their Rego."""
+    return [
+        *_ids(documents),
+        *_groups(documents),
+        *_routes(documents),
+        *_reasons(documents),
+        *_detectors(documents, detectors),
+        *_enough(documents),
+    ]
+
+
+def _ids(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    seen: dict[str, PolicyDocument] = {}
+    for document in documents:
+        if document.id in seen:
+            at = document.places.at("/id")
+            message = f"{seen[document.id].places.at('/id').file} has the id {document.id!r} too."
+            yield Diagnostic(code="duplicate-id", at=at, message=message, fix="Rename one.")
+        seen.setdefault(document.id, document)
+
+
+def _groups(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    owners: dict[str, PolicyDocument] = {}
+    for document in documents:
+        if not isinstance(document.spec, AccessSpec):
+            continue
+        for name in document.spec.groups:
+            if name in owners:
+                at = document.places.at(f"/spec/groups/{name}")
+                message = f"{owners[name].places.at('').file} defines the group {name!r} too."
+                yield Diagnostic(code="duplicate-group", at=at, message=message, fix="A group has one owner.")
+            owners.setdefault(name, document)
+    for document in documents:
+        for pointer, subject in _subjects(document):
+            if subject.startswith("group:") and subject.removeprefix("group:") not in owners:
+                message = f"No document of the release defines {subject!r}."
+                fix = "Add it to spec.groups of an access policy."
+                yield Diagnostic(code="unknown-group", at=document.places.at(pointer), message=message, fix=fix)
+
+
+def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    if isinstance(document.spec, AccessSpec):
+        for number, grant in enumerate(document.spec.grants):
+            for index, subject in enumerate(grant.subjects):
+                yield f"/spec/grants/{number}/subjects/{index}", subject
+    if isinstance(document.spec, LimitsSpec):
+        for index, subject in enumerate(document.spec.subjects):
+            yield f"/spec/subjects/{index}", subject
+
+
+def _routes(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    seen: set[tuple[str, str]] = set()
+    for document in documents:
+        if not isinstance(document.spec, RoutesSpec):
+            continue
+        for index, route in enumerate(document.spec.routes):
+            if (route.method, route.path) in seen:
+                at = document.places.at(f"/spec/routes/{index}/path")
+                message = f"There is a route {route.method} {route.path} already."
+                yield Diagnostic(code="duplicate-route", at=at, message=message, fix="Keep one.")
+            seen.add((route.method, route.path))
+
+
+def _reasons(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    for document in documents:
+        if isinstance(document.spec, GuardSpec):
+            for code in document.spec.reasons.keys() & REASONS.keys():
+                at = document.places.at(f"/spec/reasons/{code}")
+                message = f"The reason code {code!r} is one of Gatehouse's own."
+                yield Diagnostic(code="reason-taken", at=at, message=message, fix="Choose another.")
+
+
+def _detectors(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> Iterator[Diagnostic]:
+    for document in documents:
+        if not isinstance(document.spec, RedactionSpec):
+            continue
+        for number, rule in enumerate(document.spec.rules):
+            for index, name in enumerate(rule.detectors):
+                if name not in detectors:
+                    at = document.places.at(f"/spec/rules/{number}/detectors/{index}")
+                    fix = f"There are: {', '.join(sorted(detectors))}."
+                    yield Diagnostic(code="unknown-detector", at=at, message=f"No detector is {name!r}.", fix=fix)
+
+
+def _enough(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    if not any(isinstance(document.spec, RoutesSpec) for document in documents):
+        yield Diagnostic(code="no-route", at=_RELEASE, message="The release has no route.", fix="Add a routes policy.")
+    if not any(isinstance(document.spec, AccessSpec) and document.mode is Mode.ENFORCE for document in documents):
+        message = "The release has no access policy in mode enforce."
+        yield Diagnostic(code="no-access-policy", at=_RELEASE, message=message, fix="Add one.")

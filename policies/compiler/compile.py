@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the documents of a release to one snapshot, or to everything that is wrong with them together."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from policies.compiler.checks import check_together
+from policies.compiler.embedded_check import check_embedded
+from policies.compiler.opa_check import check_with_opa
+from policies.contracts.errors import Diagnostic, PolicyRejected
+from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
+from policies.detectors.registry import DETECTOR_NAMES
+from policies.document.model import (
+    AccessSpec,
+    GuardSpec,
+    LimitsSpec,
+    PolicyDocument,
+    RedactionSpec,
+    RoutesSpec,
+)
+
+OPA_ONLY: Final = frozenset({"opa"})
+
+
+def compile_release(
+    documents: Sequence[PolicyDocument],
+    *,
+    tenant: str,
+    environment: str,
+    opa_binary: str | None,
+    engines: Collection[str] = OPA_ONLY,
+    detectors: Collection[str] = DETECTOR_NAMES,
+) -> PolicySnapshot:
+    """Return the snapshot of `documents`, whatever their order. Raises PolicyRejected with all that is wrong.
+
+    Rego is checked with OPA where there is a binary. `engines` are those the release must run on, `opa` and `embedded`;
+    the embedded engine checks it as well where it is one of them, or where there is no OPA.
+    """
+    ordered = sorted(documents, key=lambda document: document.id)
+    diagnostics: list[Diagnostic] = check_together(ordered, detectors)
+    guards = [document for document in ordered if isinstance(document.spec, GuardSpec)]
+    if opa_binary is not None:
+        diagnostics += check_with_opa(opa_binary, guards)
+    if opa_binary is None or "embedded" in engines:
+        diagnostics += check_embedded(guards)
+    if diagnostics:
+        unique = dict.fromkeys(diagnostics)
+        raise PolicyRejected(sorted(unique, key=lambda each: (each.at.file, each.at.line, each.at.column, each.code)))
+    return _snapshot(ordered, tenant=tenant, environment=environment)
+
+
+def _snapshot(documents: Sequence[PolicyDocument], *, tenant: str, environment: str) -> PolicySnapshot:
+    specs = [(document, document.spec) for document in documents]
+    return PolicySnapshot(
+        tenant=tenant,
+        environment=environment,
+        groups={
+            name: tuple(sorted(set(members)))
+            for _, spec in specs
+            if isinstance(spec, AccessSpec)
+            for name, members in spec.groups.items()
+        },
+        access=tuple(
+            AccessPolicy(id=d.id, version=d.version, mode=d.mode, grants=spec.grants)
+            for d, spec in specs
+            if isinstance(spec, AccessSpec)
+        ),
+        guards=tuple(
+            GuardPolicy(
+                id=d.id, version=d.version, mode=d.mode, module=spec.module, data=spec.data, reasons=spec.reasons
+            )
+            for d, spec in specs
+            if isinstance(spec, GuardSpec)
+        ),
+        routes=tuple(route for _, spec in specs if isinstance(spec, RoutesSpec) for route in spec.routes),
+        limits=tuple(
+            LimitPolicy(
+                id=d.id,
+                version=d.version,
+                mode=d.mode,
+                subjects=spec.subjects,
+                max_body_bytes=spec.max_body_bytes,
+                rate=spec.rate,
+            )
+            for d, spec in specs
+            if isinstance(spec, LimitsSpec)
+        ),
+        redactions=tuple(
+            RedactionPolicy(
+                id=d.id,
+                version=d.version,
+                mode=d.mode,
+                operations=spec.operations,
+                models=spec.models,
+                rules=spec.rules,
+            )
+            for d, spec in specs
+            if isinstance(spec, RedactionSpec)
+        ),
+    )

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One module for each kind of policy: how its `spec` is read."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from policies.document.kinds.access import read_access
+from policies.document.kinds.guard import read_guard
+from policies.document.kinds.limits import read_limits
+from policies.document.kinds.redaction import read_redaction
+from policies.document.kinds.routes import read_routes
+from policies.document.model import Spec
+from policies.document.reader import Members
+
+# A reader takes the members of the document, of which `spec` is one, and the document's id.
+KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
+    "access": read_access,
+    "guard": read_guard,
+    "limits": read_limits,
+    "redaction": read_redaction,
+    "routes": read_routes,
+}

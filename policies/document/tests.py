@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests that a document brings along."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from policies.contracts.decision import Effect
+from policies.contracts.request import RequestFacts, Subject
+from policies.document import forms
+from policies.document.model import Expectation, PolicyTest, RequestOfTest
+from policies.document.reader import Members
+
+_EXPECT: Final = ("effect", "reasons", "redacted", "blocked")
+_NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
+_NAMES: Final = ("roles", "tools")
+_FACTS: Final = ("stream", "tool_choice", *_NUMBERS, *_NAMES)
+_LARGEST: Final = 2**53 - 1
+
+# When a test is asked, where it does not say: guards that read the clock need a time that never changes.
+_NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def read_tests(document: Members) -> tuple[PolicyTest, ...]:
+    """Return the tests of a document."""
+    entries = document.objects(
+        "tests",
+        known=("name", "request", "answer", "expect"),
+        required=("name", "request", "expect"),
+    )
+    return tuple(map(_test, entries))
+
+
+def _test(entry: Members) -> PolicyTest:
+    expect = entry.object("expect", known=_EXPECT)
+    if expect is not None:
+        if not expect.node.members:
+            entry.notes.add("expects-nothing", expect.node.at, "The test expects nothing.", "Add effect, say.")
+        if "answer" not in entry and ("redacted" in expect or "blocked" in expect):
+            entry.notes.add("member-missing", entry.node.at, "redacted and blocked need an answer.", "Add 'answer'.")
+    return PolicyTest(
+        name=entry.text("name", forms.LINE),
+        request=_request(entry.object("request", known=_REQUEST, required=("subject", "operation"))),
+        answer=entry.text("answer", forms.TEXT) if "answer" in entry else None,
+        expect=_expectation(expect),
+    )
+
+
+_REQUEST: Final = ("subject", "operation", "model", "facts", "time")
+
+
+def _request(asked: Members | None) -> RequestOfTest:
+    if asked is None:
+        return RequestOfTest(
+            subject=Subject(type="user", id=""), operation="", model=None, facts=RequestFacts(), at=_NOON
+        )
+    kind, _, name = asked.text("subject", forms.MEMBER).partition(":")
+    return RequestOfTest(
+        subject=Subject(type=kind, id=name),
+        operation=asked.text("operation", forms.ONE_OPERATION),
+        model=asked.text("model", forms.ONE_MODEL) if "model" in asked else None,
+        facts=_facts(asked.object("facts", known=_FACTS)),
+        at=_time(asked),
+    )
+
+
+def _facts(stated: Members | None) -> RequestFacts:
+    if stated is None:
+        return RequestFacts()
+    given: dict[str, Any] = {
+        name: stated.integer(name, low=-_LARGEST, high=_LARGEST) for name in _NUMBERS if name in stated
+    }
+    given |= {name: tuple(stated.texts_of(stated.node.members[name], forms.LINE)) for name in _NAMES if name in stated}
+    if "stream" in stated:
+        given["stream"] = stated.boolean("stream")
+    if "tool_choice" in stated:
+        given["tool_choice"] = stated.text("tool_choice", forms.LINE)
+    return replace(RequestFacts(), **given)
+
+
+def _time(asked: Members) -> datetime:
+    text = asked.text("time", forms.LINE)
+    if not text:
+        return _NOON
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        asked.notes.add("bad-time", asked.at("time"), "This is no time.", 'Write it as "2026-11-20T18:00:00Z".')
+        return _NOON
+    return at
+
+
+def _expectation(expect: Members | None) -> Expectation:
+    if expect is None:
+        return Expectation()
+    return Expectation(
+        effect=expect.choice("effect", Effect, Effect.DENY) if "effect" in expect else None,
+        reasons=tuple(sorted(expect.texts("reasons", forms.REASON))) if "reasons" in expect else None,
+        redacted=expect.text("redacted", forms.TEXT) if "redacted" in expect else None,
+        blocked=expect.boolean("blocked"),
+    )
