@@ -20,6 +20,7 @@ from policies.contracts.record import MAX_ENVELOPE_BYTES, SCHEMA, RecordKind, Re
 _MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 # What is kept of a line that cannot be read: enough to find its sender's mistake.
 _MAX_KEPT_BYTES: Final = 64 * 1024
+_LONGEST_MODEL: Final = 512
 _MAX_SEQ: Final = 2**53 - 1
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 _KINDS: Final = frozenset(RecordKind)
@@ -92,7 +93,7 @@ def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: byte
         subject=None if subject is None else _text_or_none(subject["pseudonym"]),
         outcome=_one_of(_OUTCOMES, read["outcome"]),
         verdict=None if read["verdict"] is None else _one_of(_VERDICTS, read["verdict"]),
-        model=_text(resource["id"]) if resource is not None and resource["type"] == "model" else None,
+        model=_model(resource["id"]) if resource is not None and resource["type"] == "model" else None,
         revision=_text_or_none(read["revision"]),
         serial=None if read["serial"] is None else _number(read["serial"], least=0),
         reasons=tuple(code for code, _ in reasons),
@@ -106,13 +107,13 @@ def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: byte
 def _policies(read: dict[str, Any], named: list[str]) -> tuple[str, ...]:
     """Return every policy that took part: gave an answer that was applicable, a reason, or a finding."""
     answered = [
-        _text(answer["policy"])
+        _text_or_none(answer["policy"])  # empty where the engine as a whole failed
         for engine in read["engines"]
         for answer in engine["answers"]
         if answer["outcome"] != "not_applicable"
     ]
-    found = [_text(finding["policy"]) for finding in read["findings"]]
-    return tuple(sorted({*named, *answered, *found}))
+    found = [_text_or_none(finding["policy"]) for finding in read["findings"]]
+    return tuple(sorted({policy for policy in (*named, *answered, *found) if policy}))
 
 
 def _json(text: bytes, reason: str) -> Any:
@@ -150,6 +151,13 @@ def _text(value: Any) -> str:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value in (None, "") else _text(value)
+
+
+def _model(value: Any) -> str:
+    """Return a model's name as a client wrote it: a refused one may be anything, and its record must not be lost."""
+    if isinstance(value, str) and "\0" not in value:
+        return value[:_LONGEST_MODEL]
+    raise ValueError("not a model's name")
 
 
 def _number(value: Any, *, least: int) -> int:

@@ -53,6 +53,13 @@ def test_what_cannot_be_a_record_is_put_aside_and_the_rest_stored(under_test, li
     assert len(find(under_test)["items"]) == 1
 
 
+@pytest.mark.parametrize("model", ["parrot ", "", "modèle", "x" * 1000], ids=repr)
+def test_the_record_of_a_refused_model_is_kept_whatever_its_name(under_test, model):
+    failed = [{"engine": "opa", "answers": [{"policy": "", "mode": "enforce", "outcome": "error", "reasons": []}]}]
+    answer = under_test.ingest(make_record(model=model, engines=failed, outcome="error_deny"))
+    assert answer.json == {"stored": 1, "duplicates": 0, "quarantined": 0}
+
+
 def test_limits_of_a_batch(under_test):
     too_many = under_test.ingest_bytes(b"{}\n" * 1001)
     assert (too_many.status_code, too_many.json["code"]) == (413, "too-many-lines")
