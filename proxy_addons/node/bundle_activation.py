@@ -140,7 +140,12 @@ class BundleActivation:
             unused_since = {serial: unused_since.get(serial, now()) for serial in unused}
             for serial, since in unused_since.items():
                 if serial not in held or now() - since > _HELD_S:
-                    await asyncio.to_thread(self._store.delete, serial)
+                    try:
+                        await asyncio.to_thread(self._store.delete, serial)
+                    except OSError as exc:
+                        _log.warning(
+                            "bundle_not_deleted", serial=serial, problem=exc.strerror
+                        )  # the next look tries again
 
     def _wanted(self) -> set[int]:
         """Return the serials that decide new requests somewhere, or will."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's health, on a loopback port of its own: `/healthz` (it lives), `/readyz` (every worker enforces)."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,7 @@ async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir
 
     async def readyz(_: web.Request) -> web.Response:
         now = status()
-        enforcing, writable = serving(now.workers), _writable(spool_dir)
+        enforcing, writable = serving(now.workers), await asyncio.to_thread(_writable, spool_dir)
         ready = enforcing and writable
         body: dict[str, JSON] = {
             "status": "ready" if ready else "not-ready",
