@@ -6,8 +6,8 @@ read the same fields. Lines are judged one after the other as they end, so a hea
 were cut. After a fault nothing more is read: where a message ends is no longer known.
 
 Facts: what llhttp lets pass and is refused here: repeated Content-Length of one value, quoted chunk extensions,
-trailers, several transfer codings, Upgrade, targets in absolute or asterisk form, fragments, a missing or odd Host, heads without
-end.
+trailers, several transfer codings, Upgrade, targets in absolute or asterisk form, fragments, a missing or odd Host,
+heads without end.
 
 Warning: `next_event` stops at the end of a message. Bytes of a pipelined request stay in the buffer until the caller
 asks again; the caller bounds them by `pending_bytes`.

@@ -141,9 +141,9 @@ class UpstreamCall:
     def fail(self, code: str) -> None:
         self.give(UpstreamFailed(self.asked, code))
 
-    def lost(self) -> None:
+    def lost(self, *, nothing_sent: bool = False) -> None:
         """The connection ended without an answer."""
-        if self._reused and not self._answered and self.asked.resendable and not self.ended:
+        if self._reused and not self._answered and (self.asked.resendable or nothing_sent) and not self.ended:
             # The upstream gave up an idle connection just as we used it. Once: the next connection is a fresh one.
             self._connection = None
             self._pool.dial(self)
@@ -163,7 +163,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def start(self, call: UpstreamCall) -> None:
         if self._transport is None or self._transport.is_closing():
-            call.lost()
+            call.lost(nothing_sent=True)
             return
         self._call = call
         self._parser = AnswerParser(to_head_request=call.asked.to_head_request)
