@@ -14,7 +14,10 @@ HOSTILE = {
         b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX",
         "ambiguous-framing",
     ),
-    "two-lengths": (b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "ambiguous-framing"),
+    "two-lengths": (
+        b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "ambiguous-framing",
+    ),
     "bare-lf": (b"POST /v1/x HTTP/1.1\nHost: a\nContent-Length: 0\n\n", "malformed-request"),
     "nul": (b"GET /v1/x HTTP/1.1\r\n" + HOST + b"A: \x00\r\n\r\n", "malformed-request"),
     "folded": (b"GET /v1/x HTTP/1.1\r\n" + HOST + b"A: b\r\n c\r\n\r\n", "malformed-request"),
@@ -26,7 +29,9 @@ HOSTILE = {
         "protocol-not-permitted",
     ),
     "trailer": (
-        b"POST /v1/x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: b\r\n\r\n",
+        b"POST /v1/x HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: b\r\n\r\n",
         "malformed-request",
     ),
     "chunk-size-beyond-64-bits": (
