@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 async def deliver_whole(request: Request, answer: Answer, shape: AnswerShape) -> Response:
     """The answer when it is complete. A client that leaves before cancels it."""
+    answer.wait_for_the_end()
     watch = asyncio.create_task(_cancel_when_gone(request, answer))
     text: list[str] = []
     finished: Finished | None = None
