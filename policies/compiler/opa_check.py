@@ -22,13 +22,22 @@ _SETS: Final = ("deny", "obligations")
 
 def check_with_opa(binary: str, guards: Sequence[PolicyDocument]) -> list[Diagnostic]:
     """Return what OPA finds wrong with the Rego of `guards`. Each is compiled by itself: none may need another."""
+    sources = sources_of(guards)
+    try:
+        return _check_all(binary, sources)
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        # Without its answer nothing is known of any module: none may pass.
+        return [source.problem("rego-unchecked", "OPA could not be run.", row=1) for source in sources]
+
+
+def _check_all(binary: str, sources: Sequence[GuardSource]) -> list[Diagnostic]:
     problems: list[Diagnostic] = []
     with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as folder:
         capabilities = json.loads(_run(binary, "capabilities", "--current", folder=folder))
         capabilities["builtins"] = [b for b in capabilities["builtins"] if b["name"] not in FORBIDDEN_BUILTINS]
         capabilities["allow_net"] = []
         Path(folder, _CAPABILITIES).write_text(json.dumps(capabilities), encoding="utf-8")
-        for source in sources_of(guards):
+        for source in sources:
             Path(folder, source.file).write_text(source.module, encoding="utf-8")
             problems += _check(binary, source, folder)
     return problems

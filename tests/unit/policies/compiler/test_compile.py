@@ -133,3 +133,7 @@ def test_what_only_opa_has_is_refused_where_the_node_runs_embedded(opa_binary):
     module = 'package gatehouse.guard.my_guard\nallow if net.cidr_contains("10.0.0.0/8", input.x)'
     compile_release(load_documents(guard(module)), opa_binary=str(opa_binary), **SCOPE)
     assert codes(guard(module), opa_binary=str(opa_binary), engines={"opa", "embedded"}) == {"rego-refused"}
+
+
+def test_an_opa_that_cannot_be_run_lets_nothing_pass():
+    assert codes(DEMO, opa_binary="/nowhere/opa") == {"rego-unchecked"}
