@@ -46,10 +46,10 @@ def _take_tour(settings: RunSettings) -> int:
     stage = Stage.of(settings.home, embedded_rego=settings.opa is None)
     for number, step in enumerate(STEPS, start=1):
         title = (step.__doc__ or "").splitlines()[0]
-        out.print(f"[bold]{number:2}. {title}[/]")
+        out.print(f"[bold]{number:2}. {title}[/]", soft_wrap=True)
         try:
             for line in step(stage):
-                out.print("    " + line, markup=False)
+                out.print("    " + line, markup=False, soft_wrap=True)
         except StepDiffers as exc:
             out.print(f"[red]    differs: {exc}[/]")
             return 1

@@ -52,22 +52,17 @@ class Stage:
             began_at=datetime.now(UTC),
         )
 
-    def client(self, name: str | None) -> openai.OpenAI:
-        """Return an OpenAI client with the key of `name`, with a wrong key for "nobody", with none for None."""
-        if name is None:
-            return openai.OpenAI(
-                base_url=f"{self.proxy_url}/v1",
-                api_key="unused",
-                default_headers={"Authorization": openai.Omit()},
-                max_retries=0,
-            )
+    def client(self, name: str) -> openai.OpenAI:
+        """Return an OpenAI client with the key of `name`, or with a key that nobody has."""
         key = self.keys.get(name, "gh_01JDNOBODYKNOWSTHISKEYATALL_" + "x" * 43)
         return openai.OpenAI(base_url=f"{self.proxy_url}/v1", api_key=key, max_retries=0)
 
     def chat(self, name: str | None, text: str, **options: Any) -> str:
-        """Have `name` say `text` to the parrot, and return the answer."""
+        """Have `name` say `text` to the parrot, without a key for None, and return the answer."""
         body = {"model": "parrot", "messages": [{"role": "user", "content": text}], "max_tokens": 400, **options}
-        raw = self.client(name).chat.completions.with_raw_response.create(**body)
+        headers = {"Authorization": openai.Omit()} if name is None else None
+        create = self.client(name or "").chat.completions.with_raw_response.create
+        raw = create(**body, extra_headers=headers)
         answer = raw.parse()
         if body.get("stream"):
             content = "".join(

@@ -26,6 +26,8 @@ _FIRST_BACKOFF_S: Final = 0.2
 _LAST_BACKOFF_S: Final = 3.0
 _GREW_OLD_S: Final = 10.0
 _HEALTH_INTERVAL_S: Final = 0.1
+# A part that dies this often before it was ever healthy has a wrong setting or a broken install; waiting helps nobody.
+_HOPELESS_DEATHS: Final = 4
 _PR_SET_PDEATHSIG: Final = 1
 
 log = structlog.get_logger()
@@ -43,6 +45,7 @@ class _Kept:
     wanted: bool = True
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
+    young_deaths: int = 0
     keeper: "asyncio.Task[None] | None" = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,6 +72,8 @@ class Supervisor:
         kept = self._known(name)
         give_up_at = time.monotonic() + deadline_s
         while not (kept.pid is not None and await asyncio.to_thread(kept.part.is_healthy)):
+            if kept.young_deaths >= _HOPELESS_DEATHS:
+                raise PartFailed(f"{name} died {kept.young_deaths} times in a row; see {self._log_of(name)}")
             if time.monotonic() > give_up_at:
                 raise PartFailed(f"{name} is not healthy after {deadline_s:.0f} s; see {self._log_of(name)}")
             await asyncio.sleep(_HEALTH_INTERVAL_S)
@@ -118,8 +123,9 @@ class Supervisor:
                 return
             log.warning("part_died", part=kept.part.name, exit_code=code, restarts=kept.restarts)
             kept.restarts += 1
+            kept.young_deaths += 1
             if time.monotonic() - started > _GREW_OLD_S:
-                backoff_s = _FIRST_BACKOFF_S
+                backoff_s, kept.young_deaths = _FIRST_BACKOFF_S, 0
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
 

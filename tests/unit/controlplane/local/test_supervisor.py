@@ -116,6 +116,12 @@ async def test_unhealthy_part_is_named_with_its_log(home, supervisor):
         await supervisor.until_healthy("one", deadline_s=0.3)
 
 
+async def test_part_that_keeps_dying_is_given_up_early(home, supervisor):
+    await supervisor.launch(part("one", "raise SystemExit(3)", healthy=False))
+    with pytest.raises(PartFailed, match=r"one died 4 times in a row"):
+        await supervisor.until_healthy("one", deadline_s=60)
+
+
 async def test_part_sees_its_own_settings_and_not_the_callers(home, supervisor, monkeypatch):
     monkeypatch.setenv("GATEHOUSE_TOKEN", "not for parts")
     code = "import os; print(os.environ['PART'], os.environ.get('GATEHOUSE_TOKEN'), flush=True); import time; time.sleep(60)"
