@@ -2,8 +2,8 @@
 """What a detector is, and what it promises so that a text may be examined while it is still arriving.
 
 Theory: a detector defines which spans of a *whole* text are findings. A stream sees the text in pieces, so a detector
-is asked, after each piece, how far the text is *decided*: whatever may still follow, no finding that is not yet reported
-begins before that point. Text before it may leave; text behind it is held. Findings are a function of the whole text
+is asked, after each piece, how far the text is *decided*: whatever may still follow, no unreported finding
+begins before that point. Text before it may leave, text behind it is held. Findings are a function of the whole text
 alone, hence every cutting of it gives the same findings.
 
 Rules, and why:

@@ -99,7 +99,7 @@ def test_never_holds_more_than_it_states(detector: Detector, text: str):
 
 
 @pytest.mark.parametrize(
-    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids=lambda names: "+".join(names)
+    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join
 )
 @given(text=TEXTS, data=st.data())
 def test_finds_the_same_however_the_text_is_cut(names: tuple[str, ...], text: str, data: st.DataObject):
@@ -115,7 +115,7 @@ def test_finds_the_same_however_the_text_is_cut(names: tuple[str, ...], text: st
 
 
 @pytest.mark.parametrize(
-    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids=lambda names: "+".join(names)
+    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join
 )
 @given(text=TEXTS)
 def test_redacting_twice_changes_nothing(names: tuple[str, ...], text: str):
