@@ -163,4 +163,4 @@ def _show_rejection(rejection: PolicyRejected, *, as_json: bool) -> None:
         )
     else:
         for diagnostic in rejection.diagnostics:
-            err.print(str(diagnostic), markup=False)
+            err.print(str(diagnostic), markup=False, soft_wrap=True)

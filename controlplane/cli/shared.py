@@ -91,8 +91,8 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def _plain(cell: object) -> str:
-    text = "–" if cell is None else ", ".join(map(str, cell)) if isinstance(cell, list | tuple) else str(cell)
-    return "".join(letter if letter.isprintable() else "�" for letter in text).replace("[", r"\[")
+    text = ", ".join(map(str, cell)) if isinstance(cell, list | tuple) else "" if cell is None else str(cell)
+    return "".join(letter if letter.isprintable() else "�" for letter in text or "–").replace("[", r"\[")
 
 
 def codes(reasons: Iterable[Mapping[str, Any]]) -> list[str]:

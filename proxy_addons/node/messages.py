@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivateBundle:
-    """Node to worker: load the verified bundle at `path` and enforce it. An empty `guard_socket` means embedded Rego."""
+    """Node to worker: load the verified bundle at `path` and enforce it. No `guard_socket` means embedded Rego."""
 
     type: ClassVar[str] = "activate-bundle"
     serial: int

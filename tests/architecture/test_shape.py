@@ -90,4 +90,4 @@ def test_links_between_documents_lead_somewhere():
         for page, target in targets
         if "://" not in target and not page.parent.joinpath(target).exists()
     ]
-    assert [] == broken
+    assert broken == []
