@@ -26,13 +26,16 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
+# The one on the PATH; else by pip, which knows the user's own index; else with the standard library alone, since Debian's
+# python3 has neither pip nor venv.
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3"; exit 1; }
-	@if command -v uv >/dev/null 2>&1; then \
-	  mkdir -p .tools/uv/bin && ln -sf "$$(command -v uv)" $(UV); \
+	@mkdir -p .tools/uv/bin
+	@if command -v uv >/dev/null 2>&1; then ln -sf "$$(command -v uv)" $(UV); \
 	else \
 	  echo "Getting uv $(UV_VERSION) …"; \
-	  $(PYTHON) -m venv .tools/uv >/dev/null && .tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	  { $(PYTHON) -m venv .tools/uv && .tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); } >/dev/null 2>&1 \
+	  || { rm -rf .tools/uv && $(PYTHON) deploy/bootstrap_uv.py $(UV); }; \
 	fi
 
 setup: $(UV) ## Make the locked environment in .venv
