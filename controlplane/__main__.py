@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m controlplane` serves the API; `python -m controlplane init` prepares its database."""
 
+# First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
+import policies.engines.rego_library  # noqa: F401
+
+# isort: split
 import json
 import logging
 import os

@@ -75,7 +75,7 @@ def assemble(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
         policies=Policies(store=store, clock=clock),
-        releases=Releases(store=store, clock=clock, new_id=new_id, opa_binary=settings.opa_binary),
+        releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
         ingestion=Ingestion(store=store, clock=clock),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from controlplane.services.rego_engines import GuardEngineName, RegoEngines
+
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
 _HIGHEST_PORT: Final = 65535
@@ -25,7 +27,7 @@ class StoreSettings:
     signing_key_id: str
     key_pepper: bytes = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
-    opa_binary: str | None
+    rego: RegoEngines
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -36,7 +38,10 @@ class StoreSettings:
             signing_key_id=environment.get("GATEHOUSE_BUNDLE_KEY_ID", "gatehouse-1"),
             key_pepper=_key(environment, "GATEHOUSE_KEY_PEPPER_FILE"),
             pseudonym_key=_key(environment, "GATEHOUSE_PSEUDONYM_KEY_FILE"),
-            opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
+            rego=RegoEngines(
+                nodes=_guard_engine(environment),
+                opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
+            ),
         )
 
 
@@ -60,6 +65,13 @@ class ServerSettings:
                 "GATEHOUSE_API_URL is not an origin: set it to something like https://gatehouse.example"
             )
         return cls(host=host, port=int(port), url=url)
+
+
+def _guard_engine(environment: Mapping[str, str]) -> GuardEngineName:
+    name = environment.get("GATEHOUSE_GUARD_ENGINE", GuardEngineName.OPA)
+    if name not in tuple(GuardEngineName):
+        raise SettingInvalid("GATEHOUSE_GUARD_ENGINE is not an engine: set it to opa or embedded, as on the nodes")
+    return GuardEngineName(name)
 
 
 def _required(environment: Mapping[str, str], name: str, fix: str) -> str:

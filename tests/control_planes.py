@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from controlplane.__main__ import prepare
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane, assemble
+from controlplane.services.rego_engines import GuardEngineName, RegoEngines
 from controlplane.settings import StoreSettings
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import migrate
@@ -21,6 +22,7 @@ from controlplane.store.store import SqlStore
 from policies.contracts.record import DecisionRecord
 from tests.records import NOON, PSEUDONYM_KEY
 
+WITHOUT_OPA = RegoEngines(nodes=GuardEngineName.EMBEDDED, opa_binary=None)
 TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ("admin", "author", "approver", "auditor", "agent")}
 
 ACCESS = """\
@@ -97,7 +99,7 @@ class PlaneUnderTest:
         return self.call("POST", "/v1/records", "agent", data=batch, content_type="application/x-ndjson")
 
 
-def make_plane(database_url: str) -> PlaneUnderTest:
+def make_plane(database_url: str, *, rego: RegoEngines = WITHOUT_OPA) -> PlaneUnderTest:
     private = ec.generate_private_key(ec.SECP256R1())
     settings = StoreSettings(
         database_url=database_url,
@@ -109,7 +111,7 @@ def make_plane(database_url: str) -> PlaneUnderTest:
         signing_key_id="gatehouse-1",
         key_pepper=b"p" * 32,
         pseudonym_key=PSEUDONYM_KEY,
-        opa_binary=None,
+        rego=rego,
     )
     engine = open_database(database_url)
     migrate(engine)

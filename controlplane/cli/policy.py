@@ -2,7 +2,6 @@
 """`gatehouse policy`: check documents here, try their tests, bring them to the control plane, list what it has."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 
 from controlplane.cli.shared import api, err, fails_cleanly, json_option, out, show_json, show_table
 from controlplane.client import ApiClient
+from controlplane.local.opa_binary import TOOLS, find_opa
 from policies.contracts.errors import PolicyRejected
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -50,13 +50,26 @@ def validate(paths: tuple[Path, ...], *, as_json: bool) -> None:
 
 @policy.command()
 @paths_argument
+@click.option(
+    "--engine",
+    envvar="GATEHOUSE_GUARD_ENGINE",
+    type=click.Choice(["opa", "embedded"]),
+    default="opa",
+    show_default=True,
+    help="What the nodes evaluate guards with. Where no OPA is found, the embedded engine runs the tests.",
+)
 @json_option
-def test(paths: tuple[Path, ...], *, as_json: bool) -> None:
+def test(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
     """Compile the documents in PATHS as one release and run all of their tests, without a server."""
-    from controlplane.services.release_tests import test_release  # noqa: PLC0415 # as above
+    # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
+    import policies.engines.rego_library  # noqa: F401, PLC0415 # as above
+    from controlplane.services.rego_engines import GuardEngineName, RegoEngines  # noqa: PLC0415
+    from controlplane.services.release_tests import test_release  # noqa: PLC0415
 
+    opa = find_opa(TOOLS)
+    rego = RegoEngines(nodes=GuardEngineName(engine), opa_binary=str(opa.path) if opa else None)
     try:
-        results = asyncio.run(test_release(_read(paths), opa=os.environ.get("GATEHOUSE_OPA_BINARY")))
+        results = asyncio.run(test_release(_read(paths), rego=rego))
     except PolicyRejected as exc:
         _show_rejection(exc, as_json=as_json)
         sys.exit(1)

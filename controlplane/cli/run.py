@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from controlplane.cli.shared import err, fails_cleanly, home
-from controlplane.local.opa_binary import ensure_opa
+from controlplane.local.opa_binary import TOOLS, ensure_opa
 from controlplane.local.parts import RunSettings
 from controlplane.local.runner import AlreadyRunning, run_until_stopped
 
@@ -40,7 +40,7 @@ def run(
     embedded_rego: bool,
 ) -> None:
     """Start the control plane, OPA, the proxy and an inference server; stop them in order on Ctrl-C."""
-    found = None if embedded_rego else ensure_opa(Path(".tools"), announce=err.print)
+    found = None if embedded_rego else ensure_opa(TOOLS, announce=err.print)
     if found is None:
         err.print(
             "Guards are evaluated by the [bold]embedded Rego engine[/], not by an OPA server"

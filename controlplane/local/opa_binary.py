@@ -19,6 +19,8 @@ from typing import Final
 import httpx
 
 OPA_VERSION: Final = "1.21.0"
+TOOLS: Final = Path(".tools")
+"""Where it is kept when it had to be got."""
 _MODULE: Final = f"github.com/open-policy-agent/opa@v{OPA_VERSION}"
 _RELEASE: Final = f"https://github.com/open-policy-agent/opa/releases/download/v{OPA_VERSION}/"
 # SHA-256 of the release's assets as the project publishes them beside each asset.
@@ -43,12 +45,10 @@ class OpaFound:
 
 def ensure_opa(tools: Path, *, announce: Announce) -> OpaFound | None:
     """Return an OPA binary, kept in `tools` where it had to be got. None where there is none to be had."""
-    kept = tools / "bin" / f"opa-{OPA_VERSION}"
-    configured = os.environ.get("GATEHOUSE_OPA_BINARY")
-    on_path = shutil.which("opa")
-    for candidate, origin in ((configured, "GATEHOUSE_OPA_BINARY"), (on_path, "on the PATH"), (str(kept), "kept")):
-        if candidate and _runs(Path(candidate)):
-            return OpaFound(Path(candidate).absolute(), origin)
+    found = find_opa(tools)
+    if found is not None:
+        return found
+    kept = _kept(tools)
     kept.parent.mkdir(parents=True, exist_ok=True)
     for get in (_build, _download):
         if get(kept, announce) and _runs(kept):
@@ -57,6 +57,21 @@ def ensure_opa(tools: Path, *, announce: Announce) -> OpaFound | None:
             link.symlink_to(kept.name)
             return OpaFound(kept.absolute(), "built" if get is _build else "downloaded")
     return None
+
+
+def find_opa(tools: Path) -> OpaFound | None:
+    """Return an OPA binary that is here already: the configured one, one on the PATH, or the one kept in `tools`."""
+    configured = os.environ.get("GATEHOUSE_OPA_BINARY")
+    on_path = shutil.which("opa")
+    kept = str(_kept(tools))
+    for candidate, origin in ((configured, "GATEHOUSE_OPA_BINARY"), (on_path, "on the PATH"), (kept, "kept")):
+        if candidate and _runs(Path(candidate)):
+            return OpaFound(Path(candidate).absolute(), origin)
+    return None
+
+
+def _kept(tools: Path) -> Path:
+    return tools / "bin" / f"opa-{OPA_VERSION}"
 
 
 def _runs(binary: Path) -> bool:
@@ -125,7 +140,7 @@ def _download(target: Path, announce: Announce) -> bool:
 
 
 def main() -> None:
-    found = ensure_opa(Path(".tools"), announce=lambda text: print(text, file=sys.stderr))  # noqa: T201 # a command
+    found = ensure_opa(TOOLS, announce=lambda text: print(text, file=sys.stderr))  # noqa: T201 # a command
     if found is None:
         print("No OPA server is to be had here; the embedded Rego engine is used.", file=sys.stderr)  # noqa: T201
         return

@@ -4,17 +4,15 @@
 import asyncio
 from collections.abc import Mapping
 
-from policies.compiler.compile import compile_release
-from policies.evaluation.policy_tests import run_tests
-
 from controlplane.services.documents import rejected
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT, PolicyTestResult
-from policies.bundle.members import guard_data, rego_modules
+from controlplane.services.rego_engines import OpaNotStarted, RegoEngines
+from policies.compiler.compile import compile_release
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 from policies.contracts.snapshot import PolicySnapshot
 from policies.document.loader import load_documents
-from policies.engines.embedded_rego import EmbeddedGuard
 from policies.engines.rego_plan import RegoRefused
+from policies.evaluation.policy_tests import run_tests
 
 
 def compile_and_test(
@@ -22,22 +20,22 @@ def compile_and_test(
     *,
     tenant: str,
     environment: str,
-    opa_binary: str | None,
+    rego: RegoEngines,
 ) -> tuple[PolicySnapshot, tuple[PolicyTestResult, ...]]:
     """Return the snapshot of `files` and what their tests gave. Raises Invalid with every diagnostic."""
     try:
-        return asyncio.run(_compile_and_test(files, tenant=tenant, environment=environment, opa_binary=opa_binary))
+        return asyncio.run(_compile_and_test(files, tenant=tenant, environment=environment, rego=rego))
     except PolicyRejected as exc:
         raise rejected(exc.diagnostics) from exc
 
 
-async def test_release(files: Mapping[str, bytes], *, opa: str | None) -> tuple[PolicyTestResult, ...]:
+async def test_release(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[PolicyTestResult, ...]:
     """Return what the tests of `files` give when they are one release. Raises PolicyRejected."""
     _, results = await _compile_and_test(
         files,
         tenant=DEFAULT_TENANT,
         environment=DEFAULT_ENVIRONMENT,
-        opa_binary=opa,
+        rego=rego,
     )
     return results
 
@@ -47,19 +45,28 @@ async def _compile_and_test(
     *,
     tenant: str,
     environment: str,
-    opa_binary: str | None,
+    rego: RegoEngines,
 ) -> tuple[PolicySnapshot, tuple[PolicyTestResult, ...]]:
     documents = load_documents(files)
-    snapshot = compile_release(documents, tenant=tenant, environment=environment, opa_binary=opa_binary)
+    snapshot = compile_release(
+        documents,
+        tenant=tenant,
+        environment=environment,
+        opa_binary=rego.opa_binary,
+        engines={rego.nodes},
+    )
     try:
-        guard = EmbeddedGuard(snapshot, modules=rego_modules(snapshot), data=guard_data(snapshot))
+        async with rego.guard(snapshot) as guard:
+            results = await run_tests(documents, snapshot, guard_engine=guard)
     except RegoRefused as exc:
-        raise PolicyRejected([Diagnostic(code="rego-refused", at=Position(file="release"), message=str(exc))]) from exc
-    try:
-        results = await run_tests(documents, snapshot, guard_engine=guard)
-    finally:
-        await guard.close()
+        raise _refused("rego-refused", exc) from exc
+    except OpaNotStarted as exc:
+        raise _refused("rego-untested", exc) from exc
     return snapshot, tuple(
         PolicyTestResult(policy=result.policy, name=result.name, passed=result.passed, problem=result.problem)
         for result in results
     )
+
+
+def _refused(code: str, cause: Exception) -> PolicyRejected:
+    return PolicyRejected([Diagnostic(code=code, at=Position(file="(release)"), message=f"{cause}.")])

@@ -9,18 +9,19 @@ from controlplane.services.admin_log import note
 from controlplane.services.errors import Invalid, NotFound, Problem
 from controlplane.services.model import DEFAULT_POLICY_SET, Page, PolicyRevision, Principal, Release
 from controlplane.services.ports import Session, Store
+from controlplane.services.rego_engines import RegoEngines
 from controlplane.services.release_tests import compile_and_test
 from policies.contracts.codec import canonical_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Releases:
-    """`opa_binary` is what Rego is checked with where there is one."""
+    """`rego` is what the nodes evaluate guards with: what a release is checked and tested for."""
 
     store: Store
     clock: Clock
     new_id: NewId
-    opa_binary: str | None
+    rego: RegoEngines
 
     def make(
         self,
@@ -45,7 +46,7 @@ class Releases:
             _files(pinned),
             tenant=actor.tenant,
             environment=environment,
-            opa_binary=self.opa_binary,
+            rego=self.rego,
         )
         release = Release(
             tenant=actor.tenant,

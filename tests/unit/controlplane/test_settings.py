@@ -57,3 +57,14 @@ def test_a_pepper_that_is_not_a_key_is_refused(environment, tmp_path):
 def test_a_wrong_address_is_named(name, value):
     with pytest.raises(SettingInvalid, match=name):
         ServerSettings.from_environment({name: value})
+
+
+def test_releases_are_for_opa_unless_the_nodes_run_something_else(environment):
+    assert StoreSettings.from_environment(environment).rego.nodes == "opa"
+    embedded = environment | {"GATEHOUSE_GUARD_ENGINE": "embedded"}
+    assert StoreSettings.from_environment(embedded).rego.nodes == "embedded"
+
+
+def test_an_engine_that_does_not_exist_is_named_with_the_fix(environment):
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_GUARD_ENGINE .* opa or embedded"):
+        StoreSettings.from_environment(environment | {"GATEHOUSE_GUARD_ENGINE": "Opa"})

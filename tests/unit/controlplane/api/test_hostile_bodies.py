@@ -23,7 +23,31 @@ POSTS = {
     "/v1/role-bindings": "admin",
 }
 NAMES = st.sampled_from(
-    ["id", "source", "filename", "documents", "policies", "description", "environment", "release", "node_id", "version", "workers", "slot", "pid", "serial", "epoch", "error", "spool", "rejected_bundle", "guard_engine", "subject", "expires_at", "name", "role"],
+    [
+        "id",
+        "source",
+        "filename",
+        "documents",
+        "policies",
+        "description",
+        "environment",
+        "release",
+        "node_id",
+        "version",
+        "workers",
+        "slot",
+        "pid",
+        "serial",
+        "epoch",
+        "error",
+        "spool",
+        "rejected_bundle",
+        "guard_engine",
+        "subject",
+        "expires_at",
+        "name",
+        "role",
+    ],
 )
 VALUES = st.recursive(
     st.none()
