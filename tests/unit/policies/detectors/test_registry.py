@@ -98,9 +98,7 @@ def test_never_holds_more_than_it_states(detector: Detector, text: str):
         start = scan.decided_to
 
 
-@pytest.mark.parametrize(
-    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join
-)
+@pytest.mark.parametrize("names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join)
 @given(text=TEXTS, data=st.data())
 def test_finds_the_same_however_the_text_is_cut(names: tuple[str, ...], text: str, data: st.DataObject):
     rules = rules_of(*names)
@@ -114,9 +112,7 @@ def test_finds_the_same_however_the_text_is_cut(names: tuple[str, ...], text: st
     assert want.text == "".join(map(by_piece.feed, pieces)) + by_piece.finish()
 
 
-@pytest.mark.parametrize(
-    "names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join
-)
+@pytest.mark.parametrize("names", [*[(name,) for name in DETECTOR_NAMES], DETECTOR_NAMES], ids="+".join)
 @given(text=TEXTS)
 def test_redacting_twice_changes_nothing(names: tuple[str, ...], text: str):
     rules = rules_of(*names)
