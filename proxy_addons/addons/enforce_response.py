@@ -5,13 +5,12 @@ from typing import Final
 
 from mitmproxy import http
 
-from policies.contracts.decision import Reason, Verdict
+from policies.contracts.decision import Reason
 from policies.contracts.snapshot import Dialect
-from policies.redaction.engine import AnswerBlocked
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.core.answers import AnswerInvalid, redact_answer
-from proxy_addons.core.enforced import Allowed, allowed, applied
+from proxy_addons.core.enforced import allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
@@ -54,27 +53,23 @@ class EnforceResponse:
     def _examine(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
         owed = allowed(exchange)
         try:
-            content = self._redacted(response.raw_content or b"", exchange, owed)
-        except AnswerBlocked as blocked:
-            refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
-            return
+            answer = redact_answer(
+                response.raw_content or b"",
+                dialect=owed.route.dialect,
+                rules=owed.rules,
+                max_bytes=self._max_answer_bytes,
+            )
+            exchange.findings = applied(answer.findings)
+            exchange.coverage = answer.coverage
+            if blocked := answer.blocked:
+                refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
+                return
+            content = answer.body
+            if owed.route.dialect is Dialect.MODELS:
+                content = permitted_models(content, asked=owed.evaluation, policy=owed.policy)
         except (AnswerInvalid, ModelListInvalid):
             refuse(flow, exchange, _INVALID)
             return
+        exchange.verdict = verdict_of(exchange.findings)
         response.content = content
         write_head(response, exchange, content_type=JSON_TYPE)
-
-    def _redacted(self, body: bytes, exchange: Exchange, owed: Allowed) -> bytes:
-        """Return what may leave of `body`, and write into the exchange what was found."""
-        answer = redact_answer(
-            body,
-            dialect=owed.route.dialect,
-            rules=owed.rules,
-            max_bytes=self._max_answer_bytes,
-        )
-        exchange.findings = applied(answer.findings)
-        exchange.coverage = answer.coverage
-        exchange.verdict = Verdict.REDACTED if answer.redacted else Verdict.FORWARDED
-        if owed.route.dialect is Dialect.MODELS:
-            return permitted_models(answer.body, asked=owed.evaluation, policy=owed.policy)
-        return answer.body

@@ -3,10 +3,10 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from policies.contracts.snapshot import Dialect
-from policies.redaction.engine import ActiveRules, FindingCount
+from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.exchange import Coverage
@@ -26,18 +26,21 @@ class AnswerInvalid(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactedAnswer:
-    """`body` is what may leave. `redacted` says whether it differs from what came in more than in white space."""
+    """What may leave of an answer, and what was found in it.
+
+    Where a rule blocks the answer, `blocked` says which, and `body` is empty.
+    """
 
     body: bytes
     findings: tuple[FindingCount, ...]
     coverage: Coverage
-    redacted: bool
+    blocked: AnswerBlocked | None = None
 
 
 def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_bytes: int) -> RedactedAnswer:
     """Return what may leave of the answer `body`.
 
-    Raises AnswerInvalid for what is not one strict JSON object of `dialect`, AnswerBlocked where a rule blocks it.
+    Raises AnswerInvalid for what is not one strict JSON object of `dialect`.
     """
     if len(body) > max_bytes:
         raise AnswerInvalid("too-large")
@@ -48,26 +51,13 @@ def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_byte
     items = answer.get(_LIST_OF[dialect])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise AnswerInvalid("not-of-its-dialect")
-    dropped = drop_logprobs(items) if rules.enforcing else False
     tally = Tally()
     walk = AnswerWalk(rules, tally)
-    redacted = {key: walk.value(value, (key,)) for key, value in answer.items()}
-    return RedactedAnswer(
-        body=json.dumps(redacted, ensure_ascii=False, separators=(",", ":")).encode(),
-        findings=tally.findings,
-        coverage=coverage(walk, logprobs_dropped=dropped),
-        redacted=redacted != answer,
-    )
-
-
-def drop_logprobs(choices: list[dict[str, Any]]) -> bool:
-    """Take the log probabilities out of `choices` and say whether there were any: they spell the text once more."""
-    holding = [choice for choice in choices if choice.get("logprobs") is not None]
-    for choice in holding:
-        choice["logprobs"] = None
-    return bool(holding)
-
-
-def coverage(walk: AnswerWalk, *, logprobs_dropped: bool) -> Coverage:
-    not_scanned = (("choices.*.logprobs", "dropped"),) if logprobs_dropped else ()
-    return Coverage(scanned=tuple(sorted(walk.scanned)), not_scanned=not_scanned)
+    blocked, left = None, b""
+    try:
+        left = json.dumps(walk.value(answer, ()), ensure_ascii=False, separators=(",", ":")).encode()
+    except AnswerBlocked as exc:
+        blocked = exc
+    except ValueError as exc:
+        raise AnswerInvalid("too-deep") from exc
+    return RedactedAnswer(body=left, findings=tally.findings, coverage=walk.coverage, blocked=blocked)

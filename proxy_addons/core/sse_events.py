@@ -5,10 +5,12 @@ Comments, event names, ids and retry times are dropped: OpenAI's dialects do not
 not pass.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class EventTooLarge(Exception):
@@ -29,38 +31,41 @@ class EventReader:
     def receive(self, piece: bytes) -> Iterator[bytes]:
         """Give the data of the events that `piece` completes. Raises EventTooLarge."""
         for line in self._lines(piece):
-            if not line:
-                if self._data:
-                    yield b"\n".join(self._data)
-                    self._data.clear()
-                self._data_bytes = 0
+            if line:
+                self._take(line)
                 continue
-            name, _, value = line.partition(b":")
-            if name == b"data":
-                self._data.append(value.removeprefix(b" "))
-                self._count(len(value))
+            if self._data:
+                yield b"\n".join(self._data)
+            self._data.clear()
+            self._data_bytes = 0
+
+    def unfinished(self) -> bytes:
+        """Return the data of an event whose last line's end, or whose blank line, did not come. Ends the reading."""
+        self._take(self._taken_line())
+        return b"\n".join(self._data)
+
+    def _take(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+            self._data_bytes += len(line)
 
     def _lines(self, piece: bytes) -> Iterator[bytes]:
         """Give the lines that `piece` completes; a line ends with CR LF, LF or CR."""
         position = 0
         if self._after_cr and piece:
             # The LF of a CR LF whose CR ended the line already.
-            position = 1 if piece[:1] == b"\n" else 0
+            position = 1 if piece.startswith(b"\n") else 0
             self._after_cr = False
-        while position < len(piece):
-            ends = [end for end in (piece.find(b"\n", position), piece.find(b"\r", position)) if end >= 0]
-            if not ends:
-                break
-            end = min(ends)
-            self._line += piece[position:end]
+        for end in _LINE_END.finditer(piece, position):
+            self._grow(piece[position : end.start()])
             yield self._taken_line()
-            position = end + 1
-            if piece[end : end + 1] == b"\r":
-                if position == len(piece):
-                    self._after_cr = True
-                elif piece[position : position + 1] == b"\n":
-                    position += 1
-        self._line += piece[position:]
+            position = end.end()
+            self._after_cr = position == len(piece) and piece.endswith(b"\r")
+        self._grow(piece[position:])
+
+    def _grow(self, more: bytes) -> None:
+        self._line += more
         if len(self._line) + self._data_bytes > self._max_event_bytes:
             raise EventTooLarge
 
@@ -70,10 +75,4 @@ class EventReader:
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)
-        self._count(0, pending=len(line))
         return line
-
-    def _count(self, more: int, pending: int = 0) -> None:
-        self._data_bytes += more
-        if self._data_bytes + pending > self._max_event_bytes:
-            raise EventTooLarge

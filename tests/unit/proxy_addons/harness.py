@@ -347,7 +347,8 @@ class Harness:
                 told.body += enforcer.feed(piece)
                 if leaves == "stream":
                     return await self._client_leaves(told)
-            last = enforcer.finish()
+            if answer.breaks is None:
+                last = enforcer.finish()
         except Exception:
             exchange.fault = "evaluation-failed"
         exchange.fault = exchange.fault or answer.breaks

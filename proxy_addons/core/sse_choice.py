@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of one choice of a streamed answer, each with a redactor of its own, keyed by field."""
+
+from typing import Any, Final
+
+from policies.redaction.engine import ActiveRules, StreamRedactor
+from policies.redaction.findings import Tally
+from proxy_addons.core.answer_walk import RESPELLING, AnswerWalk
+from proxy_addons.core.sse_calls import CALLS, Allowance, HeldCalls
+from proxy_addons.core.sse_tree import NotExaminable, Path, index_of, nested
+
+# Roles and kinds of parts are wanted at once, and a text could be spelt with them. No detector finds anything in these,
+# however often they are repeated; where a rule may change the answer, any other is dropped.
+_WORD_FIELDS: Final = frozenset({"role", "type"})
+_WORDS: Final = frozenset(
+    {
+        *("assistant", "model", "user", "system", "developer", "tool", "function"),
+        *("text", "output_text", "refusal", "thinking", "reasoning", "image_url", "url_citation"),
+        *("reasoning.text", "reasoning.summary", "reasoning.encrypted"),
+    },
+)
+
+# All that a piece held was held back, so that nothing of it is to be sent.
+NOTHING: Final = object()
+
+
+class ChoiceText:
+    """Redacts what one choice says, piece by piece. `path` is where its pieces stand: the delta, or the legacy text."""
+
+    def __init__(self, *, path: str, rules: ActiveRules, tally: Tally, walk: AnswerWalk, allowance: Allowance) -> None:
+        self.finish_reason: str | None = None
+        self._path = path
+        self._rules = rules
+        self._tally = tally
+        self._walk = walk
+        self._allowance = allowance
+        self._redactors: dict[Path, StreamRedactor] = {}
+        self._calls = HeldCalls(allowance)
+
+    def feed(self, piece: Any) -> Any:
+        """Return what may leave of `piece`, or NOTHING. Raises NotExaminable, AnswerBlocked."""
+        return self._feed(piece, ())
+
+    def finish(self) -> list[Any]:
+        """Return what was held, in pieces. No text may follow."""
+        rests = [(path, redactor.finish()) for path, redactor in self._redactors.items()]
+        self._redactors.clear()
+        pieces = [nested(path, rest) for path, rest in rests if rest]
+        if self._calls:
+            calls = self._walk.value(self._calls.taken(), ("choices", "*", self._path))
+            if self._walk.enforcing:
+                pieces.append(calls)
+        return pieces
+
+    def _feed(self, value: Any, path: Path) -> Any:
+        match value:
+            case str():
+                return self._feed_text(value, path)
+            case dict():
+                return self._feed_members(value, path)
+            case list():
+                return self._feed_items(value, path)
+            case _:
+                return self._walk.value(value, ("choices", "*", self._path))
+
+    def _feed_text(self, text: str, path: Path) -> Any:
+        if not text or (path and path[-1] in _WORD_FIELDS):
+            return self._word(text)
+        if self.finish_reason is not None and self._walk.enforcing:
+            # What was held has left: what comes now would continue it unexamined.
+            raise NotExaminable
+        redactor = self._redactors.get(path)
+        if redactor is None:
+            self._allowance.take(leaves=1)
+            redactor = self._redactors[path] = self._rules.stream(self._tally)
+            self._walk.note_scanned(("choices", "*", self._path, *("*" if isinstance(p, int) else p for p in path)))
+        return redactor.feed(text) or NOTHING
+
+    def _word(self, word: str) -> Any:
+        return word if not word or word in _WORDS or not self._walk.enforcing else NOTHING
+
+    def _feed_members(self, members: dict[str, Any], path: Path) -> Any:
+        released = {}
+        for key, value in members.items():
+            if not path and key in CALLS and value is not None:
+                left = self._feed_calls(key, value)
+            elif self._walk.enforcing and key in RESPELLING:
+                self._walk.note_dropped(("choices", "*", self._path, key))
+                left = NOTHING
+            else:
+                # Keyed by the name as it leaves, because that is what a client puts together.
+                name = self._walk.name(key)
+                left = self._feed(value, (*path, name))
+                key = name  # noqa: PLW2901
+            if left is not NOTHING:
+                released[key] = left
+        return released if released or not members else NOTHING
+
+    def _feed_calls(self, member: str, value: Any) -> Any:
+        """Hold the piece; where no rule may change it, it leaves as well and is only looked at in the end."""
+        if self.finish_reason is not None and self._walk.enforcing:
+            raise NotExaminable
+        self._calls.add(member, value)
+        return NOTHING if self._walk.enforcing else value
+
+    def _feed_items(self, items: list[Any], path: Path) -> Any:
+        released = []
+        for place, item in enumerate(items):
+            left = self._feed(item, (*path, index_of(item, place)))
+            if left is not NOTHING and not (isinstance(left, dict) and left.keys() == {"index"} != item.keys()):
+                released.append(left)
+        return released if released or not items else NOTHING
