@@ -20,6 +20,7 @@ from controlplane.api import (
     releases,
     roles,
 )
+from controlplane.api.endpoint import RevisionConverter
 from controlplane.api.errors import ProblemApi
 from controlplane.api.openapi import DOCUMENT, SECURITY, with_feeds
 from controlplane.bootstrap import ControlPlane
@@ -53,6 +54,7 @@ def create_app(plane: ControlPlane, *, url: str) -> Flask:
         MAX_CONTENT_LENGTH=0,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.url_map.converters["revision"] = RevisionConverter
     guard.install(app, plane)
     api = ProblemApi(app, spec_kwargs={"servers": [{"url": url}]})
     errors.install(app)

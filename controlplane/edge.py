@@ -24,10 +24,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from controlplane.api.guard import SECURITY_HEADERS
 from controlplane.api.problems import MEDIA_TYPE, headers_of, problem_document, status_of
 from controlplane.api.strict_json import is_plain_text
 from controlplane.authz.permissions import Permission
 from controlplane.bootstrap import ControlPlane
+from controlplane.identifiers import NewId
 from controlplane.services.errors import NotFound, Refused, StoreUnavailable
 from controlplane.services.feeds import Feed
 from controlplane.services.model import Artifact, Principal
@@ -118,43 +120,45 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
         yield
         looking.cancel()
 
+    async def refuse(request: Request, error: Exception) -> Response:
+        return _refuse(request, error, request_id=plane.new_id("req_"))
+
     # a2wsgi spells the types of ASGI otherwise than Starlette.
     wsgi: Any = WSGIMiddleware(flask_app, workers=_WSGI_THREADS)
     return Starlette(
         routes=[
             Route("/opa/v1/{environment}/bundles/gatehouse.tar.gz", bundle, methods=_METHODS),
             Route("/opa/v1/{environment}/credentials", credentials, methods=_METHODS),
-            Mount("/", app=_AsciiOnly(wsgi)),
+            Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),
         ],
         lifespan=lifespan,
-        exception_handlers={HTTPException: _http_problem, Exception: _unforeseen},
+        exception_handlers={HTTPException: refuse, Exception: refuse},
     )
 
 
-async def _http_problem(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    phrase = HTTPStatus(status).phrase
+def _refuse(request: Request, error: Exception, *, request_id: str) -> Response:
+    if not isinstance(error, HTTPException):
+        _log.error("feed_failed", request_id=request_id, error=type(error).__name__)
+        detail = "Something went wrong here. The log has more under the request id."
+        return _problem(500, "internal-error", detail, instance=request.url.path, request_id=request_id)
+    phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "-")
-    answer = _problem(status, code, f"{phrase}.", instance=request.url.path, request_id="")
-    answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+    answer = _problem(error.status_code, code, f"{phrase}.", instance=request.url.path, request_id=request_id)
+    answer.headers.update(error.headers or {})
     return answer
-
-
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    _log.error("feed_failed", error=type(error).__name__)
-    detail = "Something went wrong here."
-    return _problem(500, "internal-error", detail, instance=request.url.path, request_id="")
 
 
 class _AsciiOnly:
     """Refuses a query that is not ASCII, which WSGI has no words for."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, new_id: NewId) -> None:
         self._app = app
+        self._new_id = new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["query_string"].isascii():
-            answer = _problem(400, "query-invalid", "Percent-encode the query.", instance=scope["path"], request_id="")
+            detail, request_id = "Percent-encode the query.", self._new_id("req_")
+            answer = _problem(400, "query-invalid", detail, instance=scope["path"], request_id=request_id)
             await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -179,8 +183,8 @@ async def _serve(plane: ControlPlane, watch: Watch, request: Request, feed: Feed
     except StoreUnavailable:
         detail = "The store did not answer. Try again."
         answer = _problem(503, "store-unavailable", detail, instance=request.url.path, request_id=request_id)
+    answer.headers.update(SECURITY_HEADERS)
     answer.headers["X-Request-Id"] = request_id
-    answer.headers["X-Content-Type-Options"] = "nosniff"
     _log.info(
         "feed_served",
         request_id=request_id,
@@ -245,4 +249,5 @@ def _wait_s(prefer: str | None) -> float:
 
 def _problem(status: int, code: str, detail: str, *, instance: str, request_id: str) -> Response:
     document = problem_document(status=status, code=code, detail=detail, instance=instance, request_id=request_id)
-    return JSONResponse(document, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers_of(status)))
+    headers = {**SECURITY_HEADERS, **headers_of(status), "Cache-Control": "no-store", "X-Request-Id": request_id}
+    return JSONResponse(document, status_code=status, media_type=MEDIA_TYPE, headers=headers)

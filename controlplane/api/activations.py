@@ -77,6 +77,8 @@ class EnvironmentsSchema(ma.Schema):
     status=201,
     body=NewActivationSchema,
     gives=ActivationSchema,
+    needs_if_match=True,
+    gives_headers=("Location",),
 )
 def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
     """Put a release to work. Needs If-Match with the environment's ETag. An old release again is the rollback."""
@@ -123,6 +125,7 @@ def list_environments() -> dict[str, Any]:
     "/environments/<environment>",
     permission=Permission.ACTIVATIONS_READ,
     gives=EnvironmentSchema,
+    gives_headers=("ETag",),
 )
 def get_environment(environment: str) -> tuple[EnvironmentView, dict[str, str]]:
     """Get what is desired and what is enforced. The ETag is the serial, `"0"` before the first activation."""

@@ -11,6 +11,7 @@ from controlplane.api.fields import PageQuerySchema, Time, page_schema, text
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
+from controlplane.services.api_keys import SUBJECT
 from controlplane.services.model import DEFAULT_ENVIRONMENT
 
 resource = Resource("api-keys", __name__, url_prefix="/v1", description="API keys of the data plane.")
@@ -19,7 +20,7 @@ resource = Resource("api-keys", __name__, url_prefix="/v1", description="API key
 class NewApiKeySchema(ma.Schema):
     """`subject` is `user:NAME` or `service:NAME`."""
 
-    subject = text(required=True)
+    subject = fields.String(required=True, metadata={"pattern": SUBJECT.pattern})
     environment = text(load_default=DEFAULT_ENVIRONMENT)
     expires_at = Time(load_default=None, allow_none=True)
 

@@ -5,7 +5,7 @@ The permission stands at the endpoint; `controlplane.api.guard` asks for it befo
 an application that has an endpoint without one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -13,6 +13,7 @@ import marshmallow as ma
 from flask import Request
 from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter
 
 from controlplane.api.strict_json import read_json
 from controlplane.authz.permissions import Permission
@@ -24,6 +25,24 @@ SMALL_BODY_BYTES: Final = 64 * 1024
 SOURCE_BODY_BYTES: Final = 2 * 1024 * 1024
 
 View = Callable[..., Any]
+
+_IF_MATCH: Final = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "description": "The ETag that the change starts from, in its quotes; `*` for whatever there is.",
+    "schema": {"type": "string"},
+}
+_GIVEN_HEADERS: Final = {
+    "ETag": {"description": "Names this state, for If-Match.", "schema": {"type": "string"}},
+    "Location": {"description": "Where the new thing is.", "schema": {"type": "string"}},
+}
+
+
+class RevisionConverter(BaseConverter):
+    """A revision in a path. `:validate` behind one is another resource, which has no GET."""
+
+    regex = r"(?:(?!:validate\Z)[^/])+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +107,27 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
         query: type[ma.Schema] | None = None,
         content_type: str | None = None,
         max_body_bytes: int = SMALL_BODY_BYTES,
+        needs_if_match: bool = False,
+        gives_headers: Sequence[str] = (),
     ) -> Callable[[View], View]:
-        """Declare the decorated view. It is given the body, then the query, where it takes them."""
+        """Declare the decorated view. It is given the body, then the query, where it takes them.
+
+        `needs_if_match` and `gives_headers` are for the documentation: the view itself reads the one and gives the
+        others.
+        """
 
         def declare(view: View) -> View:
-            declared = self.response(status, gives)(view)
+            headers = {name: _GIVEN_HEADERS[name] for name in gives_headers}
+            declared = self.response(status, gives, headers=headers)(view)
             if query is not None:
                 declared = self.arguments(query, location="query")(declared)
             if body is not None:
                 declared = self.arguments(body)(declared)
+            if needs_if_match:
+                declared = self.doc(parameters=[_IF_MATCH])(declared)
+            if content_type is not None:
+                content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
+                declared = self.doc(requestBody={"required": True, "content": content})(declared)
             if permission is not None:
                 declared = self.doc(security=[{"token": []}], **{"x-permission": permission.value})(declared)
             declared.rules = Rules(

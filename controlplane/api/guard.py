@@ -15,7 +15,7 @@ from controlplane.services.errors import Invalid
 from controlplane.services.model import Principal
 
 _EXTENSION: Final = "gatehouse"
-_SECURITY_HEADERS: Final = {
+SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -95,7 +95,7 @@ def _check_body(rules: Rules) -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.update(_SECURITY_HEADERS)
+    response.headers.update(SECURITY_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Request-Id"] = request_id()
     principal: Principal | None = g.get("principal")

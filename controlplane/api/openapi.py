@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document: what flask-smorest read from the endpoints, and the feeds, which it does not serve."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
+from controlplane.api.problems import MEDIA_TYPE
 from controlplane.authz.permissions import Permission
 
 DOCUMENT: Final = "gatehouse-openapi"
 SECURITY: Final = {"token": {"type": "http", "scheme": "bearer", "description": "A token has one role."}}
 
+_PROBLEM: Final = {
+    "description": "Refused; `code` says why.",
+    "headers": {
+        "X-Request-Id": {"description": "The problem's `request_id`.", "schema": {"type": "string"}},
+        "Retry-After": {"description": "With 503: seconds.", "schema": {"type": "string"}},
+    },
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 _FEED_PARAMETERS: Final = [
     {"in": "path", "name": "environment", "required": True, "schema": {"type": "string"}},
     {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}},
@@ -32,9 +42,37 @@ def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
     ):
         document["paths"][path] = {"get": _feed(summary, media_type)}
     document["tags"].append({"name": "feeds", "description": "What the proxies fetch."})
-    refusal = document["components"]["responses"]["DEFAULT_ERROR"]
-    refusal["content"] = {"application/problem+json": next(iter(refusal["content"].values()))}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "parameters":
+                operation["responses"] = _with_refusals(operation, path)
+    document["components"]["responses"] = {"Problem": _PROBLEM}
     return document
+
+
+def _with_refusals(operation: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the answers of an operation, with every refusal it may give."""
+    if not operation.get("security"):
+        refusals = [HTTPStatus.SERVICE_UNAVAILABLE] if path == "/readyz" else []
+    else:
+        header = {parameter["name"] for parameter in operation.get("parameters", ()) if "name" in parameter}
+        changes = "requestBody" in operation
+        refusals = [
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.FORBIDDEN,
+            *([HTTPStatus.NOT_FOUND] if "{" in path or changes else []),
+            *([HTTPStatus.CONFLICT] if changes or path == "/v1/role-bindings/{binding_id}" else []),
+            *([HTTPStatus.PRECONDITION_FAILED] if "If-Match" in header else []),
+            HTTPStatus.LENGTH_REQUIRED,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            *([HTTPStatus.UNSUPPORTED_MEDIA_TYPE] if changes else []),
+            *([HTTPStatus.PRECONDITION_REQUIRED] if "If-Match" in header else []),
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ]
+    given = {status: answer for status, answer in operation["responses"].items() if status[0] in "23"}
+    refused = {str(status.value): {"$ref": "#/components/responses/Problem"} for status in refusals}
+    return given | refused | {"default": {"$ref": "#/components/responses/Problem"}}
 
 
 def _feed(summary: str, media_type: str) -> dict[str, Any]:
@@ -47,6 +85,5 @@ def _feed(summary: str, media_type: str) -> dict[str, Any]:
         "responses": {
             "200": {"description": "OK", "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}},
             "304": {"description": "What you have is in force."},
-            "default": {"$ref": "#/components/responses/DEFAULT_ERROR"},
         },
     }

@@ -96,6 +96,7 @@ class ValidationSchema(ma.Schema):
     status=201,
     body=NewPolicySchema,
     gives=PolicyRevisionSchema,
+    gives_headers=("ETag", "Location"),
     max_body_bytes=SOURCE_BODY_BYTES,
 )
 def create_policy(body: dict[str, Any]) -> tuple[PolicyRevision, dict[str, str]]:
@@ -121,7 +122,13 @@ def list_policies(query: dict[str, Any]) -> dict[str, Any]:
     return page_of(plane().policies.page(caller(), after=after_of(query), limit=limit_of(query)))
 
 
-@resource.endpoint("GET", "/policies/<policy_id>", permission=Permission.POLICIES_READ, gives=PolicyWithSourceSchema)
+@resource.endpoint(
+    "GET",
+    "/policies/<policy_id>",
+    permission=Permission.POLICIES_READ,
+    gives=PolicyWithSourceSchema,
+    gives_headers=("ETag",),
+)
 def get_policy(policy_id: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Get a policy at its current revision, which is its ETag."""
     policy, revision = plane().policies.current(caller(), policy_id)
@@ -134,6 +141,7 @@ def get_policy(policy_id: str) -> tuple[dict[str, Any], dict[str, str]]:
     permission=Permission.POLICIES_WRITE,
     status=204,
     gives=None,
+    needs_if_match=True,
 )
 def remove_policy(policy_id: str) -> None:
     """Take a policy out of the working set. Needs If-Match; revisions and releases stay."""
@@ -148,6 +156,8 @@ def remove_policy(policy_id: str) -> None:
     status=201,
     body=PolicySourceSchema,
     gives=PolicyRevisionSchema,
+    needs_if_match=True,
+    gives_headers=("ETag", "Location"),
     max_body_bytes=SOURCE_BODY_BYTES,
 )
 def revise_policy(body: dict[str, Any], policy_id: str) -> tuple[PolicyRevision, dict[str, str]]:
@@ -176,9 +186,10 @@ def list_revisions(query: dict[str, Any], policy_id: str) -> dict[str, Any]:
 
 @resource.endpoint(
     "GET",
-    "/policies/<policy_id>/revisions/<revision>",
+    "/policies/<policy_id>/revisions/<revision:revision>",
     permission=Permission.POLICIES_READ,
     gives=PolicyRevisionWithSourceSchema,
+    gives_headers=("ETag",),
 )
 def get_revision(policy_id: str, revision: str) -> tuple[PolicyRevision, dict[str, str]]:
     """Get one revision with its source."""
@@ -188,7 +199,7 @@ def get_revision(policy_id: str, revision: str) -> tuple[PolicyRevision, dict[st
 
 @resource.endpoint(
     "POST",
-    "/policies/<policy_id>/revisions/<revision>:validate",
+    "/policies/<policy_id>/revisions/<revision:revision>:validate",
     permission=Permission.POLICIES_VALIDATE,
     gives=ValidationSchema,
 )

@@ -60,6 +60,7 @@ class ReleaseSchema(ma.Schema):
     status=201,
     body=NewReleaseSchema,
     gives=ReleaseSchema,
+    gives_headers=("ETag", "Location"),
 )
 def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[str, str]]:
     """Compile policies, run their tests, and keep the result. Stores nothing where one of them fails."""
@@ -90,6 +91,7 @@ def list_releases(query: dict[str, Any], policy_set: str) -> dict[str, Any]:
     "/policy-sets/<policy_set>/releases/<release_id>",
     permission=Permission.RELEASES_READ,
     gives=ReleaseSchema,
+    gives_headers=("ETag",),
 )
 def get_release(policy_set: str, release_id: str) -> tuple[Release, dict[str, str]]:
     """Get one release."""

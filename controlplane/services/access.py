@@ -74,10 +74,12 @@ class Access:
 
     def remove(self, actor: Principal, principal_id: str) -> None:
         with self.store.write() as session:
+            # Locked before anything is read, so that of the last two admins no two callers remove one each.
+            admins = session.principals.lock_of_role(actor.tenant, Role.ADMIN)
             principal = session.principals.by_id(actor.tenant, principal_id)
             if principal is None:
                 raise NotFound("role-binding-unknown", "There is no such role binding.")
-            if principal.role is Role.ADMIN and session.principals.count_of_role(actor.tenant, Role.ADMIN) == 1:
+            if admins == {principal_id}:
                 raise Conflict("last-admin", "The last admin cannot be removed: nobody could add another.")
             session.principals.remove(actor.tenant, principal_id)
             note(session, actor, self.clock, action="principal_removed", target=principal_id, role=principal.role.value)

@@ -18,7 +18,7 @@ from controlplane.services.model import ApiKey, Page, Principal
 from controlplane.services.ports import Session, Store
 from controlplane.services.publishing import Publisher
 
-_SUBJECT: Final = re.compile(r"(?:user|service):[A-Za-z0-9._@-]{1,128}", re.ASCII)
+SUBJECT: Final = re.compile(r"^(?:user|service):[A-Za-z0-9._@-]{1,128}$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class ApiKeys:
         """Return what is kept of a new key, and the key, which is not."""
         now = self.clock()
         problems = []
-        if _SUBJECT.fullmatch(subject) is None:
+        if SUBJECT.fullmatch(subject) is None:
             fix = "Write user:NAME or service:NAME."
             problems.append(Problem(code="subject-invalid", message="Not a subject.", pointer="/subject", fix=fix))
         if expires_at is not None and expires_at <= now:

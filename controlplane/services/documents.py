@@ -3,11 +3,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from policies.document.loader import load_documents
-from policies.document.model import PolicyDocument
-
 from controlplane.services.errors import Invalid, Problem
 from policies.contracts.errors import Diagnostic, PolicyRejected
+from policies.document.loader import load_documents
+from policies.document.model import PolicyDocument
 
 
 def load(files: Mapping[str, bytes]) -> tuple[PolicyDocument, ...]:

@@ -42,7 +42,8 @@ class Principals(Protocol):
         """Add the principal, or give the one of that id this name, role and token."""
 
     def remove(self, tenant: str, principal_id: str) -> None: ...
-    def count_of_role(self, tenant: str, role: str) -> int: ...
+    def lock_of_role(self, tenant: str, role: str) -> frozenset[str]:
+        """Return the ids of everybody with `role`, whom nobody else changes until the transaction ends."""
 
 
 class Policies(Protocol):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from controlplane.services.model import Page, Policy, PolicyRevision
 from controlplane.store.pages import page_of
@@ -46,7 +47,13 @@ class SqlPolicies:
             "removed_at": None,
         }
         if row is None:
-            self._connection.execute(insert(policies).values({"tenant": policy.tenant, "id": policy.id} | values))
+            try:
+                with self._connection.begin_nested():
+                    self._connection.execute(
+                        insert(policies).values({"tenant": policy.tenant, "id": policy.id} | values),
+                    )
+            except IntegrityError:
+                return False  # a row that is not there cannot be locked: another writer added it since we looked
             return True
         if row.removed_at is None:
             return False

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from controlplane.services.model import Page, Principal, Role
 from controlplane.store.pages import page_of
@@ -41,9 +41,9 @@ class SqlPrincipals:
     def remove(self, tenant: str, principal_id: str) -> None:
         self._connection.execute(delete(table).where(table.c.tenant == tenant, table.c.id == principal_id))
 
-    def count_of_role(self, tenant: str, role: str) -> int:
-        query = select(func.count()).select_from(table).where(table.c.tenant == tenant, table.c.role == role)
-        return int(self._connection.execute(query).scalar_one())
+    def lock_of_role(self, tenant: str, role: str) -> frozenset[str]:
+        query = select(table.c.id).where(table.c.tenant == tenant, table.c.role == role).order_by(table.c.id)
+        return frozenset(self._connection.execute(query.with_for_update()).scalars())
 
 
 def _principal(row: Any) -> Principal:

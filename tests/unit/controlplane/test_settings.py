@@ -66,5 +66,5 @@ def test_releases_are_for_opa_unless_the_nodes_run_something_else(environment):
 
 
 def test_an_engine_that_does_not_exist_is_named_with_the_fix(environment):
-    with pytest.raises(SettingInvalid, match="GATEHOUSE_GUARD_ENGINE .* opa or embedded"):
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_GUARD_ENGINE is not an engine: set it to opa or embedded"):
         StoreSettings.from_environment(environment | {"GATEHOUSE_GUARD_ENGINE": "Opa"})

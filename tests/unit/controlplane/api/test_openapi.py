@@ -72,3 +72,31 @@ def test_what_was_not_foreseen_tells_the_client_nothing(under_test, monkeypatch)
     answer = under_test.call("GET", "/v1/policies", "author")
     assert (answer.status_code, answer.json["code"]) == (500, "internal-error")
     assert "42" not in answer.text
+
+
+def test_the_documentation_names_if_match_bodies_and_every_refusal(under_test):
+    document = under_test.call("GET", "/openapi.json", None).json
+    revise = document["paths"]["/v1/policies/{policy_id}/revisions"]["post"]
+    assert [each["name"] for each in revise["parameters"]] == ["If-Match"]
+    assert {"400", "401", "403", "404", "412", "428", "503"} <= revise["responses"].keys()
+    assert revise["responses"]["201"]["headers"].keys() == {"ETag", "Location"}
+    assert "application/x-ndjson" in document["paths"]["/v1/records"]["post"]["requestBody"]["content"]
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            refused = {} if method == "parameters" else operation["responses"]
+            for status in refused.keys() - {"200", "201", "204", "304"}:
+                assert refused[status] == {"$ref": "#/components/responses/Problem"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/policies/a/revisions/sha256:b", {"GET", "HEAD"}),
+        ("GET", "/v1/policies/a/revisions/sha256:b:validate", {"POST"}),
+        ("PATCH", "/v1/policies/a", {"GET", "HEAD", "DELETE"}),
+    ],
+)
+def test_a_refused_method_is_told_those_that_there_are(under_test, method, path, allowed):
+    answer = under_test.call(method, path, "author")
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == allowed

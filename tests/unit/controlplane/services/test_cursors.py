@@ -36,3 +36,13 @@ def test_an_altered_cursor_is_refused(place, letter):
     if cursor[place] != letter:
         with pytest.raises(Invalid):
             CURSORS.read(cursor[:place] + letter + cursor[place + 1 :], of=LIST)
+
+
+def test_a_cursor_with_any_character_changed_is_refused():
+    cursors = Cursors(b"k" * 32)
+    for position in ("a", "ab", "abc"):  # so that the last character has none, two and four bits that nobody reads
+        cursor = cursors.give(position, of={"path": "/v1/policies"})
+        for index, character in enumerate(cursor):
+            for other in {"A", "B", "C", "D", "_", "="} - {character}:
+                with pytest.raises(Invalid):
+                    cursors.read(cursor[:index] + other + cursor[index + 1 :], of={"path": "/v1/policies"})
