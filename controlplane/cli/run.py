@@ -40,9 +40,9 @@ def run(
     embedded_rego: bool,
 ) -> None:
     """Start the control plane, OPA, the proxy and an inference server; stop them in order on Ctrl-C."""
-    found = None if embedded_rego else ensure_opa(TOOLS, announce=err.print)
+    found = None if embedded_rego else ensure_opa(TOOLS, announce=_say)
     if found is None:
-        err.print(
+        _say(
             "Guards are evaluated by the [bold]embedded Rego engine[/], not by an OPA server"
             + (", as asked." if embedded_rego else ": none was found and none could be got here."),
         )
@@ -56,6 +56,11 @@ def run(
         workers=workers,
     )
     try:
-        asyncio.run(run_until_stopped(settings, announce=err.print))
+        asyncio.run(run_until_stopped(settings, announce=_say))
     except AlreadyRunning as exc:
         raise click.ClickException(str(exc)) from exc
+
+
+def _say(text: str) -> None:
+    # Not wrapped: what is shown is there to be copied.
+    err.print(text, soft_wrap=True)

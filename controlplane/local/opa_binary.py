@@ -30,7 +30,8 @@ _ASSETS: Final[Mapping[str, tuple[str, str]]] = {
 }
 _LARGEST_ASSET_BYTES: Final = 200 * 1024 * 1024
 _BUILD_DEADLINE_S: Final = 900  # a cold build takes 100 s on two cores
-_DOWNLOAD_DEADLINE_S: Final = 20  # to connect or between two pieces; without a network this is what is lost
+# Without a network, the time to connect is lost at every start; between two pieces of 60 MB there may be pauses.
+_DOWNLOAD_TIMEOUT: Final = httpx.Timeout(20, connect=3)
 
 Announce = Callable[[str], None]
 
@@ -116,7 +117,7 @@ def _download(target: Path, announce: Announce) -> bool:
     partial = target.with_suffix(".partial")
     try:
         with (
-            httpx.stream("GET", _RELEASE + name, follow_redirects=True, timeout=_DOWNLOAD_DEADLINE_S) as answer,
+            httpx.stream("GET", _RELEASE + name, follow_redirects=True, timeout=_DOWNLOAD_TIMEOUT) as answer,
             partial.open("wb") as file,
         ):
             answer.raise_for_status()

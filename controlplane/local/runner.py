@@ -22,6 +22,9 @@ from controlplane.local.supervisor import PartFailed, Supervisor
 _HEALTHY_DEADLINE_S: Final = 120.0
 _BUILD_MODEL_DEADLINE_S: Final = 120
 
+# What takes requests goes first; the control plane stays until the proxy has shipped its last records.
+_STOP_ORDER: Final = ("proxy", "opa", "controlplane", "inference")
+
 Announce = Callable[[str], None]
 
 
@@ -61,11 +64,12 @@ async def running(settings: RunSettings, *, announce: Announce, stop: asyncio.Ev
                     starting.cancel()
                 yield supervisor
             finally:
-                await supervisor.close(announce=announce)
+                await supervisor.close(_STOP_ORDER, announce=announce)
                 announce("Everything is stopped.")
 
 
 async def _start(settings: RunSettings, supervisor: Supervisor, announce: Announce) -> None:
+    """Launch everything at once and wait: each part copes with the others coming later, and imports take longest."""
     home = settings.home
     first = not home.credentials.exists()
     announce("First start: making keys, a local CA and the demonstration …" if first else "Starting …")
@@ -75,18 +79,18 @@ async def _start(settings: RunSettings, supervisor: Supervisor, announce: Announ
     upstream = settings.upstream
     if upstream is None:
         await asyncio.to_thread(_build_parrot, settings)
-        part = parts.inference(settings, port=free_port())
-        upstream = part.address
-        await supervisor.launch(part)  # first, because importing torch takes longest
+        inference = parts.inference(settings, port=free_port())
+        upstream = inference.address
+        await supervisor.launch(inference)
+    if settings.opa is not None:
+        await supervisor.launch(parts.opa(settings))
+    await supervisor.launch(parts.proxy(settings, upstream=upstream, health_port=free_port()))
     control_plane = parts.control_plane(settings)
     await asyncio.to_thread(seed.initialise, control_plane, tokens)
     await supervisor.launch(control_plane)
-    if settings.opa is not None:
-        await supervisor.launch(parts.opa(settings))
-    await supervisor.until_healthy("controlplane", deadline_s=_HEALTHY_DEADLINE_S)
+    await supervisor.until_healthy(control_plane.name, deadline_s=_HEALTHY_DEADLINE_S)
     await asyncio.to_thread(seed.ensure_policies, settings, tokens)
     seed.write_credentials(settings, tokens, await asyncio.to_thread(seed.ensure_keys, settings, tokens))
-    await supervisor.launch(parts.proxy(settings, upstream=upstream, health_port=free_port()))
     for name in supervisor.names():
         await supervisor.until_healthy(name, deadline_s=_HEALTHY_DEADLINE_S)
 

@@ -2,8 +2,7 @@
 """Keep the parts running: start them, restart what dies, stop them in order, and say what runs.
 
 Rules: a part that is wanted and dies is started again after `_FIRST_BACKOFF_S`, doubling to `_LAST_BACKOFF_S` while it
-keeps dying young, so that it is back within five seconds. A part that was stopped on purpose stays stopped. Parts stop
-in the reverse order of their start: what writes records goes before what stores them.
+keeps dying young, so that it is back within five seconds. A part that was stopped on purpose stays stopped.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -95,10 +94,10 @@ class Supervisor:
             await self.launch(kept.part)
         await self.until_healthy(name, deadline_s=deadline_s)
 
-    async def close(self, *, announce: Callable[[str], None]) -> None:
-        """Stop every part, the last started first."""
-        for name in reversed(list(self._kept)):
-            if self._kept[name].wanted:
+    async def close(self, order: Sequence[str], *, announce: Callable[[str], None]) -> None:
+        """Stop every part: those in `order` first, in that order, then the rest."""
+        for name in (*order, *self._kept):
+            if name in self._kept and self._kept[name].wanted:
                 announce(f"Stopping {name} …")
                 await self.stop(name)
         self._home.processes.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Home:
 async def supervisor(home: Home):
     made = Supervisor(home)
     yield made
-    await made.close(announce=lambda _: None)
+    await made.close((), announce=lambda _: None)
 
 
 def listed(home: Home) -> dict[str, dict]:
@@ -99,13 +99,13 @@ async def test_part_that_ignores_the_signal_is_killed(home, supervisor):
     assert listed(home)["one"]["state"] == "stopped"
 
 
-async def test_closing_stops_in_reverse_order(home):
+async def test_closing_stops_in_the_order_given_and_then_the_rest(home):
     supervisor = Supervisor(home)
     for name in ("one", "two", "three"):
         await supervisor.launch(part(name))
         await supervisor.until_healthy(name, deadline_s=5)
     said: list[str] = []
-    await supervisor.close(announce=said.append)
+    await supervisor.close(("three", "none", "two"), announce=said.append)
     assert said == ["Stopping three …", "Stopping two …", "Stopping one …"]
     assert not home.processes.exists()
 
