@@ -140,10 +140,10 @@ def _refuse(request: Request, error: Exception, *, request_id: str) -> Response:
     if not isinstance(error, HTTPException):
         _log.error("feed_failed", request_id=request_id, error=type(error).__name__)
         detail = "Something went wrong here. The log has more under the request id."
-        return _problem(500, "internal-error", detail, instance=request.url.path, request_id=request_id)
+        return _problem(500, "internal-error", detail, instance=request.scope["path"], request_id=request_id)
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "-")
-    answer = _problem(error.status_code, code, f"{phrase}.", instance=request.url.path, request_id=request_id)
+    answer = _problem(error.status_code, code, f"{phrase}.", instance=request.scope["path"], request_id=request_id)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -177,12 +177,12 @@ async def _serve(plane: ControlPlane, watch: Watch, request: Request, feed: Feed
             status_of(exc),
             exc.code,
             exc.detail,
-            instance=request.url.path,
+            instance=request.scope["path"],
             request_id=request_id,
         )
     except StoreUnavailable:
         detail = "The store did not answer. Try again."
-        answer = _problem(503, "store-unavailable", detail, instance=request.url.path, request_id=request_id)
+        answer = _problem(503, "store-unavailable", detail, instance=request.scope["path"], request_id=request_id)
     answer.headers.update(SECURITY_HEADERS)
     answer.headers["X-Request-Id"] = request_id
     _log.info(
@@ -225,8 +225,7 @@ async def _when_newer(
             environment=environment,
         )
         if artifact is None:
-            detail = "Nothing has been published for this environment."
-            return _problem(404, "nothing-published", detail, instance=request.url.path, request_id="")
+            raise NotFound("nothing-published", "Nothing has been published for this environment.")
         headers = {"ETag": f'"{artifact.etag}"', "Cache-Control": "no-cache"}
         if artifact.etag not in known:
             return Response(artifact.content, media_type=media_type, headers=headers)

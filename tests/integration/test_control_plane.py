@@ -125,6 +125,8 @@ def test_the_edge_refuses_as_the_api_does(environment, free_port):
         for method, path, want in (
             ("POST", BUNDLE, 405),
             ("GET", "/opa/v1/%00/credentials", 404),
+            ("GET", "/opa/v1/nowhere/credentials", 404),
+            ("GET", BUNDLE, 404),
             ("GET", "/opa/x", 404),
         ):
             refused = api.call(method, path, "agent")
