@@ -2,160 +2,190 @@
 """However the upstream cut its bytes, what leaves is the same, and no prefix of it ever holds a forbidden span."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.contracts.decision import Mode
-from policies.contracts.snapshot import Dialect, RedactionAction, RedactionPolicy, RedactionRule
-from policies.redaction.engine import Redaction
-from policies.redaction.rules import ActiveRules
-from proxy_addons.core.sse import SseEnforcer
+from policies.contracts.snapshot import Dialect, RedactionAction
+from policies.detectors.detector import Detector
+from policies.detectors.registry import DETECTORS
+from policies.redaction.engine import ActiveRules
+from tests.streams import (
+    CARD,
+    EMAIL,
+    KEY,
+    by_length,
+    error_of,
+    event,
+    events,
+    forbidden,
+    left,
+    rules,
+    said,
+    stream,
+    texts,
+    wire,
+)
 
-CARD, EMAIL, KEY = "4111 1111 1111 1111", "alice@example.com", "AKIAIOSFODNN7EXAMPLE"
+SAMPLES = [
+    pytest.param(each, sample, id=f"{each.name}-{n}") for each in DETECTORS for n, sample in enumerate(each.finds)
+]
+FIELDS = ["content", "reasoning_content", "refusal", "musings"]
+ARGUMENTS = ".delta.tool_calls[0].function.arguments"
+TEXT = f"Höre: {CARD}, {EMAIL} und {KEY}. 漢字 😀\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\nEnde."
 SECRETS = (CARD, EMAIL, KEY, "4111111111111111", "MIIEvQIBADAN")
 
 
-def rules(action: RedactionAction = RedactionAction.REPLACE) -> ActiveRules:
-    detectors = ("email", "payment-card", "aws-access-key", "private-key-header")
-    rule = RedactionRule(id="rule", detectors=detectors, action=action)
-    policy = RedactionPolicy(id="policy", version="1", mode=Mode.ENFORCE, operations=(), models=(), rules=(rule,))
-    return Redaction.of([policy]).rules_for(["policy"])
-
-
-def event(delta: dict[str, Any], *, index: int = 0, finish: str | None = None) -> dict[str, Any]:
-    choice = {"index": index, "delta": delta, "finish_reason": finish}
-    return {"id": "c1", "model": "m", "choices": [choice]}
-
-
-def wire(events: list[dict[str, Any]], *, end: str = "\n", ascii_only: bool = False) -> bytes:
-    lines = [json.dumps(each, ensure_ascii=ascii_only) for each in events] + ["[DONE]"]
-    return "".join(f"data: {line}{end}{end}" for line in lines).encode()
-
-
-def said(pieces: list[str], *, index: int = 0, field: str = "content") -> list[dict[str, Any]]:
-    return [*(event({field: piece}, index=index) for piece in pieces), event({}, index=index, finish="stop")]
-
-
-def by_length(text: str, length: int) -> list[str]:
-    return [text[at : at + length] for at in range(0, len(text), length)]
+def told(pieces: Iterable[str], *, index: int = 0, field: str = "content") -> list[Any]:
+    return [
+        *(event(said({field: piece}, index=index)) for piece in pieces),
+        event(said({}, index=index, finish="stop")),
+    ]
 
 
 def call(arguments: str, **more: Any) -> dict[str, Any]:
-    return event({"tool_calls": [{"index": 0, "function": {"arguments": arguments}, **more}]})
+    return event(said({"tool_calls": [{"index": 0, "function": {"arguments": arguments}, **more}]}))
 
 
-TEXT = f"é {CARD}, {EMAIL} {KEY}😀\n-----BEGIN EC PRIVATE KEY-----\nMIIEvQIBADAN\n-----END EC PRIVATE KEY-----\nEnd."
+def called(pieces: Iterable[str]) -> list[Any]:
+    begun = call("", id="call_1", type="function")
+    return [begun, *(call(piece) for piece in pieces), event(said({}, finish="tool_calls"))]
+
+
+def legacy(pieces: Iterable[str]) -> list[Any]:
+    ended = event({"index": 0, "text": "", "finish_reason": "stop"})
+    return [*(event({"index": 0, "text": piece, "finish_reason": None}) for piece in pieces), ended]
+
+
+def answer(answered: list[Any], *, active: ActiveRules | None = None, dialect: Dialect = Dialect.CHAT) -> list[bytes]:
+    """Return what leaves after each event, each of which comes by itself."""
+    return left([wire(each, done=False) for each in answered] + [wire()], stream(active, dialect))
+
+
+def check(pieces: list[bytes], *, field: str, whole: str, spans: Iterable[str]) -> None:
+    """Check that a text grew into `whole`, and never had a forbidden span or anything that is not of `whole`."""
+    so_far = ""
+    for piece in pieces:
+        so_far += texts(events(piece)).get(field, "") if piece else ""
+        assert whole.startswith(so_far)
+        assert not [span for span in spans if span in so_far]
+    assert whole == so_far
+
+
 INTERLEAVED = [
-    each for pair in zip(said(by_length(TEXT, 17)), said(by_length(TEXT, 17), index=1), strict=True) for each in pair
+    each for pair in zip(told(by_length(TEXT, 5)), told(by_length(TEXT, 5), index=1), strict=True) for each in pair
 ]
-
 STREAMS = {
-    "one-character-an-event": wire(said(list(TEXT[:50]))),
-    "one-event": wire(said([TEXT])),
-    "seven-characters-an-event-with-crlf": wire(said(by_length(TEXT, 17)), end="\r\n"),
-    "carriage-returns-and-escapes": wire(said(by_length(TEXT, 17)), end="\r", ascii_only=True),
-    "byte-order-mark-and-comments": b"\xef\xbb\xbf: hello\n\n" + wire(said(by_length(TEXT, 19))),
-    "two-choices-interleaved": wire(INTERLEAVED),
-    "reasoning": wire(said(by_length(TEXT, 13), field="reasoning_content")),
-    "unknown-field": wire(said(by_length(TEXT, 13), field="musings")),
-    "tool-call": wire(
-        [
-            call("", id="call_1", type="function"),
-            *(call(piece) for piece in by_length(json.dumps({"to": EMAIL, "card": 4111111111111111}), 4)),
-            event({}, finish="tool_calls"),
-        ],
-    ),
-    "tool-call-with-escapes": wire(
-        [
-            *(call(piece) for piece in by_length('{"n": "\\u0034111 1111 1111 1111"}', 3)),
-            event({}, finish="tool_calls"),
-        ],
-    ),
-    "ends-inside-a-card": wire(said(by_length(TEXT + CARD, 16))),
-    "ends-without-done": wire(said(by_length(TEXT, 16)))[: -len("data: [DONE]\n\n")],
-    "broken-json-at-the-end": wire(said(by_length(TEXT, 16))).replace(b"data: [DONE]", b"data: {"),
+    "seven-characters-an-event-with-crlf": wire(*told(by_length(TEXT, 7)), end="\r\n"),
+    "carriage-returns-and-escapes": wire(*told(by_length(TEXT, 7)), end="\r", ascii_only=True),
+    "byte-order-mark-and-comments": b"\xef\xbb\xbf: hello\n\n" + wire(*told(by_length(TEXT, 9))),
+    "two-choices-interleaved": wire(*INTERLEAVED),
+    "tool-call": wire(*called(by_length(json.dumps({"to": EMAIL, "card": 4111111111111111}), 4))),
+    "ends-without-done": wire(*told(by_length(TEXT, 16)), done=False),
+    "broken-json-at-the-end": wire(*told(by_length(TEXT, 16)), done=False) + b"data: {\n\n",
+    "error-at-the-end": wire(event(said({"content": TEXT})), {"error": {"message": EMAIL}}),
 }
 
 
-def leave(pieces: Iterator[bytes] | list[bytes], active: ActiveRules) -> list[bytes]:
-    enforcer = SseEnforcer(dialect=Dialect.CHAT, rules=active, request_id="req_1", max_event_bytes=65_536)
-    left = [enforcer.feed(piece) for piece in pieces]
-    return [*left, enforcer.finish()]
-
-
-def texts(output: bytes) -> dict[str, str]:
-    """What a client has put together for each choice and field, from the complete events of `output`."""
-    put: defaultdict[str, str] = defaultdict(str)
-
-    def add(value: Any, path: str) -> None:
-        match value:
-            case str():
-                put[path] += value
-            case dict():
-                for key, item in value.items():
-                    add(item, f"{path}.{key}")
-            case list():
-                for item in value:
-                    add(item, f"{path}[{item.get('index') if isinstance(item, dict) else ''}]")
-
-    for block in output.split(b"\n\n")[:-1]:
-        line = block.removeprefix(b"data: ")
-        if line != b"[DONE]":
-            for choice in json.loads(line).get("choices", []):
-                add({key: value for key, value in choice.items() if key != "index"}, str(choice["index"]))
-    return put
-
-
-def check_no_prefix_holds_a_secret(pieces: list[bytes]) -> None:
-    output = b""
-    for piece in pieces:
-        if piece:
-            output += piece
-            for text in texts(output).values():
-                assert not [secret for secret in SECRETS if secret in text]
-
-
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
-def test_same_output_at_every_single_cut(stream: bytes):
+@pytest.mark.parametrize("sent", STREAMS.values(), ids=STREAMS.keys())
+def test_same_output_at_every_single_cut(sent: bytes):
     active = rules()
-    want = b"".join(leave([stream], active))
-    for cut in range(len(stream)):
-        assert want == b"".join(leave([stream[:cut], stream[cut:]], active))
+    want = b"".join(left([sent], stream(active)))
+    assert not [secret for secret in SECRETS if secret.encode() in want]
+    for cut in range(len(sent)):
+        assert want == b"".join(left([sent[:cut], sent[cut:]], stream(active)))
 
 
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
-def test_byte_by_byte_no_prefix_holds_a_secret(stream: bytes):
-    active = rules()
-    pieces = leave([stream[at : at + 1] for at in range(len(stream))], active)
-    assert b"".join(leave([stream], active)) == b"".join(pieces)
-    check_no_prefix_holds_a_secret(pieces)
+@pytest.mark.parametrize("sent", STREAMS.values(), ids=STREAMS.keys())
+def test_same_output_byte_by_byte(sent: bytes):
+    pieces = left([sent[at : at + 1] for at in range(len(sent))], stream())
+    assert b"".join(left([sent], stream())) == b"".join(pieces)
+    put = ""
+    for piece in filter(None, pieces):
+        put += texts(events(piece)).get("choices[0].delta.content", "")
+        assert not [secret for secret in SECRETS if secret in put]
 
 
-@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
+@pytest.mark.parametrize("sent", STREAMS.values(), ids=STREAMS.keys())
 @given(data=st.data())
-def test_same_output_at_any_cuts(stream: bytes, data: st.DataObject):
+def test_same_output_at_any_cuts(sent: bytes, data: st.DataObject):
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
+    pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    assert b"".join(left([sent], stream())) == b"".join(left(pieces, stream()))
+
+
+@pytest.mark.parametrize(("detector", "sample"), SAMPLES)
+@pytest.mark.parametrize(
+    "around", [("", ""), ("So: ", ". Done."), ("x9 ", "\n0 @-A")], ids=["bare", "in-text", "in-noise"]
+)
+def test_a_finding_split_over_two_events_is_redacted(detector: Detector, sample: str, around: tuple[str, str]):
     active = rules()
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    assert b"".join(leave([stream], active)) == b"".join(leave(pieces, active))
+    text = around[0] + sample + around[1]
+    whole, spans = active.text(text).text, forbidden(detector, sample)
+    assert spans
+    for cut in range(len(text) + 1):
+        pieces = answer(told([text[:cut], text[cut:]]), active=active)
+        check(pieces, field="choices[0].delta.content", whole=whole, spans=spans)
 
 
-@pytest.mark.parametrize("length", range(1, 40))
-def test_streamed_text_is_the_redaction_of_the_whole_text(length: int):
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(("detector", "sample"), SAMPLES)
+def test_a_finding_in_events_of_one_character_is_redacted(detector: Detector, sample: str, field: str):
     active = rules()
-    output = b"".join(leave([wire(said(by_length(TEXT, length)))], active))
-    assert active.text(TEXT).text == texts(output)["0.delta.content"]
+    whole, spans = active.text(f"It is {sample}").text, forbidden(detector, sample)
+    pieces = answer(told(f"It is {sample}", field=field), active=active)
+    check(pieces, field=f"choices[0].delta.{field}", whole=whole, spans=spans)
 
 
-@pytest.mark.parametrize("length", range(1, 40))
-def test_a_block_cuts_before_anything_of_the_finding_left(length: int):
-    pieces = leave([wire(said(by_length(TEXT, length)))], rules(RedactionAction.BLOCK))
-    output = b"".join(pieces)
-    assert b'"code":"answer-blocked"' in output
-    assert b"[DONE]" not in output
-    assert not [secret for secret in SECRETS if secret[:4].encode() in output and secret in TEXT]
+@pytest.mark.parametrize(("detector", "sample"), SAMPLES)
+def test_a_finding_in_a_legacy_text_is_redacted(detector: Detector, sample: str):
+    active = rules()
+    whole, spans = active.text(sample).text, forbidden(detector, sample)
+    for length in (1, 2, 7):
+        pieces = answer(legacy(by_length(sample, length)), active=active, dialect=Dialect.COMPLETIONS)
+        check(pieces, field="choices[0].text", whole=whole, spans=spans)
+
+
+@pytest.mark.parametrize(("detector", "sample"), SAMPLES)
+@pytest.mark.parametrize("escaped", [False, True], ids=["plain", "every-character-escaped"])
+def test_a_finding_in_arguments_is_redacted(detector: Detector, sample: str, escaped: bool):
+    active = rules()
+    inner = "".join(f"\\u{ord(character):04x}" for character in sample) if escaped else json.dumps(sample)[1:-1]
+    for length in (1, 3, 50):
+        pieces = answer(called(by_length(f'{{"note": "{inner}", "n": 1}}', length)), active=active)
+        arguments = texts(events(b"".join(pieces)))["choices[0]" + ARGUMENTS]
+        assert json.loads(arguments) == {"note": active.text(sample).text, "n": 1}
+        assert not [span for span in forbidden(detector, sample) if span in arguments]
+
+
+NOISE = st.text(st.sampled_from('abz AKI4190 @.-_/+[]\n\t"\\é漢😀'), max_size=12)
+TEXTS = st.lists(NOISE | st.sampled_from([each.values[1] for each in SAMPLES]), max_size=6).map("".join)
+
+
+@given(data=st.data(), first=TEXTS, second=TEXTS)
+def test_interleaved_texts_are_each_the_redaction_of_the_whole(data: st.DataObject, first: str, second: str):
+    active = rules()
+    tracks = [(0, "content", first), (1, "content", second), (0, "reasoning_content", second)]
+    waiting = [(index, field, by_length(text, data.draw(st.integers(1, 9)))) for index, field, text in tracks]
+    sent = []
+    while any(pieces for *_, pieces in waiting):
+        index, field, pieces = data.draw(st.sampled_from([track for track in waiting if track[2]]))
+        sent.append(event(said({field: pieces.pop(0)}, index=index)))
+    pieces = answer(sent, active=active)
+    for index, field, text in tracks:
+        check(pieces, field=f"choices[{index}].delta.{field}", whole=active.text(text).text, spans=SECRETS)
+
+
+@pytest.mark.parametrize(("detector", "sample"), SAMPLES)
+def test_a_block_cuts_before_anything_of_the_finding_left(detector: Detector, sample: str):
+    active = rules(RedactionAction.BLOCK)
+    (span, *_) = forbidden(detector, sample)
+    for length in (1, 2, 5, 100):
+        pieces = answer(told(by_length(sample, length)), active=active)
+        output = b"".join(pieces)
+        assert error_of(output) == "answer-blocked"
+        assert b"[DONE]" not in output
+        assert sample.partition(span)[0].startswith(texts(events(output)[:-1]).get("choices[0].delta.content", ""))
