@@ -50,6 +50,12 @@ class StreamRedactor:
             rest = stage.feed(rest) + stage.finish()
         return rest
 
+    def whole(self, text: str) -> str:
+        """Return what `feed` and `finish` would leave of a text that is all there, having scanned it once."""
+        for stage in self._stages:
+            text = stage.whole(text)
+        return text
+
     @property
     def findings(self) -> tuple[FindingCount, ...]:
         return self._tally.findings
@@ -72,6 +78,9 @@ class _Stage:
 
     def finish(self) -> str:
         return self._advance("", final=True)
+
+    def whole(self, text: str) -> str:
+        return self._advance(text, final=True)
 
     def _advance(self, more: str, *, final: bool) -> str:
         text, start = self._text + more, self._start
@@ -126,3 +135,7 @@ class _Lookout(_Stage):
     def finish(self) -> str:
         super().finish()
         return ""
+
+    def whole(self, text: str) -> str:
+        super().whole(text)
+        return text
