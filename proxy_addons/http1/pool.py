@@ -12,7 +12,14 @@ from typing import Final, cast
 
 import structlog
 
-from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser, AnswerPiece
+from proxy_addons.core.answer_framing import (
+    AnswerEnd,
+    AnswerEvent,
+    AnswerHead,
+    AnswerInvalid,
+    AnswerParser,
+    AnswerPiece,
+)
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import (
     CallUpstream,
@@ -243,12 +250,20 @@ class UpstreamConnection(asyncio.Protocol):
             call.fail("upstream-timeout")
 
 
-def _pass_on(events: list[AnswerHead | AnswerPiece | AnswerEnd], call: UpstreamCall) -> None:
+def _pass_on(events: list[AnswerEvent], call: UpstreamCall) -> None:
+    """Tell the call what one read gave. Pieces of content that came together are told, and then sent, together."""
+    content: list[bytes] = []
     for event in events:
+        if isinstance(event, AnswerPiece):
+            content.append(event.content)
+            continue
+        if content:
+            call.give(UpstreamContent(call.asked, b"".join(content)))
+            content.clear()
         match event:
             case AnswerHead(status, fields):
                 call.give(UpstreamAnswered(call.asked, status, fields))
-            case AnswerPiece(content):
-                call.give(UpstreamContent(call.asked, content))
             case AnswerEnd():
                 call.give(UpstreamFinished(call.asked))
+    if content:
+        call.give(UpstreamContent(call.asked, b"".join(content)))
