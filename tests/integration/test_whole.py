@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import stat
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -146,3 +148,55 @@ def test_two_copies_run_side_by_side_and_the_embedded_engine_decides(gatehouse, 
         assert refused.value.code == "max-tokens-over-cap"
     finally:
         assert stop(other) == 0
+
+
+class ExistingServer(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server that was there before: says who asked it, and with what."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.server.seen.append(dict(self.headers))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = f"mail carol@example.com: {asked['messages'][-1]['content']}"
+        choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+        answer = {"id": "x", "object": "chat.completion", "created": 1, "model": asked["model"], "choices": [choice]}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def existing_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ExistingServer)
+    server.seen = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_stands_before_an_existing_server_with_a_key_of_its_own(tmp_path: Path, existing_server):
+    key = tmp_path / "upstream-key"
+    key.write_text("sk-upstream-only\n")
+    url = f"http://127.0.0.1:{existing_server.server_port}"
+    running = start(tmp_path / "home", "--upstream", url, "--upstream-key-file", str(key))
+    try:
+        assert "inference" not in running.parts
+        answer = alice(running).chat.completions.create(
+            model="any-model-it-has",
+            messages=[{"role": "user", "content": "hello"}],
+        )
+        assert answer.choices[0].message.content == "mail [redacted:email]: hello"
+        assert existing_server.seen[-1]["Authorization"] == "Bearer sk-upstream-only"
+        assert running.credentials["keys"]["alice"] not in str(existing_server.seen)
+    finally:
+        assert stop(running) == 0
