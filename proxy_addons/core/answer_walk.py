@@ -122,7 +122,10 @@ class AnswerWalk:
         return redacted if shown == lenient else shown
 
     def _second_view(self, text: str) -> str:
-        """Return a text that was looked at in another form, redacted. What was found in both forms is counted once."""
+        """Return a text that was looked at in another form, redacted.
+
+        What was found in both forms is counted once: a rule that only looks counts what it saw in the first.
+        """
         seen = self._rules.text(text)
         return self._redact(text) if seen.blocked or seen.text != text else text
 

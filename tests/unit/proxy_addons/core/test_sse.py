@@ -152,13 +152,13 @@ def test_interleaved_choices_are_texts_of_their_own():
     pieces = [event(said({"content": text}, index=index)) for text in by_length(f"{CARD}.", 4) for index in (0, 1, 2)]
     ends = [event(said({}, index=index, finish="stop")) for index in (2, 0, 1)]
     put = texts(events(whole(*pieces, *ends)))
-    assert ["[redacted:payment-card]."] * 3 == [put[f"choices[{index}].delta.content"] for index in range(3)]
+    assert [put[f"choices[{index}].delta.content"] for index in range(3)] == ["[redacted:payment-card]."] * 3
 
 
 def test_halves_in_different_choices_are_no_finding():
     output = whole(event(said({"content": "alice@"}), said({"content": "example.com"}, index=1)))
     put = texts(events(output))
-    assert ("alice@", "example.com") == (put["choices[0].delta.content"], put["choices[1].delta.content"])
+    assert (put["choices[0].delta.content"], put["choices[1].delta.content"]) == ("alice@", "example.com")
 
 
 @pytest.mark.parametrize("field", ["content", "reasoning_content", "reasoning", "refusal", "thinking", "musings"])
@@ -203,8 +203,8 @@ def test_a_legacy_text_is_redacted():
 def test_the_envelope_stays_as_it_was_said_first():
     halves = [event(said({"content": "a "}), id=half, model=half) for half in ("", "alice@", "example.com")]
     output = events(whole(*halves))[:-1]
-    assert ["", "alice@", "alice@"] == [each["id"] for each in output]
-    assert ["", "alice@", "alice@"] == [each["model"] for each in output]
+    assert [each["id"] for each in output] == ["", "alice@", "alice@"]
+    assert [each["model"] for each in output] == ["", "alice@", "alice@"]
 
 
 def test_a_finding_in_the_envelope_is_redacted():
@@ -259,7 +259,7 @@ def test_a_tool_call_leaves_whole_in_one_event_before_the_finish_reason():
     output = events(whole(first, *pieces, event(said({}, finish="tool_calls"))))
     want = {"index": 0, "function": {"name": "weather", "arguments": arguments}, "id": "call_1", "type": "function"}
     assert output[0]["choices"][0]["delta"] == {"tool_calls": [want]}
-    assert ["tool_calls", "[DONE]"] == [output[1]["choices"][0]["finish_reason"], output[2]]
+    assert [output[1]["choices"][0]["finish_reason"], output[2]] == ["tool_calls", "[DONE]"]
     assert len(output) == 3
 
 
@@ -324,17 +324,18 @@ def test_names_and_ids_of_calls_are_redacted_though_they_come_in_pieces():
 def test_names_and_ids_said_again_are_said_once():
     pieces = [call({"name": "go", "arguments": piece}, id="call_1", type="function") for piece in ("{", "}")]
     put = texts(events(whole(*pieces, END)))
-    assert ("call_1", "go") == (
+    assert (
         put["choices[0].delta.tool_calls[0].id"],
         put["choices[0].delta.tool_calls[0].function.name"],
-    )
+    ) == ("call_1", "go")
 
 
 def test_calls_are_told_apart_by_their_index():
     pieces = [call({"arguments": text}, index=index) for text in ('{"a', '": 1}') for index in (1, 0)]
     delta = events(whole(*pieces, END))[0]["choices"][0]["delta"]
-    assert [(0, '{"a": 1}'), (1, '{"a": 1}')] == [
-        (each["index"], each["function"]["arguments"]) for each in delta["tool_calls"]
+    assert [(each["index"], each["function"]["arguments"]) for each in delta["tool_calls"]] == [
+        (0, '{"a": 1}'),
+        (1, '{"a": 1}'),
     ]
 
 
@@ -450,7 +451,7 @@ def test_a_block_cuts_and_names_policy_and_rule():
     assert error_of(output) == "answer-blocked"
     assert KEY.encode() not in output
     assert enforcer.cut == Reason(code="answer-blocked", policy="policy", rule="rule")
-    assert [("aws-access-key", "block", 1)] == [(one.detector, one.action, one.count) for one in enforcer.findings]
+    assert [(one.detector, one.action, one.count) for one in enforcer.findings] == [("aws-access-key", "block", 1)]
 
 
 def test_a_finding_that_only_the_end_makes_certain_is_blocked_in_the_end():
@@ -470,7 +471,7 @@ def test_events_before_a_block_leave():
 def test_abort_drops_what_was_held():
     enforcer = stream()
     enforcer.feed(one(said({"content": "2024"})))
-    assert ["evaluation-failed"] == [each["error"]["code"] for each in events(enforcer.abort("evaluation-failed"))]
+    assert [each["error"]["code"] for each in events(enforcer.abort("evaluation-failed"))] == ["evaluation-failed"]
     assert enforcer.feed(one(said({"content": "x"}))) == b""
     assert enforcer.finish() == b""
     assert enforcer.cut == Reason(code="evaluation-failed")
@@ -489,14 +490,14 @@ def test_findings_are_counted_for_the_whole_answer():
     enforcer = stream()
     left([wire(event(said({"content": f"{EMAIL} {EMAIL} {CARD}"}), said({"content": EMAIL}, index=1)))], enforcer)
     counts = [(found.detector, found.policy, found.rule, found.action, found.count) for found in enforcer.findings]
-    assert [("email", "policy", "rule", "replace", 3), ("payment-card", "policy", "rule", "replace", 1)] == counts
+    assert counts == [("email", "policy", "rule", "replace", 3), ("payment-card", "policy", "rule", "replace", 1)]
 
 
 def test_observing_rules_count_and_hold_nothing():
     enforcer = stream(LOOKING)
     assert text_of(enforcer.feed(one(said({"content": CARD})))) == CARD
     left([wire(END)], enforcer)
-    assert [("payment-card", "observe", 1)] == [(one.detector, one.action, one.count) for one in enforcer.findings]
+    assert [(one.detector, one.action, one.count) for one in enforcer.findings] == [("payment-card", "observe", 1)]
 
 
 def test_coverage_names_what_was_scanned_and_no_name_that_a_model_wrote():
