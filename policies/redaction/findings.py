@@ -41,14 +41,20 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: Counter[AppliedRule] = Counter()
+        self._findings: tuple[FindingCount, ...] | None = ()  # None: to be counted out again
 
     def add(self, rule: AppliedRule) -> None:
         self._counts[rule] += 1
+        self._findings = None
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
         """The counts, in the order of detector, policy and rule."""
-        return tuple(
-            FindingCount(detector=rule.detector, policy=rule.policy, rule=rule.rule, action=rule.action, count=count)
-            for rule, count in sorted(self._counts.items())
-        )
+        if self._findings is None:
+            self._findings = tuple(
+                FindingCount(
+                    detector=rule.detector, policy=rule.policy, rule=rule.rule, action=rule.action, count=count
+                )
+                for rule, count in sorted(self._counts.items())
+            )
+        return self._findings

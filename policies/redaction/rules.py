@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from policies.redaction.findings import AnswerBlocked, FindingCount, Tally
-from policies.redaction.stream import DetectorRules, StreamRedactor
+from policies.redaction.stream import DetectorRules, StreamRedactor, redact_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class ActiveRules:
 
     def whole(self, text: str, tally: Tally) -> str:
         """Return the redaction of a text that is all there. Raises AnswerBlocked."""
-        return self.stream(tally).whole(text) if text else text
+        return redact_whole(self.by_detector, text, tally)
 
     def text(self, text: str) -> RedactedText:
         """Return the redaction of a text that is all there, with what was found. A block is a value here."""

@@ -31,7 +31,7 @@ class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
     def __init__(self, rules: tuple[DetectorRules, ...], tally: Tally) -> None:
-        self._stages = tuple(_Stage(rule, tally) if rule.deciding else _Lookout(rule, tally) for rule in rules)
+        self._stages = tuple(_stage(rule, tally) for rule in rules)
         self._tally = tally
 
     def feed(self, text: str) -> str:
@@ -50,15 +50,25 @@ class StreamRedactor:
             rest = stage.feed(rest) + stage.finish()
         return rest
 
-    def whole(self, text: str) -> str:
-        """Return what `feed` and `finish` would leave of a text that is all there, having scanned it once."""
-        for stage in self._stages:
-            text = stage.whole(text)
-        return text
-
     @property
     def findings(self) -> tuple[FindingCount, ...]:
         return self._tally.findings
+
+
+def redact_whole(rules: tuple[DetectorRules, ...], text: str, tally: Tally) -> str:
+    """Return what a StreamRedactor would leave of a text that is all there. Raises AnswerBlocked.
+
+    Nearly every text of an answer is short and clean: it costs one scan a detector, and no stage.
+    """
+    for rule in rules:
+        scan = rule.detector.scan(text, 0, final=True)
+        if scan.findings or scan.opening is not None:
+            text = _stage(rule, tally).whole(text)
+    return text
+
+
+def _stage(rule: DetectorRules, tally: Tally) -> "_Stage":
+    return _Stage(rule, tally) if rule.deciding else _Lookout(rule, tally)
 
 
 class _Stage:
