@@ -66,7 +66,7 @@ class HookTable:
         for method in self._methods.get(hook.name, ()):
             try:
                 result = method(*args)
-                if isinstance(result, Awaitable):
+                if result is not None and isinstance(result, Awaitable):
                     await result
             except Exception as exc:  # noqa: BLE001  # as above
                 _tell(hook.name, method, exc)
