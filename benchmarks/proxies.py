@@ -122,7 +122,8 @@ def mitmdump(port: int, upstream_port: int) -> list[str]:
 
 
 def http_layer(port: int, upstream_port: int) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.http_layer", str(port), str(upstream_port)]
+    """Return the command of our HTTP layer alone, with asserts off as in a worker."""
+    return [sys.executable, "-O", "-m", "benchmarks.http_layer", str(port), str(upstream_port)]
 
 
 def opa_binary() -> Path | None:
