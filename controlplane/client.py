@@ -39,14 +39,15 @@ class ApiUnreachable(Exception):
 
 
 class ApiClient:
-    """Calls the API at origin `url` with a bearer `token`."""
+    """Calls the API at origin `url` with a bearer `token`; over `transport`, where one is given, instead of TCP."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT_S,
+            transport=transport,
             # A proxy from the environment would be shown the token.
             trust_env=False,
         )
@@ -75,12 +76,13 @@ class ApiClient:
             answer = self._http.request(method, path, **arguments)
         except httpx.HTTPError as exc:
             raise ApiUnreachable(f"no control plane answers at {self._url} ({type(exc).__name__})") from exc
-        if answer.is_error:
+        if not answer.is_success:
             raise ApiError(answer.status_code, _problem(answer))
-        return Answer(
-            body=answer.json() if answer.content else None,
-            etag=answer.headers.get("ETag", "").strip('"'),
-        )
+        try:
+            body = answer.json() if answer.content else None
+        except ValueError as exc:
+            raise ApiUnreachable(f"what answers at {self._url} is not a control plane") from exc
+        return Answer(body=body, etag=answer.headers.get("ETag", "").strip('"'))
 
 
 def _if_match(etag: str | None) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from controlplane.cli.shared import api, err, fails_cleanly, json_option, out, show_json
+from controlplane.cli.shared import api, complain, fails_cleanly, json_option, say, segment, show_json
+from controlplane.cli.tables import plain
 from controlplane.client import ApiClient
 
 _POLL_INTERVAL_S: Final = 0.1
@@ -16,7 +17,14 @@ _POLL_INTERVAL_S: Final = 0.1
 @click.command()
 @click.argument("release")
 @click.option("--environment", default="production", show_default=True)
-@click.option("--wait", "wait_s", type=float, default=10.0, show_default=True, help="Seconds to wait for the workers.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the workers.",
+)
 @json_option
 @fails_cleanly
 def activate(release: str, *, environment: str, wait_s: float, as_json: bool) -> None:
@@ -25,7 +33,7 @@ def activate(release: str, *, environment: str, wait_s: float, as_json: bool) ->
     Exits 0 only when every worker enforces it.
     """
     approver = api("approver")
-    current = approver.get(f"/v1/environments/{environment}")
+    current = approver.get(f"/v1/environments/{segment(environment)}")
     made = approver.post(
         "/v1/activations",
         {"release": release, "environment": environment},
@@ -35,11 +43,14 @@ def activate(release: str, *, environment: str, wait_s: float, as_json: bool) ->
     if as_json:
         show_json(state)
     elif state["state"] == "active":
-        out.print(f"{release} is enforced as serial {state['serial']} by {len(state['workers'])} workers")
+        say(f"{release} is enforced as serial {state['serial']} by {len(state['workers'])} workers")
     else:
-        err.print(f"{release} is activated as serial {state['serial']}, but not every worker enforces it yet:")
+        complain(f"{release} is activated as serial {state['serial']}, but not every worker enforces it:")
         for worker in state["workers"]:
-            err.print(f"  {worker['node']}/{worker['slot']}: serial {worker['serial']} {worker['error']}", markup=False)
+            error = f", {plain(worker['error'])}" if worker["error"] else ""
+            complain(f"  {worker['node']}/{worker['slot']}: serial {worker['serial']}{error}")
+        if not state["workers"]:
+            complain("  no node has reported itself within the last seconds")
     sys.exit(0 if state["state"] == "active" else 1)
 
 

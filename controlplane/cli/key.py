@@ -3,7 +3,8 @@
 
 import click
 
-from controlplane.cli.shared import api, fails_cleanly, json_option, out, show_json, show_table
+from controlplane.cli.shared import api, fails_cleanly, json_option, say, segment, show_json
+from controlplane.cli.tables import show_table
 
 
 @click.group()
@@ -23,16 +24,20 @@ def create(subject: str, *, expires_at: str | None, as_json: bool) -> None:
     if as_json:
         show_json(made)
     else:
-        out.print(made["key"], markup=False, soft_wrap=True)
+        say(made["key"])
 
 
 @key.command()
 @click.argument("key_id")
+@json_option
 @fails_cleanly
-def revoke(key_id: str) -> None:
+def revoke(key_id: str, *, as_json: bool) -> None:
     """Revoke the key KEY_ID. It is refused everywhere within a second."""
-    api("admin").delete(f"/v1/api-keys/{key_id}")
-    out.print(f"{key_id} is revoked", markup=False)
+    api("admin").delete(f"/v1/api-keys/{segment(key_id)}")
+    if as_json:
+        show_json({"id": key_id, "revoked": True})
+    else:
+        say(f"{key_id} is revoked")
 
 
 @key.command("list")

@@ -5,7 +5,8 @@ import json
 
 import click
 
-from controlplane.cli.shared import fails_cleanly, home, json_option, out, show_json, show_table
+from controlplane.cli.shared import fails_cleanly, home, json_option, say, show_json
+from controlplane.cli.tables import show_table
 from controlplane.local.control_socket import NotRunning, ask
 
 
@@ -16,20 +17,22 @@ def part() -> None:
 
 @part.command()
 @click.argument("name")
+@json_option
 @fails_cleanly
-def stop(name: str) -> None:
+def stop(name: str, *, as_json: bool) -> None:
     """Stop the part NAME and leave it stopped."""
     ask(home(), "stop", name)
-    out.print(f"{name} is stopped")
+    _say_state(name, "is stopped", as_json=as_json)
 
 
 @part.command()
 @click.argument("name")
+@json_option
 @fails_cleanly
-def start(name: str) -> None:
+def start(name: str, *, as_json: bool) -> None:
     """Start the part NAME and wait until it is healthy."""
     ask(home(), "start", name)
-    out.print(f"{name} runs")
+    _say_state(name, "runs", as_json=as_json)
 
 
 @part.command("list")
@@ -48,3 +51,10 @@ def list_parts(*, as_json: bool) -> None:
         ("PART", "STATE", "PID", "RESTARTS", "ADDRESS"),
         ((p["name"], p["state"], p["pid"], p["restarts"], p["address"]) for p in listed["parts"]),
     )
+
+
+def _say_state(name: str, state: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"name": name, "state": "running" if state == "runs" else "stopped"})
+    else:
+        say(f"{name} {state}")

@@ -5,17 +5,19 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import yaml
 
-from controlplane.cli.shared import api, err, fails_cleanly, json_option, out, show_json, show_table
+from controlplane.cli.shared import api, complain, fails_cleanly, json_option, say, segment, show_json
+from controlplane.cli.tables import plain, show_table
 from controlplane.client import ApiClient
 from controlplane.local.opa_binary import TOOLS, find_opa
 from policies.contracts.errors import PolicyRejected
 
-_SUFFIXES = (".yaml", ".yml", ".json")
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_LONGEST_NAME: Final = 256
 
 paths_argument = click.argument(
     "paths",
@@ -45,7 +47,7 @@ def validate(paths: tuple[Path, ...], *, as_json: bool) -> None:
     if as_json:
         show_json({"valid": True, "documents": [document.id for document in documents], "diagnostics": []})
     else:
-        out.print(f"{len(documents)} documents are valid")
+        say(f"{len(documents)} documents are valid")
 
 
 @policy.command()
@@ -83,8 +85,8 @@ def test(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
         )
     else:
         for result in failed:
-            err.print(f"[red]failed[/] {result.policy}: {result.name}: {result.problem}", markup=True)
-        out.print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+            complain(f"failed {result.policy}: {plain(result.name)}: {result.problem}")
+        say(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
 
@@ -93,10 +95,24 @@ def test(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
 @json_option
 @fails_cleanly
 def apply(paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Create or revise the policies in PATHS on the control plane. Only an activated release is enforced."""
+    """Create or revise the policies in PATHS on the control plane. Only an activated release is enforced.
+
+    Nothing is sent unless every document is valid.
+    """
+    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
+
+    files = _read(paths)
+    try:
+        ids = [document.id for document in load_documents(files)]
+    except PolicyRejected as exc:
+        _show_rejection(exc, as_json=as_json)
+        sys.exit(1)
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise click.UsageError(f"several documents have the id {', '.join(twice)}")
     author = api("author")
     current = {item["id"]: item for item in author.every("/v1/policies")}
-    done = [_apply_one(author, name, source, current) for name, source in sorted(_read(paths).items())]
+    done = [_apply_one(author, name, source, current) for name, source in sorted(files.items())]
     if as_json:
         show_json({"policies": done})
     else:
@@ -124,13 +140,14 @@ def _apply_one(
     source: bytes,
     current: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, str]:
-    body = {"filename": filename, "source": source.decode("utf-8", "surrogateescape")}
+    # The server takes names of 256 characters; what tells files apart stands at the end of a path.
+    body = {"filename": filename[-_LONGEST_NAME:], "source": source.decode()}
     name = _id_of(source)
     known = current.get(name) if name else None
-    if known is None:
+    if name is None or known is None:
         answer = author.post("/v1/policies", body)
         return {"id": answer.body["id"], "what": "created", "revision": answer.body["revision"]}
-    answer = author.post(f"/v1/policies/{name}/revisions", body, if_match=known["revision"])
+    answer = author.post(f"/v1/policies/{segment(name)}/revisions", body, if_match=known["revision"])
     what = "unchanged" if answer.body["revision"] == known["revision"] else "revised"
     return {"id": answer.body["id"], "what": what, "revision": answer.body["revision"]}
 
@@ -152,7 +169,10 @@ def _read(paths: tuple[Path, ...]) -> dict[str, bytes]:
     ]
     if not files:
         raise click.UsageError(f"no {', '.join(_SUFFIXES)} file in {', '.join(map(str, paths))}")
-    return {str(file): file.read_bytes() for file in files}
+    try:
+        return {str(file): file.read_bytes() for file in files}
+    except OSError as exc:
+        raise click.UsageError(f"{exc.filename} cannot be read ({exc.strerror})") from exc
 
 
 def _show_rejection(rejection: PolicyRejected, *, as_json: bool) -> None:
@@ -176,4 +196,4 @@ def _show_rejection(rejection: PolicyRejected, *, as_json: bool) -> None:
         )
     else:
         for diagnostic in rejection.diagnostics:
-            err.print(str(diagnostic), markup=False, soft_wrap=True)
+            complain(str(diagnostic))

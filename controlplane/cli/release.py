@@ -3,7 +3,8 @@
 
 import click
 
-from controlplane.cli.shared import api, fails_cleanly, json_option, out, show_json, show_table
+from controlplane.cli.shared import api, fails_cleanly, json_option, say, show_json
+from controlplane.cli.tables import show_table
 
 
 @click.group(invoke_without_command=True)
@@ -19,8 +20,8 @@ def release(context: click.Context, *, description: str, as_json: bool) -> None:
     if as_json:
         show_json(made)
     else:
-        out.print(f"{made['id']}  {made['revision']}", markup=False)
-        out.print(f"Put it to work with: gatehouse activate {made['id']}", markup=False)
+        say(f"{made['id']}  {made['revision']}")
+        say(f"Put it to work with: gatehouse activate {made['id']}")
 
 
 @release.command("list")

@@ -4,12 +4,13 @@
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar
+from urllib.parse import quote
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from controlplane.client import ApiClient, ApiError, ApiUnreachable
 from controlplane.local.control_socket import NotRunning
@@ -23,8 +24,11 @@ class NothingAnswers(click.ClickException):
     exit_code = 3
 
 
-out = Console(highlight=False)
+# For `run`, which talks while it works. Results are plain lines, so that a pipe gets them unbroken.
 err = Console(stderr=True, highlight=False)
+
+_ORIGIN: Final = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\[\]]+)(?::\d{1,5})?/?", re.ASCII)
+_TOKEN: Final = re.compile(r"[!-~]+", re.ASCII)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,15 +45,27 @@ def api(role: str) -> ApiClient:
     GATEHOUSE_API_URL and GATEHOUSE_TOKEN are taken where both are set; else the home's `credentials.json`.
     """
     url, token = os.environ.get("GATEHOUSE_API_URL"), os.environ.get("GATEHOUSE_TOKEN")
-    if url and token:
-        return ApiClient(url, token)
-    held = home().read_credentials()
+    if not (url and token):
+        held = _held()
+        url, token = url or held["api_url"], token or held["tokens"][role]
+    if _ORIGIN.fullmatch(url) is None:
+        raise click.UsageError("GATEHOUSE_API_URL is not an origin: set it to something like https://gatehouse.example")
+    if _TOKEN.fullmatch(token) is None:
+        raise click.UsageError("GATEHOUSE_TOKEN is not a token: it has characters that none has")
+    return ApiClient(url.rstrip("/"), token)
+
+
+def _held() -> Mapping[str, Any]:
+    try:
+        held = home().read_credentials()
+    except (OSError, ValueError) as exc:
+        raise click.ClickException(f"{home().credentials} cannot be read ({type(exc).__name__})") from exc
     if not held:
-        raise click.UsageError(
+        raise NothingAnswers(
             f"no credentials: {home().credentials} does not exist. Start Gatehouse with `gatehouse run`, or set "
             "GATEHOUSE_API_URL and GATEHOUSE_TOKEN.",
         )
-    return ApiClient(url or held["api_url"], token or held["tokens"][role])
+    return held
 
 
 def json_option(command: Callable[P, R]) -> Callable[P, R]:
@@ -80,19 +96,19 @@ def show_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # Text, not markup: a policy's name must not be able to colour or hide anything.
-        table.add_row(*(_plain(cell) for cell in row))
-    out.print(table)
+def say(text: str) -> None:
+    """Print a line of the result, as it is."""
+    click.echo(text)
 
 
-def _plain(cell: object) -> str:
-    text = ", ".join(map(str, cell)) if isinstance(cell, list | tuple) else "" if cell is None else str(cell)
-    return "".join(letter if letter.isprintable() else "�" for letter in text or "–").replace("[", r"\[")
+def complain(text: str) -> None:
+    """Print a line about what is wrong."""
+    click.echo(text, err=True)
+
+
+def segment(text: str) -> str:
+    """Return `text` as one segment of a path: what was typed must not lead elsewhere."""
+    return quote(text, safe="")
 
 
 def codes(reasons: Iterable[Mapping[str, Any]]) -> list[str]:

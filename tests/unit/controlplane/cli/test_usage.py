@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help, wrong usage, nothing that answers: the same for every subcommand."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from controlplane.cli.main import main
+from controlplane.local.control_socket import NotRunning
+
+DONE, REFUSED, WRONG_USAGE, NOTHING_ANSWERS = 0, 1, 2, 3
+# `run` starts everything; the others ask a server, or a supervisor, or nobody.
+ASKS_A_SERVER = [
+    ("policy", "list"),
+    ("policy", "apply", "{documents}"),
+    ("release",),
+    ("release", "list"),
+    ("activate", "rel_x"),
+    ("key", "create", "user:carol"),
+    ("key", "list"),
+    ("key", "revoke", "x"),
+    ("decisions", "query"),
+    ("decisions", "tail"),
+]
+ASKS_A_SUPERVISOR = [("part", "list"), ("part", "stop", "opa"), ("part", "start", "opa")]
+
+
+def commands(group: click.Group, *above: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*above, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+
+
+EVERY = list(commands(main))
+
+
+@pytest.mark.parametrize("path", [path for path, _ in EVERY], ids=" ".join)
+def test_help_says_what_it_does(path):
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == DONE
+    assert result.stdout.startswith("Usage: ")
+    assert len(result.stdout.splitlines()[2].strip()) > 10
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=[" ".join(path) for path, _ in EVERY])
+def test_an_unknown_option_is_wrong_usage(path, command):
+    result = CliRunner().invoke(main, [*path, "--no-such-option"])
+    assert result.exit_code == WRONG_USAGE
+    assert "--no-such-option" in result.stderr
+
+
+def test_every_command_but_run_prints_json_on_request():
+    without = {
+        " ".join(path)
+        for path, command in EVERY
+        if not isinstance(command, click.Group) and not any("--json" in each.opts for each in command.params)
+    }
+    assert without == {"run"}
+
+
+def test_the_table_of_this_file_is_complete():
+    tried = {tuple(word for word in path if "{" not in word)[:2] for path in (*ASKS_A_SERVER, *ASKS_A_SUPERVISOR)}
+    tried = {path if path[0] not in {"activate", "release"} or path[1:] == ("list",) else path[:1] for path in tried}
+    local = {("run",), ("policy", "validate"), ("policy", "test")}
+    leaves = {path for path, command in EVERY if not isinstance(command, click.Group) or path == ("release",)}
+    assert tried | local == leaves
+
+
+@pytest.mark.parametrize("arguments", [*ASKS_A_SERVER, *ASKS_A_SUPERVISOR], ids=" ".join)
+def test_where_nothing_runs_the_exit_code_says_so(arguments, tmp_path, documents, monkeypatch):
+    for name in ("GATEHOUSE_API_URL", "GATEHOUSE_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    here = {"GATEHOUSE_HOME": str(tmp_path / "nothing")}
+    result = CliRunner().invoke(main, [word.format(documents=documents) for word in arguments], env=here)
+    assert (result.exit_code, result.stdout) == (NOTHING_ANSWERS, "")
+    assert "gatehouse run" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", ASKS_A_SERVER, ids=" ".join)
+def test_where_nobody_listens_the_exit_code_says_so(arguments, documents, free_port):
+    there = {"GATEHOUSE_API_URL": f"http://127.0.0.1:{free_port}", "GATEHOUSE_TOKEN": "t" * 40}
+    result = CliRunner().invoke(main, [word.format(documents=documents) for word in arguments], env=there)
+    assert (result.exit_code, result.stdout) == (NOTHING_ANSWERS, "")
+    assert there["GATEHOUSE_API_URL"] in result.stderr
+    assert there["GATEHOUSE_TOKEN"] not in result.stderr
+
+
+@pytest.mark.parametrize("variable", ["GATEHOUSE_API_URL", "GATEHOUSE_TOKEN"])
+@pytest.mark.parametrize("value", ["http://[", "a b", "ünïcode\n", "http://x/path", "http://user@x"])
+def test_a_variable_that_makes_no_sense_is_wrong_usage(variable, value):
+    there = {"GATEHOUSE_API_URL": "http://127.0.0.1:1", "GATEHOUSE_TOKEN": "t" * 40, variable: value}
+    if variable == "GATEHOUSE_TOKEN" and value.isascii() and " " not in value:
+        return  # a token may look like that; only a server can tell
+    result = CliRunner().invoke(main, ["policy", "list"], env=there)
+    assert result.exit_code == WRONG_USAGE
+    assert variable in result.stderr
+
+
+def test_credentials_that_cannot_be_read_are_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("GATEHOUSE_TOKEN", raising=False)
+    (tmp_path / "credentials.json").write_text("{")
+    result = CliRunner().invoke(main, ["policy", "list"], env={"GATEHOUSE_HOME": str(tmp_path)})
+    assert result.exit_code == REFUSED
+    assert "credentials.json cannot be read" in result.stderr
+
+
+def test_a_server_of_another_kind_is_not_taken_for_a_control_plane(free_port):
+    listening = socket.create_server(("127.0.0.1", free_port))
+
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    there = {"GATEHOUSE_API_URL": f"http://127.0.0.1:{free_port}", "GATEHOUSE_TOKEN": "t" * 40}
+    result = CliRunner().invoke(main, ["policy", "list"], env=there)
+    thread.join()
+    listening.close()
+    assert result.exit_code == NOTHING_ANSWERS
+    assert "not a control plane" in result.stderr
+
+
+def test_parts_are_listed_as_the_supervisor_wrote_them(tmp_path):
+    part = {"name": "opa", "state": "running", "pid": 7, "restarts": 0, "address": "unix:/x"}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "processes.json").write_text(json.dumps({"supervisor": {"pid": 1}, "parts": [part]}))
+    here = {"GATEHOUSE_HOME": str(tmp_path)}
+    assert CliRunner().invoke(main, ["part", "list"], env=here).stdout.splitlines()[1].split() == [
+        "opa",
+        "running",
+        "7",
+        "0",
+        "unix:/x",
+    ]
+    listed = CliRunner().invoke(main, ["part", "list", "--json"], env=here)
+    assert json.loads(listed.stdout)["parts"] == [part]
+
+
+@pytest.mark.parametrize(("verb", "state"), [("stop", "stopped"), ("start", "running")])
+def test_parts_are_stopped_and_started(verb, state, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("controlplane.cli.part.ask", lambda _home, *words: asked.append(words))
+    here = {"GATEHOUSE_HOME": str(tmp_path)}
+    result = CliRunner().invoke(main, ["part", verb, "opa", "--json"], env=here)
+    assert json.loads(result.stdout) == {"name": "opa", "state": state}
+    assert CliRunner().invoke(main, ["part", verb, "opa"], env=here).stdout.startswith("opa ")
+    assert asked == [(verb, "opa"), (verb, "opa")]
+
+
+def test_a_supervisor_that_is_gone_is_said(monkeypatch, tmp_path):
+    def gone(*_):
+        raise NotRunning("nothing runs here")
+
+    monkeypatch.setattr("controlplane.cli.part.ask", gone)
+    result = CliRunner().invoke(main, ["part", "stop", "opa"], env={"GATEHOUSE_HOME": str(tmp_path)})
+    assert result.exit_code == NOTHING_ANSWERS
