@@ -45,17 +45,28 @@ class Child:
             self._running = None
             if now - self._started_at >= _STABLE_AFTER_S:
                 self._delay_s = _FIRST_DELAY_S
-            self._not_before = now + self._delay_s
-            self._delay_s = min(2 * self._delay_s, _LONGEST_DELAY_S)
+            self._wait(now)
             _log.error("opa_died bundle=%s status=%d", self._bundle.name, status)
             return True
         if now < self._not_before:
             return False
         self.socket.unlink(missing_ok=True)  # a socket file of a dead server makes bind fail
-        self._running = self._start()
+        try:
+            self._running = self._start()
+        except OSError as exc:
+            # The binary is being replaced, or there is no memory for a process. The pool must outlive that: with it
+            # every other bundle's server would end.
+            self._wait(now)
+            _log.error("opa_not_started bundle=%s problem=%s", self._bundle.name, exc.strerror)
+            return False
         self._started_at = now
         _log.info("opa_started bundle=%s pid=%d", self._bundle.name, self._running.pid)
         return True
+
+    def _wait(self, now: float) -> None:
+        """Put the next start off, for longer each time."""
+        self._not_before = now + self._delay_s
+        self._delay_s = min(2 * self._delay_s, _LONGEST_DELAY_S)
 
     def stop(self) -> None:
         """Ask the server to end; `finish` waits for it."""

@@ -86,6 +86,25 @@ def pool(tmp_path, signer, opa_binary):
         assert running.stop() == 0
 
 
+def test_a_server_that_cannot_be_started_leaves_the_others_alone(tmp_path, signer, opa_binary):
+    binary = tmp_path / "opa"
+    binary.symlink_to(opa_binary)
+    pool = RunningPool(tmp_path / "node", signer, binary)
+    try:
+        pool.put(1, signer.bundle(1))
+        first = wait_for(pool.children)
+        binary.unlink()
+        pool.put(2, signer.bundle(2))
+        time.sleep(0.3)
+        assert pool.process.poll() is None
+        assert pool.children() == first
+        assert alive(first[1])
+        binary.symlink_to(opa_binary)
+        wait_for(lambda: 2 in pool.children())
+    finally:
+        assert pool.stop() == 0
+
+
 def revision(content: bytes, signer: Signer) -> str:
     keys = {KEY_ID: signer.public_file.read_bytes()}
     verified = verify(content, keys=keys, tenant="default", environment="production", newer_than=None)
