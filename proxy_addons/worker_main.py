@@ -43,6 +43,7 @@ from proxy_addons.node.messages import (
     Message,
     Ready,
     Released,
+    Serve,
     UseCredentials,
     decode,
     encode,
@@ -84,6 +85,7 @@ class Worker:
 
     def __init__(self, settings: NodeSettings, node: asyncio.StreamWriter) -> None:
         self.feed = SnapshotFeed(on_release=self._release)
+        self.may_serve = asyncio.Event()
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self._settings = settings
@@ -105,8 +107,11 @@ class Worker:
                     await self._activate(order)
                 case UseCredentials() as order:
                     await self._use_credentials(order)
+                case Serve():
+                    self.may_serve.set()
                 case Drain():
                     self.stop.set()
+                    self.may_serve.set()
                 case unexpected:
                     raise ValueError(f"the node does not send {unexpected.type}")
 
@@ -159,6 +164,8 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
         async with asyncio.TaskGroup() as group:
             obeying = group.create_task(worker.obey(reader))
             saying = group.create_task(worker.say_ready())
+            # Before that a connection would only be told that there is no policy; it waits in the kernel's queue.
+            await worker.may_serve.wait()
             await serve(
                 sock=listener,
                 addons=build_addons(worker.feed, _ports(settings, spool, rates)),

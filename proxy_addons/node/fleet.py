@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy_addons.node.changed import Changed
-from proxy_addons.node.messages import ActivateBundle, UseCredentials
+from proxy_addons.node.messages import ActivateBundle, Serve, UseCredentials
 from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
 
 # Loading a bundle of thousands of rules takes a second on a busy core; a worker that needs longer is reported.
@@ -17,12 +17,16 @@ _READY_S: Final = 30.0
 
 
 class Fleet:
-    """`bundle` and `credentials` are what every worker, also one that starts later, is told to use."""
+    """`bundle` and `credentials` are what every worker, also one that starts later, is told to use.
+
+    A worker takes no connection before it uses both: until then they wait in the kernel's queue.
+    """
 
     def __init__(self, listeners: Sequence[socket.socket], *, program: Sequence[str] = PROGRAM) -> None:
         self.changed = Changed()
         self.bundle: ActivateBundle | None = None
         self.credentials: UseCredentials | None = None
+        self._open = False
         self._workers = tuple(
             WorkerProcess(slot, listener, greeting=self._greeting, on_change=self.changed.notify, program=program)
             for slot, listener in enumerate(listeners)
@@ -38,6 +42,12 @@ class Fleet:
             for worker in self._workers:
                 group.create_task(worker.run())
 
+    def open(self) -> None:
+        """Let workers take connections, each as soon as it uses what it was told before."""
+        self._open = True
+        for worker in self._workers:
+            worker.send(Serve())
+
     async def activate(self, bundle: ActivateBundle) -> bool:
         """Have all workers enforce `bundle`; True once all have answered and one at least enforces it.
 
@@ -47,7 +57,7 @@ class Fleet:
         for worker in self._workers:
             worker.send(bundle)
         # Right after a start no process has come up yet; the time to acknowledge begins when the first has.
-        await self.changed.until(lambda: any(state.ready for state in self.states), timeout_s=_READY_S)
+        await self.changed.until(lambda: any(map(self._is_up, self.states)), timeout_s=_READY_S)
         await self.changed.until(lambda: all(map(self._has_answered, self.states)), timeout_s=_ACKNOWLEDGE_S)
         if any(state.serial == bundle.serial for state in self.states):
             return True
@@ -87,5 +97,9 @@ class Fleet:
     def _has_answered(self, state: WorkerState) -> bool:
         return self.bundle is not None and self.bundle.serial in {state.serial, state.failed_serial}
 
-    def _greeting(self) -> list[ActivateBundle | UseCredentials]:
-        return [message for message in (self.credentials, self.bundle) if message is not None]
+    def _is_up(self, state: WorkerState) -> bool:
+        return state.ready or state.epoch is not None or self._has_answered(state)
+
+    def _greeting(self) -> list[ActivateBundle | UseCredentials | Serve]:
+        told = (self.credentials, self.bundle, Serve() if self._open else None)
+        return [message for message in told if message is not None]

@@ -29,6 +29,13 @@ class UseCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Serve:
+    """Node to worker: take connections, now that you did what you were told before."""
+
+    type: ClassVar[str] = "serve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
     """Node to worker: take no new request, finish the open ones within `deadline_s`, then exit."""
 
@@ -69,11 +76,11 @@ class Released:
     serial: int
 
 
-Message: TypeAlias = ActivateBundle | UseCredentials | Drain | Ready | Enforcing | Authenticating | Released
+Message: TypeAlias = ActivateBundle | UseCredentials | Serve | Drain | Ready | Enforcing | Authenticating | Released
 
 _TYPES: Final = {
     message.type: message
-    for message in (ActivateBundle, UseCredentials, Drain, Ready, Enforcing, Authenticating, Released)
+    for message in (ActivateBundle, UseCredentials, Serve, Drain, Ready, Enforcing, Authenticating, Released)
 }
 
 

@@ -39,6 +39,8 @@ _log: Final = structlog.get_logger()
 
 # What is left then stays on disk and goes out at the next start.
 _SHIP_REST_S: Final = 10.0
+# How long connections wait for the policy that was kept from before. Then a refusal is better than more waiting.
+_RESUME_S: Final = 5.0
 
 
 class NodeDirectoryTaken(Exception):
@@ -82,8 +84,7 @@ class Node:
             async with asyncio.TaskGroup() as group:
                 workers = group.create_task(self._fleet.run())
                 background = [
-                    group.create_task(follow("bundles", self._control_plane.bundle, self._bundles)),
-                    group.create_task(follow("credentials", self._control_plane.credentials, self._credentials)),
+                    group.create_task(self._keep_current()),
                     group.create_task(self._bundles.retire()),
                     group.create_task(self._shipper.run()),
                     group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
@@ -129,6 +130,18 @@ class Node:
         if self._settings.guard_engine is GuardEngineName.EMBEDDED:
             return ""
         return await guard_address(self._settings.node_dir, serial, manifest_revision=manifest_revision)
+
+    async def _keep_current(self) -> None:
+        """Put to work what was kept from before, let the workers serve, then follow the feeds."""
+        try:
+            async with asyncio.timeout(_RESUME_S):
+                await asyncio.gather(self._credentials.resume(), self._bundles.resume())
+        except TimeoutError:
+            _log.warning("resume_overdue")  # the feeds try again
+        self._fleet.open()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow("bundles", self._control_plane.bundle, self._bundles))
+            group.create_task(follow("credentials", self._control_plane.credentials, self._credentials))
 
     async def _restart_on_hangup(self) -> None:
         hangup = asyncio.Event()

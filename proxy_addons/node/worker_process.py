@@ -24,6 +24,7 @@ from proxy_addons.node.messages import (
     Message,
     Ready,
     Released,
+    Serve,
     UseCredentials,
     decode,
     encode,
@@ -86,7 +87,7 @@ class WorkerProcess:
         slot: int,
         listener: socket.socket,
         *,
-        greeting: Callable[[], Sequence[ActivateBundle | UseCredentials]],
+        greeting: Callable[[], Sequence[ActivateBundle | UseCredentials | Serve]],
         on_change: Callable[[], None],
         program: Sequence[str] = PROGRAM,
     ) -> None:
@@ -110,7 +111,7 @@ class WorkerProcess:
                 await asyncio.sleep(delay_s)
                 delay_s = min(max(2 * delay_s, _FIRST_DELAY_S), _LONGEST_DELAY_S)
 
-    def send(self, message: ActivateBundle | UseCredentials | Drain) -> None:
+    def send(self, message: ActivateBundle | UseCredentials | Serve | Drain) -> None:
         """Tell the running process; a process that starts later is greeted instead."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(message))
