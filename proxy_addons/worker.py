@@ -41,7 +41,7 @@ async def serve(
     options: Mapping[str, Any] | None = None,
     ready: asyncio.Event | None = None,
 ) -> None:
-    """Serve `sock` until `stop` is set; then finish the open exchanges within `limits.drain_s`.
+    """Serve `sock` until `stop` is set; then part from the open connections within `limits.drain_s`.
 
     `ready` is set once connections are accepted. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before
     the first connection is accepted.
@@ -51,7 +51,7 @@ async def serve(
     origin = UpstreamOrigin.from_settings(upstream)
     master = LeanMaster(addons, options or {})
     await master.running()
-    connections = Connections(stop)
+    connections = Connections()
     around = Surroundings(
         hooks=hooks,
         pool=UpstreamPool(origin, bounds),
@@ -60,7 +60,8 @@ async def serve(
             origin=origin,
             utc_now=lambda: datetime.now(UTC),
             monotonic_ns=time.monotonic_ns,
-            draining=stop.is_set,
+            parting=stop.is_set,
+            draining=lambda: connections.draining,
         ),
         options=master.options,
         mode=GatehouseMode.parse("gatehouse"),
@@ -75,7 +76,7 @@ async def serve(
             ready.set()
         await stop.wait()
         server.close()
-        await connections.drain(bounds.drain_s)
+        await connections.drain(bounds)
     finally:
         around.pool.close()
         await master.done()
@@ -85,9 +86,9 @@ async def serve(
 class Connections:
     """The open connections of a worker."""
 
-    def __init__(self, stop: asyncio.Event) -> None:
+    def __init__(self) -> None:
+        self.draining = False
         self._open: set[ClientConnection] = set()
-        self._stop = stop
         self._none_left = asyncio.Event()
 
     def opened(self, connection: ClientConnection) -> None:
@@ -99,11 +100,14 @@ class Connections:
         if not self._open:
             self._none_left.set()
 
-    async def drain(self, deadline_s: float) -> None:
-        """Close idle connections, wait for the others, cut what is left at the deadline."""
+    async def drain(self, bounds: Bounds) -> None:
+        """Wait for a last request, close idle connections, wait for the others, cut what is left at the deadline."""
+        if await self._emptied(bounds.parting_s):
+            return
+        self.draining = True
         for connection in tuple(self._open):
             connection.close_if_idle()
-        if await self._emptied(deadline_s):
+        if await self._emptied(bounds.drain_s - bounds.parting_s):
             return
         _log.warning("exchanges_cut", count=len(self._open))
         for connection in tuple(self._open):

@@ -143,7 +143,7 @@ class Answering(Layer):
         if turn.flow.response is None:
             turn.refuse("policy-unavailable")
         response = turn.flow.response
-        keep_alive = turn.keep_alive and not self._terms.draining()
+        keep_alive = turn.keep_alive and not self._terms.parting()
         answer = wire.whole_answer(
             response,  # type: ignore[arg-type]  # refuse() has set it
             request_id=turn.exchange.request_id,
@@ -156,7 +156,7 @@ class Answering(Layer):
 
     def _stream_begins(self, turn: Turn, response: http.Response) -> Commands:
         self._stage = Stage.STREAM
-        turn.keep_alive = turn.keep_alive and turn.modern and not self._terms.draining()
+        turn.keep_alive = turn.keep_alive and turn.modern and not self._terms.parting()
         framing = ((b"Transfer-Encoding", b"chunked"),) if turn.modern else ()
         head = wire.answer_head(
             response,
@@ -206,7 +206,7 @@ class Answering(Layer):
         elif turn.exchange.refusal is not known and turn.exchange.refusal is not None:
             last = _last_bytes(enforcer, turn.exchange.refusal.code)
         yield SendData(self.context.client, self._framed(turn, last) + (wire.LAST_CHUNK if turn.modern else b""))
-        yield from self._turn_over(turn, keep_alive=turn.keep_alive and not self._terms.draining())
+        yield from self._turn_over(turn, keep_alive=turn.keep_alive and not self._terms.parting())
 
     def _framed(self, turn: Turn, piece: bytes) -> bytes:
         return wire.chunk(piece) if turn.modern else piece

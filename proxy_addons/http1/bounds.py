@@ -38,5 +38,8 @@ class Bounds:
     pool_idle_s: float = 60.0
     pool_size: int = 128
 
+    # A worker that ends still takes requests on its open connections for this long, each the last of its connection: a
+    # client that is just sending one would lose it if the connection were closed at once.
+    parting_s: float = 0.5
     # Streams of ordinary length finish; a supervisor's usual patience is 30 s.
     drain_s: float = 25.0

@@ -27,12 +27,16 @@ _EVENT_STREAM = b"text/event-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a layer works by: limits, upstream, clocks. `draining` says that no further request may be taken."""
+    """What a layer works by: limits, upstream, clocks.
+
+    `parting` says that each answer is the last of its connection, `draining` that no further request may be taken.
+    """
 
     bounds: Bounds
     origin: UpstreamOrigin
     utc_now: Callable[[], datetime]
     monotonic_ns: Callable[[], int]
+    parting: Callable[[], bool]
     draining: Callable[[], bool]
 
 

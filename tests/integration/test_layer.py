@@ -641,6 +641,19 @@ async def test_a_worker_that_stops_finishes_what_it_has_and_takes_nothing_more()
     assert b"Connection: close\r\n" in answer
 
 
+@on_uvloop
+async def test_a_worker_that_stops_answers_a_last_request_on_an_open_connection():
+    async with gateway([AllowAll()], bounds=Bounds(parting_s=5, drain_s=6)) as gate:
+        reader, writer = await gate.connect()
+        gate.stop.set()
+        await asyncio.sleep(0.05)
+        writer.write(request(close=False))
+        answer = await asyncio.wait_for(reader.read(), 1)
+        writer.close()
+    assert status(answer) == 200
+    assert b"Connection: close\r\n" in answer
+
+
 async def start(addons, options):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         await serve(
