@@ -90,7 +90,8 @@ def _numbers(text: str, groups: list[tuple[int, int]], open_at: int, findings: l
             continue
         digits = ""
         longest = 0
-        for group_start, group_end in groups[first:]:
+        # No more groups than a number has digits: a row may be as long as the text.
+        for group_start, group_end in groups[first : first + _MAX_DIGITS + 1]:
             digits += text[group_start : min(group_end, group_start + _MAX_DIGITS + 1)]
             if len(digits) > _MAX_DIGITS:
                 break
