@@ -15,15 +15,16 @@ from pathlib import Path
 
 VERSION = "0.13.8"
 FILES = "https://files.pythonhosted.org/packages/"
+# By machine: the folder on PyPI's file server, the rest of the wheel's name, and its SHA-256.
 WHEELS = {
     "x86_64": (
-        "c5/32/52ee34636aea1ab3f8baeeae1c3599461b8cddfb379862cc72ac61b8d91c/"
-        "uv-0.13.8-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "c5/32/52ee34636aea1ab3f8baeeae1c3599461b8cddfb379862cc72ac61b8d91c",
+        "py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
         "e18a57b8b352eb7c8feb317b9f6f533c8f0ad9673fd6cf34bbe3cf1a9f6a8984",
     ),
     "aarch64": (
-        "80/ce/f5eba24d8ec7fa566f9d50d1a69dbf9510137c30366b9f16dbeaf9b9dae4/"
-        "uv-0.13.8-py3-none-manylinux_2_28_aarch64.whl",
+        "80/ce/f5eba24d8ec7fa566f9d50d1a69dbf9510137c30366b9f16dbeaf9b9dae4",
+        "py3-none-manylinux_2_28_aarch64.whl",
         "5337c30bb893b4f9ce0ceb921ba2da0d13f649da644f40ad3bef84083bef0203",
     ),
 }
@@ -35,9 +36,10 @@ def main(target: Path) -> None:
         sys.exit(
             f"There is no pinned uv for {sys.platform} on {platform.machine()}; install uv and put it on the PATH."
         )
-    path, expected = WHEELS[platform.machine()]
+    folder, name, expected = WHEELS[platform.machine()]
+    address = f"{FILES}{folder}/uv-{VERSION}-{name}"
     try:
-        with urllib.request.urlopen(FILES + path, timeout=60) as answer:  # noqa: S310 # a constant https address
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 # a constant https address
             wheel = answer.read()
     except OSError as exc:
         sys.exit(f"uv could not be fetched ({exc}); install uv and put it on the PATH.")
