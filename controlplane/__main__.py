@@ -12,6 +12,8 @@ import sys
 from typing import Final
 
 import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from controlplane.bootstrap import ControlPlane, assemble
 from controlplane.serve import serve
@@ -40,6 +42,9 @@ def main(arguments: list[str]) -> int:
                 return _say("usage: python -m controlplane [init]", _MISUSED)
     except (SettingInvalid, SchemaOutdated, StoreUnavailable) as exc:
         return _say(str(exc), _FAILED)
+    except SQLAlchemyError as exc:
+        # The type only: a driver's text has the address, and may have what was being stored.
+        return _say(f"GATEHOUSE_DATABASE_URL names a database that cannot be used ({type(exc).__name__})", _FAILED)
     except Invalid as exc:
         return _say(exc.detail, _MISUSED)
 
@@ -47,11 +52,11 @@ def main(arguments: list[str]) -> int:
 def _serve() -> int:
     store_settings = StoreSettings.from_environment(os.environ)
     server_settings = ServerSettings.from_environment(os.environ)
-    engine = open_database(store_settings.database_url)
+    engine = _open(store_settings)
     check_schema(engine)
     store = SqlStore(engine)
     try:
-        serve(assemble(store_settings, store), server_settings)
+        serve(_assemble(store_settings, store), server_settings)
     finally:
         store.close()
     return 0
@@ -59,14 +64,30 @@ def _serve() -> int:
 
 def _init(text: str) -> int:
     settings = StoreSettings.from_environment(os.environ)
-    engine = open_database(settings.database_url)
+    tokens = _tokens(text)
+    engine = _open(settings)
     migrate(engine)
     store = SqlStore(engine)
     try:
-        prepare(assemble(settings, store), _tokens(text))
+        prepare(_assemble(settings, store), tokens)
     finally:
         store.close()
     return 0
+
+
+def _open(settings: StoreSettings) -> Engine:
+    try:
+        return open_database(settings.database_url)
+    except (ValueError, ArgumentError) as exc:
+        fix = "set it to sqlite:///PATH or postgresql://USER@HOST/NAME"
+        raise SettingInvalid(f"GATEHOUSE_DATABASE_URL names no database of a known kind: {fix}") from exc
+
+
+def _assemble(settings: StoreSettings, store: SqlStore) -> ControlPlane:
+    try:
+        return assemble(settings, store)
+    except ValueError as exc:
+        raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE cannot be used: {exc}") from exc
 
 
 def prepare(plane: ControlPlane, tokens: dict[str, str]) -> None:

@@ -45,6 +45,7 @@ class Served:
     url: str
 
     def call(self, method: str, path: str, role: str, **arguments: Any) -> httpx.Response:
+        """Call the API with the token of `role`, on a connection of its own."""
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} | arguments.pop("headers", {})
         with httpx.Client(base_url=self.url, trust_env=False, timeout=20) as client:
             return client.request(method, path, headers=headers, **arguments)
@@ -75,6 +76,13 @@ def make_environment(folder: Path) -> dict[str, str]:
         "GATEHOUSE_KEY_PEPPER_FILE": str(folder / "hex"),
         "GATEHOUSE_PSEUDONYM_KEY_FILE": str(folder / "hex"),
     }
+
+
+def public_key(environment: dict[str, str]) -> bytes:
+    """Return the public half of the environment's signing key, in PEM."""
+    pem = Path(environment["GATEHOUSE_SIGNING_KEY_FILE"]).read_bytes()
+    public = serialization.load_pem_private_key(pem, password=None).public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def initialise(environment: dict[str, str], text: str = json.dumps(TOKENS)) -> subprocess.CompletedProcess[bytes]:

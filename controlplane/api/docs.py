@@ -9,7 +9,10 @@ from flask import Response, current_app, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from controlplane.api.endpoint import SMALL_BODY_BYTES, Rules, View
+from controlplane.api.guard import plane
 from controlplane.api.openapi import DOCUMENT
+from controlplane.authz.permissions import Permission
+from controlplane.services.model import Role
 
 _EVERYBODY = Rules(permission=None, content_type=None, max_body_bytes=SMALL_BODY_BYTES)
 
@@ -39,7 +42,12 @@ def openapi() -> Any:
 
 
 def docs() -> str:
-    return render_template("docs.html.jinja", document=current_app.extensions[DOCUMENT])
+    document, access = current_app.extensions[DOCUMENT], plane().access
+    roles = {
+        permission.value: [role.value for role in Role if permission in access.permissions(role)]
+        for permission in Permission
+    }
+    return render_template("docs.html.jinja", document=document, origin=document["servers"][0]["url"], roles=roles)
 
 
 def style() -> Response:

@@ -31,7 +31,7 @@ _IF_MATCH: Final = {
     "name": "If-Match",
     "required": True,
     "description": "The ETag that the change starts from, in its quotes; `*` for whatever there is.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'},
 }
 _GIVEN_HEADERS: Final = {
     "ETag": {"description": "Names this state, for If-Match.", "schema": {"type": "string"}},

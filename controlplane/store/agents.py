@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 
 from controlplane.services.model import Agent, Page, RejectedBundle, SpoolStatus, WorkerStatus
+from controlplane.store.rows import add_if_absent
 from controlplane.store.tables import agent_workers, agents
 
 
@@ -38,8 +39,9 @@ class SqlAgents:
             "reported_by": agent.reported_by,
             "reported_at": agent.reported_at,
         }
-        if self._connection.execute(update(agents).where(one).values(values)).rowcount == 0:
-            self._connection.execute(insert(agents).values(key | values))
+        known = update(agents).where(one).values(values)
+        if self._connection.execute(known).rowcount == 0 and not add_if_absent(self._connection, agents, key | values):
+            self._connection.execute(known)
         worker_key = {"tenant": agent.tenant, "environment": agent.environment, "agent": agent.id}
         self._connection.execute(
             delete(agent_workers).where(and_(*(agent_workers.c[name] == value for name, value in worker_key.items()))),

@@ -23,6 +23,7 @@ from controlplane.services.records import (
 )
 from controlplane.store.decision_query import decisions_like
 from controlplane.store.projection import project
+from controlplane.store.rows import add_if_absent
 from controlplane.store.tables import decisions, log_heads, payloads, quarantine, records
 
 SEQUENCE_CONFLICT: Final = "sequence-conflict"
@@ -100,8 +101,8 @@ class SqlDecisionLog:
         query = select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update()
         size = self._connection.execute(query).scalar_one_or_none()
         if size is None:
-            self._connection.execute(insert(log_heads).values(tenant=tenant, size=0))
-            return 0
+            add_if_absent(self._connection, log_heads, {"tenant": tenant, "size": 0})
+            size = self._connection.execute(query).scalar_one()
         return int(size)
 
     def _sort_out(

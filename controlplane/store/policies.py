@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from controlplane.services.model import Page, Policy, PolicyRevision
 from controlplane.store.pages import page_of
+from controlplane.store.rows import add_if_absent
 from controlplane.store.tables import policies, policy_revisions
 
 
@@ -47,14 +47,7 @@ class SqlPolicies:
             "removed_at": None,
         }
         if row is None:
-            try:
-                with self._connection.begin_nested():
-                    self._connection.execute(
-                        insert(policies).values({"tenant": policy.tenant, "id": policy.id} | values),
-                    )
-            except IntegrityError:
-                return False  # a row that is not there cannot be locked: another writer added it since we looked
-            return True
+            return add_if_absent(self._connection, policies, {"tenant": policy.tenant, "id": policy.id} | values)
         if row.removed_at is None:
             return False
         self._connection.execute(update(policies).where(*one).values(values))

@@ -141,6 +141,18 @@ def test_the_edge_refuses_as_the_api_does(environment, free_port):
     [
         pytest.param({"GATEHOUSE_DATABASE_URL": ""}, "{}", "GATEHOUSE_DATABASE_URL", id="no database"),
         pytest.param({"GATEHOUSE_KEY_PEPPER_FILE": "/nowhere"}, "{}", "GATEHOUSE_KEY_PEPPER_FILE", id="no pepper"),
+        pytest.param({"GATEHOUSE_DATABASE_URL": "mysql://x/y"}, "{}", "GATEHOUSE_DATABASE_URL", id="another database"),
+        pytest.param({"GATEHOUSE_DATABASE_URL": "nonsense"}, "{}", "GATEHOUSE_DATABASE_URL", id="no URL"),
+        pytest.param(
+            {"GATEHOUSE_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "{}", "GATEHOUSE_DATABASE_URL", id="nobody there"
+        ),
+        pytest.param(
+            {"GATEHOUSE_DATABASE_URL": "sqlite:////nowhere/x.db"}, "{}", "GATEHOUSE_DATABASE_URL", id="no such folder"
+        ),
+        pytest.param(
+            {"GATEHOUSE_SIGNING_KEY_FILE": "/dev/null"}, "{}", "GATEHOUSE_SIGNING_KEY_FILE", id="no signing key"
+        ),
+        pytest.param({"GATEHOUSE_GUARD_ENGINE": "rego"}, "{}", "GATEHOUSE_GUARD_ENGINE", id="an unknown engine"),
         pytest.param({}, "{", "JSON", id="input that is not JSON"),
         pytest.param({}, '{"admin": "short"}', "admin", id="a short token"),
         pytest.param({}, '{"king": "' + "x" * 40 + '"}', "king", id="an unknown role"),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from tests.served_control_planes import (
     TOKENS,
@@ -21,6 +20,7 @@ from tests.served_control_planes import (
     initialise,
     make_environment,
     make_release,
+    public_key,
     served,
     until,
 )
@@ -41,12 +41,9 @@ spec:
 
 
 def configuration(environment: dict[str, str], api: Served, token: str) -> dict[str, object]:
-    pem = Path(environment["GATEHOUSE_SIGNING_KEY_FILE"]).read_bytes()
-    public = serialization.load_pem_private_key(pem, password=None).public_key()
-    key = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
     return {
         "services": {"gatehouse": {"url": f"{api.url}/opa/v1/production", "credentials": {"bearer": {"token": token}}}},
-        "keys": {"gatehouse-1": {"algorithm": "ES256", "key": key, "scope": "read"}},
+        "keys": {"gatehouse-1": {"algorithm": "ES256", "key": public_key(environment).decode(), "scope": "read"}},
         "bundles": {
             "gatehouse": {
                 "service": "gatehouse",
