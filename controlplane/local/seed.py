@@ -53,7 +53,7 @@ def write_credentials(settings: RunSettings, tokens: Mapping[str, str], keys: Ma
         "tokens": {role: tokens[role] for role in HUMAN_ROLES},
         "keys": dict(keys),
         "models": [] if settings.upstream else list(MODELS),
-        "limits": _demonstration_limits(),
+        "limits": _limits(documents(upstream=settings.upstream is not None)),
     }
     write_private(settings.home.credentials, json.dumps(content, indent=2).encode() + b"\n")
 
@@ -94,9 +94,10 @@ def documents(*, upstream: bool) -> dict[str, bytes]:
     return {**pack("baseline"), **pack("upstream" if upstream else "demo")}
 
 
-def _demonstration_limits() -> dict[str, Any]:
+def _limits(sources: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the limits and the guards of `sources` set, for scripts that want to meet them."""
     found: dict[str, Any] = {}
-    for source in documents(upstream=False).values():
+    for source in sources.values():
         document = yaml.safe_load(source)
         if document["kind"] == "limits":
             found |= {name: document["spec"][name] for name in ("max_body_bytes", "rate") if name in document["spec"]}
