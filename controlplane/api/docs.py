@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/openapi.json, and /docs: the same for people, made by the server. No script, nothing from elsewhere."""
 
+import hashlib
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -47,7 +48,14 @@ def docs() -> str:
         permission.value: [role.value for role in Role if permission in access.permissions(role)]
         for permission in Permission
     }
-    return render_template("docs.html.jinja", document=document, origin=document["servers"][0]["url"], roles=roles)
+    return render_template(
+        "docs.html.jinja",
+        document=document,
+        origin=document["servers"][0]["url"],
+        roles=roles,
+        # Browsers keep the stylesheet for an hour, and an upgrade must not be shown in the old one.
+        stylesheet=f"{url_for('docs_style')}?v={hashlib.sha256(_stylesheet().encode()).hexdigest()[:12]}",
+    )
 
 
 def style() -> Response:
