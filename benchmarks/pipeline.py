@@ -22,7 +22,18 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.control_plane import EVERYTHING, NO_GUARD
-from benchmarks.proxies import LOAD_CORE, ROOT, Proxy, gatehouse, http_layer, mitmdump, opa_binary, single, unused_port
+from benchmarks.proxies import (
+    LOAD_CORE,
+    ROOT,
+    Proxy,
+    gatehouse,
+    http_layer,
+    mitmdump,
+    opa_binary,
+    relay,
+    single,
+    unused_port,
+)
 from benchmarks.traffic import EVENTS, Load, Upstream, drive, request
 from tests.signing import ALICE_KEY
 
@@ -82,7 +93,6 @@ async def _drive(proxy: Proxy, scenario: Scenario, seconds: float) -> Load:
 def proxies(upstream_port: int, before: Path | None) -> Iterator[list[Proxy]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatehouse-bench-")))
-        ports = unused_port(), unused_port()
         running = [Proxy(NO_PROXY, upstream_port, {})]
         opa = opa_binary()
         if opa is None:
@@ -96,8 +106,9 @@ def proxies(upstream_port: int, before: Path | None) -> Iterator[list[Proxy]]:
                     folder / str(number), name, snapshot, upstream_port=upstream_port, opa=opa, checkout=checkout
                 )
                 running.append(stack.enter_context(node))
-        running.append(stack.enter_context(single("HTTP layer alone", http_layer(ports[0], upstream_port), ports[0])))
-        running.append(stack.enter_context(single("bare mitmdump", mitmdump(ports[1], upstream_port), ports[1])))
+        for name, command in (("HTTP layer alone", http_layer), ("bare mitmdump", mitmdump), ("bytes relayed", relay)):
+            port = unused_port()
+            running.append(stack.enter_context(single(name, command(port, upstream_port), port)))
         yield running
 
 

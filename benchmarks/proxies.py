@@ -126,6 +126,10 @@ def http_layer(port: int, upstream_port: int) -> list[str]:
     return [sys.executable, "-O", "-m", "benchmarks.http_layer", str(port), str(upstream_port)]
 
 
+def relay(port: int, upstream_port: int) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.relay", str(port), str(upstream_port)]
+
+
 def opa_binary() -> Path | None:
     found = find_opa(ROOT / TOOLS)
     return None if found is None else found.path
