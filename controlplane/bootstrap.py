@@ -74,7 +74,7 @@ def assemble(
     return ControlPlane(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
-        policies=Policies(store=store, clock=clock),
+        policies=Policies(store=store, clock=clock, rego=settings.rego),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),

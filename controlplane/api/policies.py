@@ -13,7 +13,6 @@ from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.api.problems import problem_item
 from controlplane.authz.permissions import Permission
-from controlplane.services.documents import diagnose
 from controlplane.services.errors import Problem
 from controlplane.services.model import Policy, PolicyRevision
 from controlplane.services.preconditions import IfMatch
@@ -206,7 +205,7 @@ def get_revision(policy_id: str, revision: str) -> tuple[PolicyRevision, dict[st
 def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
     """Check one revision by itself, as the documents of today are checked."""
     found = plane().policies.revision(caller(), policy_id, revision)
-    return _validation(diagnose({found.filename: found.source}))
+    return _validation(plane().policies.diagnose({found.filename: found.source}))
 
 
 @resource.endpoint(
@@ -219,7 +218,8 @@ def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
 )
 def validate_documents(body: dict[str, Any]) -> dict[str, Any]:
     """Check documents together. Stores nothing; gives every diagnostic at once."""
-    return _validation(diagnose({item["filename"]: item["source"].encode() for item in body["documents"]}))
+    files = {item["filename"]: item["source"].encode() for item in body["documents"]}
+    return _validation(plane().policies.diagnose(files))
 
 
 def _validation(problems: tuple[Problem, ...]) -> dict[str, Any]:

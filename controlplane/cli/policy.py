@@ -5,7 +5,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import yaml
@@ -16,6 +16,9 @@ from controlplane.client import ApiClient
 from controlplane.local.opa_binary import TOOLS, find_opa
 from policies.contracts.errors import PolicyRejected
 
+if TYPE_CHECKING:
+    from controlplane.services.rego_engines import RegoEngines
+
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 _LONGEST_NAME: Final = 256
 
@@ -24,6 +27,14 @@ paths_argument = click.argument(
     nargs=-1,
     required=True,
     type=click.Path(exists=True, path_type=Path),
+)
+engine_option = click.option(
+    "--engine",
+    envvar="GATEHOUSE_GUARD_ENGINE",
+    type=click.Choice(["opa", "embedded"]),
+    default="opa",
+    show_default=True,
+    help="What the nodes evaluate guards with. Where no OPA is found, the embedded engine takes its place.",
 )
 
 
@@ -34,13 +45,17 @@ def policy() -> None:
 
 @policy.command()
 @paths_argument
+@engine_option
 @json_option
-def validate(paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Check the documents in PATHS (files or folders) by themselves, without a server."""
-    from policies.document.loader import load_documents  # noqa: PLC0415 # only these commands need the compiler
+def validate(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
+    """Check the documents in PATHS (files or folders), their Rego included, each by itself and without a server."""
+    rego = _rego(engine)
+    from policies.compiler.compile import check_documents  # noqa: PLC0415 # only these commands need the compiler
+    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
 
     try:
         documents = load_documents(_read(paths))
+        check_documents(documents, opa_binary=rego.opa_binary, engines={rego.nodes})
     except PolicyRejected as exc:
         _show_rejection(exc, as_json=as_json)
         sys.exit(1)
@@ -52,24 +67,13 @@ def validate(paths: tuple[Path, ...], *, as_json: bool) -> None:
 
 @policy.command()
 @paths_argument
-@click.option(
-    "--engine",
-    envvar="GATEHOUSE_GUARD_ENGINE",
-    type=click.Choice(["opa", "embedded"]),
-    default="opa",
-    show_default=True,
-    help="What the nodes evaluate guards with. Where no OPA is found, the embedded engine runs the tests.",
-)
+@engine_option
 @json_option
 def test(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
     """Compile the documents in PATHS as one release and run all of their tests, without a server."""
-    # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
-    import policies.engines.rego_library  # noqa: F401, PLC0415 # as above
-    from controlplane.services.rego_engines import GuardEngineName, RegoEngines  # noqa: PLC0415
-    from controlplane.services.release_tests import test_release  # noqa: PLC0415
+    rego = _rego(engine)
+    from controlplane.services.release_tests import test_release  # noqa: PLC0415 # as above
 
-    opa = find_opa(TOOLS)
-    rego = RegoEngines(nodes=GuardEngineName(engine), opa_binary=str(opa.path) if opa else None)
     try:
         results = asyncio.run(test_release(_read(paths), rego=rego))
     except PolicyRejected as exc:
@@ -132,6 +136,15 @@ def list_policies(*, as_json: bool) -> None:
             ("POLICY", "KIND", "VERSION", "REVISION", "AUTHOR"),
             ((i["id"], i["kind"], i["version"], i["revision"], i["author"]) for i in items),
         )
+
+
+def _rego(engine: str) -> "RegoEngines":
+    # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
+    import policies.engines.rego_library  # noqa: F401, PLC0415 # as above
+    from controlplane.services.rego_engines import GuardEngineName, RegoEngines  # noqa: PLC0415 # as above
+
+    opa = find_opa(TOOLS)
+    return RegoEngines(nodes=GuardEngineName(engine), opa_binary=str(opa.path) if opa else None)
 
 
 def _apply_one(

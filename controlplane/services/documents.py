@@ -4,25 +4,29 @@
 from collections.abc import Mapping, Sequence
 
 from controlplane.services.errors import Invalid, Problem
+from controlplane.services.rego_engines import RegoEngines
+from policies.compiler.compile import check_documents
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.document.loader import load_documents
 from policies.document.model import PolicyDocument
 
 
-def load(files: Mapping[str, bytes]) -> tuple[PolicyDocument, ...]:
-    """Return the documents of `files`. Raises Invalid with everything that is wrong with them."""
+def load(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[PolicyDocument, ...]:
+    """Return the documents of `files`. Raises Invalid with everything that is wrong with each, its Rego included."""
     try:
-        return load_documents(files)
+        documents = load_documents(files)
+        check_documents(documents, opa_binary=rego.opa_binary, engines={rego.nodes})
     except PolicyRejected as exc:
         raise rejected(exc.diagnostics) from exc
+    return documents
 
 
-def diagnose(files: Mapping[str, bytes]) -> tuple[Problem, ...]:
-    """Return everything that is wrong with `files`, by themselves; nothing where they are valid."""
+def diagnose(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[Problem, ...]:
+    """Return everything that is wrong with `files`, each by itself; nothing where they are valid."""
     try:
-        load_documents(files)
-    except PolicyRejected as exc:
-        return tuple(map(problem_of, exc.diagnostics))
+        load(files, rego=rego)
+    except Invalid as exc:
+        return exc.problems
     return ()
 
 

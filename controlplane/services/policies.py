@@ -2,16 +2,18 @@
 """The working set: policies are created, revised, checked and removed here. Nothing of it is enforced yet."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from controlplane.identifiers import Clock
 from controlplane.services.admin_log import note
-from controlplane.services.documents import load, rejected
-from controlplane.services.errors import Conflict, NotFound
+from controlplane.services.documents import diagnose, load, rejected
+from controlplane.services.errors import Conflict, NotFound, Problem
 from controlplane.services.model import Page, Policy, PolicyRevision, Principal
 from controlplane.services.ports import Session, Store
 from controlplane.services.preconditions import IfMatch
+from controlplane.services.rego_engines import RegoEngines
 from policies.contracts.errors import Diagnostic, Position
 
 _FILE_NAME: Final = "policy.yaml"
@@ -19,8 +21,11 @@ _FILE_NAME: Final = "policy.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
+    """`rego` is what the nodes evaluate guards with: what documents are checked for."""
+
     store: Store
     clock: Clock
+    rego: RegoEngines
 
     def create(self, actor: Principal, *, source: str, policy_id: str | None, filename: str | None) -> PolicyRevision:
         """Put a policy into the working set. Raises Invalid with every diagnostic, Conflict where it is there."""
@@ -62,6 +67,10 @@ class Policies:
             session.policies.remove(actor.tenant, policy_id, at=self.clock())
             note(session, actor, self.clock, action="policy_removed", target=policy_id, revision=policy.revision)
 
+    def diagnose(self, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
+        """Return everything that is wrong with documents, each by itself. Stores nothing."""
+        return diagnose(files, rego=self.rego)
+
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Policy]:
         with self.store.read() as session:
             return session.policies.page(actor.tenant, after=after, limit=limit)
@@ -85,7 +94,7 @@ class Policies:
     def _read(self, actor: Principal, *, source: str, policy_id: str | None, filename: str | None) -> PolicyRevision:
         name = filename or (f"{policy_id}.yaml" if policy_id else _FILE_NAME)
         content = source.encode()
-        (document,) = load({name: content})
+        (document,) = load({name: content}, rego=self.rego)
         if policy_id is not None and document.id != policy_id:
             at = Position(file=name, pointer="/id")
             raise rejected(

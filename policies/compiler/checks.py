@@ -18,14 +18,18 @@ from policies.document.model import (
 _RELEASE = Position(file="(release)")
 
 
+def check_each(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> list[Diagnostic]:
+    """Return what is wrong with each of `documents` whatever release it is in, but for their Rego."""
+    return [*_reasons(documents), *_detectors(documents, detectors)]
+
+
 def check_together(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> list[Diagnostic]:
     """Return what is wrong with `documents` as one release, but for their Rego."""
     return [
         *_ids(documents),
         *_groups(documents),
         *_routes(documents),
-        *_reasons(documents),
-        *_detectors(documents, detectors),
+        *check_each(documents, detectors),
         *_enough(documents),
     ]
 

@@ -4,7 +4,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from policies.compiler.checks import check_together
+from policies.compiler.checks import check_each, check_together
 from policies.compiler.embedded_check import check_embedded
 from policies.compiler.opa_check import check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
@@ -37,16 +37,38 @@ def compile_release(
     the embedded engine checks it as well where it is one of them, or where there is no OPA.
     """
     ordered = sorted(documents, key=lambda document: document.id)
-    diagnostics: list[Diagnostic] = check_together(ordered, detectors)
-    guards = [document for document in ordered if isinstance(document.spec, GuardSpec)]
-    if opa_binary is not None:
-        diagnostics += check_with_opa(opa_binary, guards)
+    _refuse([*check_together(ordered, detectors), *_check_rego(ordered, opa_binary=opa_binary, engines=engines)])
+    return _snapshot(ordered, tenant=tenant, environment=environment)
+
+
+def check_documents(
+    documents: Sequence[PolicyDocument],
+    *,
+    opa_binary: str | None,
+    engines: Collection[str] = OPA_ONLY,
+    detectors: Collection[str] = DETECTOR_NAMES,
+) -> None:
+    """Raise PolicyRejected with all that would be wrong with each of `documents` in any release."""
+    _refuse([*check_each(documents, detectors), *_check_rego(documents, opa_binary=opa_binary, engines=engines)])
+
+
+def _check_rego(
+    documents: Sequence[PolicyDocument],
+    *,
+    opa_binary: str | None,
+    engines: Collection[str],
+) -> list[Diagnostic]:
+    guards = [document for document in documents if isinstance(document.spec, GuardSpec)]
+    diagnostics = check_with_opa(opa_binary, guards) if opa_binary is not None and guards else []
     if opa_binary is None or "embedded" in engines:
         diagnostics += check_embedded(guards)
+    return diagnostics
+
+
+def _refuse(diagnostics: Sequence[Diagnostic]) -> None:
     if diagnostics:
         unique = dict.fromkeys(diagnostics)
         raise PolicyRejected(sorted(unique, key=lambda each: (each.at.file, each.at.line, each.at.column, each.code)))
-    return _snapshot(ordered, tenant=tenant, environment=environment)
 
 
 def _snapshot(documents: Sequence[PolicyDocument], *, tenant: str, environment: str) -> PolicySnapshot:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from controlplane.services.rego_engines import GuardEngineName, RegoEngines
 from tests.control_planes import ACCESS, ROUTES, make_plane, sqlite_url
 
 UNKNOWN_KEY = ACCESS.replace("spec:", "sepc:")
@@ -99,3 +100,45 @@ def test_a_removed_policy_is_gone_from_the_set_but_its_revisions_stay(under_test
 def test_the_id_of_the_body_is_the_documents(under_test):
     answer = under_test.call("POST", "/v1/policies", "author", json={"source": ACCESS, "id": "other"})
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (400, "id-differs")
+
+
+BAD_REGO = """\
+kind: guard
+id: caps
+version: "1"
+spec:
+  reasons: {too-many: "No more than this."}
+  module: |
+    package gatehouse.guard.caps
+    deny contains "too-many" if input.request.max_tokens > most
+"""
+UNKNOWN_DETECTOR = """\
+kind: redaction
+id: cards
+version: "1"
+spec:
+  operations: [chat.completions]
+  rules:
+    - {id: card, detectors: [crystal-ball], action: replace}
+"""
+
+
+def test_rego_and_detectors_are_checked_before_anything_is_stored(under_test):
+    documents = [{"filename": "caps.yaml", "source": BAD_REGO}, {"filename": "cards.yaml", "source": UNKNOWN_DETECTOR}]
+    found = under_test.call("POST", "/v1/policies:validate", "author", json={"documents": documents}).json
+    assert [(each["code"], each["file"], each["pointer"]) for each in found["diagnostics"]] == [
+        ("rego-refused", "caps.yaml", "/spec/module"),
+        ("unknown-detector", "cards.yaml", "/spec/rules/0/detectors/0"),
+    ]
+    for document in documents:
+        refused = under_test.call("POST", "/v1/policies", "author", json=document)
+        assert (refused.status_code, refused.json["code"]) == (400, "policy-rejected")
+        assert refused.json["errors"][0]["line"] > 1
+
+
+@pytest.mark.opa
+def test_opa_says_where_rego_is_wrong(tmp_path, opa_binary):
+    with_opa = make_plane(sqlite_url(tmp_path), rego=RegoEngines(nodes=GuardEngineName.OPA, opa_binary=str(opa_binary)))
+    refused = with_opa.call("POST", "/v1/policies", "author", json={"filename": "caps.yaml", "source": BAD_REGO})
+    error = refused.json["errors"][0]
+    assert (error["code"], error["file"], error["line"]) == ("rego-parse-error", "caps.yaml", 8)
