@@ -6,7 +6,8 @@ and one `fdatasync`, and wakes all who waited; what arrives meanwhile is the nex
 load, no timer delays a lone record, and the event loop never waits for a disk.
 
 Warning: after a failed `fdatasync` nobody knows what disk holds. The group's writers get SpoolUnavailable, the segment
-is cut back to what was durable before and left, and the next group opens a new one.
+is cut back to what was durable before and left, and the next group opens a new one. It is never written to again, since
+the shipper may have read on in it; one that was left empty is deleted when the next one is there.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class Spool:
         self._lock = _lock(directory)
         self._segment: int | None = None  # its descriptor; None: the next group opens a new segment
         self._segment_size = 0
+        self._left_empty: Path | None = None
         self._total = 0
         self._number = self._recover()
         self._waiting: deque[_Group] = deque()
@@ -178,9 +180,17 @@ class Spool:
         # O_EXCL: a segment that is already there was written by somebody else, and is not to be appended to.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._number += 1
-        self._segment = os.open(segment_path(self._directory, self._number), flags, 0o600)
-        self._segment_size = 0
-        sync_directory(self._directory)
+        descriptor = os.open(segment_path(self._directory, self._number), flags, 0o600)
+        try:
+            sync_directory(self._directory)
+        except OSError:
+            os.close(descriptor)  # its name may be lost, and every record in it
+            raise
+        self._segment, self._segment_size = descriptor, 0
+        if self._left_empty is not None:
+            # Else a full disk would get a file for every request that it refuses.
+            self._left_empty.unlink(missing_ok=True)
+            self._left_empty = None
 
     def _abandon_segment(self) -> None:
         descriptor, self._segment = self._segment, None
@@ -193,6 +203,8 @@ class Spool:
             return
         finally:
             os.close(descriptor)
+        if not self._segment_size:
+            self._left_empty = segment_path(self._directory, self._number)
 
 
 class _Group:

@@ -105,6 +105,23 @@ async def test_a_failing_disk_is_reported_and_the_spool_goes_on_in_a_new_segment
         assert lines(tmp_path) == [RECORD.to_line()] * 2
 
 
+async def test_a_disk_that_stays_full_is_not_littered(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+        with monkeypatch.context() as patched:
+            patched.setattr(spool_module.os, "write", fail)
+            for _ in range(20):
+                with pytest.raises(SpoolUnavailable):
+                    await spool.write(RECORD)
+        await spool.write(RECORD)
+        # The number grows although the files go: a reader's place in a segment must never mean another one's.
+        assert [segment.number for segment in segments(tmp_path)] == [1, 21]
+        assert lines(tmp_path) == [RECORD.to_line()] * 2
+
+
 def test_a_second_process_does_not_get_the_directory(tmp_path):
     with open_spool(tmp_path), pytest.raises(SpoolUnavailable, match="another process"):
         open_spool(tmp_path)
