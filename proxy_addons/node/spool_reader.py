@@ -78,10 +78,6 @@ class SpoolReader:
 
     def acknowledge(self, batch: Batch) -> None:
         """Remember that all of `batch` is durable elsewhere, and delete the segments that lie before its end."""
-        unfinished = self._file.with_suffix(".tmp")
-        # Not synced: a position lost with a crash costs duplicates, which the control plane stores once.
-        unfinished.write_text(json.dumps([batch.end.segment, batch.end.offset]), encoding="ascii")
-        unfinished.replace(self._file)
         self._position = batch.end
         self._pending = max(0, self._pending - len(batch.lines))
         for number in batch.corrupt:
@@ -94,6 +90,20 @@ class SpoolReader:
                 segment.path.unlink()
         if batch.corrupt or self._counted < batch.end:
             self._counted, self._pending = batch.end, 0
+        # Last, since on a full disk it needs the room that was just made.
+        self._remember(batch.end)
+
+    def _remember(self, position: Position) -> None:
+        """Write the position down. Where it is lost, with a crash or a full disk, a restart sends some records again.
+
+        The control plane stores them once; so it is not synced, and shipping, which makes room, goes on without it.
+        """
+        unfinished = self._file.with_suffix(".tmp")
+        try:
+            unfinished.write_text(json.dumps([position.segment, position.offset]), encoding="ascii")
+            unfinished.replace(self._file)
+        except OSError as exc:
+            _log.warning("spool_position_not_written", spool=str(self._directory), problem=exc.strerror)
 
     def count_pending(self) -> int:
         """Return how many records are not acknowledged. Each is counted once, so that a long outage costs no more."""

@@ -89,6 +89,24 @@ def test_what_is_not_acknowledged_is_read_again_also_after_a_restart(tmp_path):
     assert drain(SpoolReader(tmp_path)) == [[2, 3]]
 
 
+def test_a_position_that_cannot_be_written_does_not_keep_acknowledged_segments(tmp_path, monkeypatch):
+    write_segment(tmp_path, 1, [1, 2])
+    write_segment(tmp_path, 2, [])
+    reader = SpoolReader(tmp_path)
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(tmp_path), "write_text", fail)
+        assert drain(reader) == [[1, 2]]
+    assert [segment.number for segment in segments(tmp_path)] == [2]
+    write_segment(tmp_path, 2, [3])
+    assert drain(reader) == [[3]]
+    write_segment(tmp_path, 3, [4])
+    assert drain(SpoolReader(tmp_path)) == [[4]]
+
+
 def test_a_segment_goes_when_acknowledged_but_never_the_last(tmp_path):
     for number in (1, 2, 3):
         write_segment(tmp_path, number, [number])
