@@ -81,7 +81,7 @@ def check(pieces: list[bytes], *, field: str, whole: str, spans: Iterable[str]) 
 
 
 INTERLEAVED = [
-    each for pair in zip(told(by_length(TEXT, 5)), told(by_length(TEXT, 5), index=1), strict=True) for each in pair
+    each for pair in zip(told(by_length(TEXT, 25)), told(by_length(TEXT, 25), index=1), strict=True) for each in pair
 ]
 STREAMS = {
     "seven-characters-an-event-with-crlf": wire(*told(by_length(TEXT, 7)), end="\r\n"),
@@ -181,7 +181,8 @@ def test_interleaved_texts_are_each_the_redaction_of_the_whole(data: st.DataObje
         sent.append(event(said({field: pieces.pop(0)}, index=index)))
     pieces = answer(sent, active=active)
     for index, field, text in tracks:
-        check(pieces, field=f"choices[{index}].delta.{field}", whole=active.text(text).text, spans=SECRETS)
+        # No spans: within other text a sample may be none, as a card's digits within a longer run are.
+        check(pieces, field=f"choices[{index}].delta.{field}", whole=active.text(text).text, spans=())
 
 
 @pytest.mark.parametrize(("detector", "sample"), SAMPLES)

@@ -6,6 +6,7 @@ from proxy_addons.core.sse_events import EventReader, EventTooLarge
 CASES = [
     pytest.param(b"data: a\n\ndata: b\n\n", [b"a", b"b"], id="line-feeds"),
     pytest.param(b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"], id="carriage-return-and-line-feed"),
+    pytest.param(b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"], id="carriage-returns-within-an-event"),
     pytest.param(b"data: a\r\rdata: b\r\r", [b"a", b"b"], id="carriage-returns"),
     pytest.param(b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", [b"a", b"b", b"c"], id="line-ends-mixed"),
     pytest.param(b"\n\n\r\n\rdata: a\n\n\n\n", [b"a"], id="blank-lines-around"),
