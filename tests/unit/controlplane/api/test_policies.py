@@ -141,4 +141,4 @@ def test_opa_says_where_rego_is_wrong(tmp_path, opa_binary):
     with_opa = make_plane(sqlite_url(tmp_path), rego=RegoEngines(nodes=GuardEngineName.OPA, opa_binary=str(opa_binary)))
     refused = with_opa.call("POST", "/v1/policies", "author", json={"filename": "caps.yaml", "source": BAD_REGO})
     error = refused.json["errors"][0]
-    assert (error["code"], error["file"], error["line"]) == ("rego-parse-error", "caps.yaml", 8)
+    assert (error["code"], error["file"], error["line"]) == ("rego-unsafe-var-error", "caps.yaml", 8)
