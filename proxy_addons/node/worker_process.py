@@ -11,6 +11,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -131,7 +132,8 @@ class WorkerProcess:
     def _kill_if_still(self, pid: int) -> None:
         if self.state.pid == pid:
             _log.error("worker_overdue", slot=self.state.slot, pid=pid)
-            os.kill(pid, 9)
+            with suppress(ProcessLookupError):  # it ended just now, and was reaped: that is what was wanted
+                os.kill(pid, 9)
 
     async def _run_once(self) -> None:
         ours, theirs = socket.socketpair()
