@@ -2,6 +2,7 @@
 """`gatehouse part`: stop and start one process of a running Gatehouse, to see what the others make of it."""
 
 import json
+import os
 
 import click
 
@@ -44,6 +45,9 @@ def list_parts(*, as_json: bool) -> None:
         listed = json.loads(home().processes.read_bytes())
     except FileNotFoundError as exc:
         raise NotRunning(f"nothing runs in {home().root}; start it with `gatehouse run`") from exc
+    if not _lives(listed["supervisor"]["pid"]):
+        # It was killed, and its parts with it; what it wrote last is no longer true.
+        raise NotRunning(f"nothing runs in {home().root} any more; start it with `gatehouse run`")
     if as_json:
         show_json(listed)
         return
@@ -51,6 +55,16 @@ def list_parts(*, as_json: bool) -> None:
         ("PART", "STATE", "PID", "RESTARTS", "ADDRESS"),
         ((p["name"], p["state"], p["pid"], p["restarts"], p["address"]) for p in listed["parts"]),
     )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _say_state(name: str, state: str, *, as_json: bool) -> None:

@@ -3,6 +3,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -146,6 +148,15 @@ def test_parts_are_listed_as_the_supervisor_wrote_them(tmp_path):
     ]
     listed = CliRunner().invoke(main, ["part", "list", "--json"], env=here)
     assert json.loads(listed.stdout)["parts"] == [part]
+
+
+def test_a_list_that_a_killed_supervisor_left_is_not_believed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "processes.json").write_text(json.dumps({"supervisor": {"pid": ended.pid}, "parts": []}))
+    result = CliRunner().invoke(main, ["part", "list"], env={"GATEHOUSE_HOME": str(tmp_path)})
+    assert (result.exit_code, result.stdout) == (NOTHING_ANSWERS, "")
 
 
 @pytest.mark.parametrize(("verb", "state"), [("stop", "stopped"), ("start", "running")])
