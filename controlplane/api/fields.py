@@ -32,6 +32,15 @@ class Time(fields.String):
             raise ma.ValidationError("Not an RFC 3339 time with its zone, such as 2026-11-20T18:00:00Z.") from exc
 
 
+class Digits(fields.Integer):
+    """A number in a query, in decimal digits: `int` would also take `1_0`, ` 5` and digits of other scripts."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+            raise ma.ValidationError("Not a number in decimal digits.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 def text(*, longest: int = 256, shortest: int = 1, **arguments: Any) -> fields.String:
     return fields.String(validate=validate.Length(min=shortest, max=longest), **arguments)
 
@@ -43,7 +52,7 @@ def count(**arguments: Any) -> fields.Integer:
 class PageQuerySchema(ma.Schema):
     """`limit` above 500 is taken as 500."""
 
-    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(min=1))
+    limit = Digits(load_default=DEFAULT_LIMIT, validate=validate.Range(min=1))
     cursor = fields.String(load_default=None, validate=validate.Length(max=1024))
 
 

@@ -134,6 +134,10 @@ def test_a_cursor_is_for_its_own_filters_only(under_test):
     [
         "limit=0",
         "limit=x",
+        "limit=1_0",
+        "limit=%205",
+        "limit=%D9%A5",
+        "limit=" + "9" * 10_000,
         "outcome=maybe",
         "subject=alice",
         "from=yesterday",
