@@ -7,8 +7,11 @@ import signal
 import stat
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -19,14 +22,22 @@ from tests.integration.conftest import RunningGatehouse, start, stop
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def alice(running: RunningGatehouse) -> openai.OpenAI:
-    held = running.credentials
-    return openai.OpenAI(base_url=f"{held['proxy_url']}/v1", api_key=held["keys"]["alice"], max_retries=0)
+@contextmanager
+def client_of(running: RunningGatehouse, key: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{running.credentials['proxy_url']}/v1", api_key=key, max_retries=0) as client:
+        yield client
+
+
+def chat(running: RunningGatehouse, text: str, **options: Any) -> tuple[str | None, str]:
+    """Have alice say `text`, and return the answer with its request id."""
+    body = {"model": "parrot", "messages": [{"role": "user", "content": text}], **options}
+    with client_of(running, running.credentials["keys"]["alice"]) as client:
+        raw = client.chat.completions.with_raw_response.create(**body)
+        return raw.parse().choices[0].message.content, raw.headers["x-request-id"]
 
 
 def say(running: RunningGatehouse, text: str) -> str | None:
-    answer = alice(running).chat.completions.create(model="parrot", messages=[{"role": "user", "content": text}])
-    return answer.choices[0].message.content
+    return chat(running, text)[0]
 
 
 def until(condition, deadline_s: float) -> float:
@@ -83,12 +94,8 @@ def test_stopped_opa_refuses_and_started_opa_answers(gatehouse):
 
 def test_records_wait_for_the_control_plane_and_arrive_once(gatehouse):
     assert gatehouse.gatehouse("part", "stop", "controlplane").returncode == 0
-    raw = alice(gatehouse).chat.completions.with_raw_response.create(
-        model="parrot",
-        messages=[{"role": "user", "content": "while it is away"}],
-    )
+    _, request_id = chat(gatehouse, "while it is away")
     assert gatehouse.gatehouse("part", "start", "controlplane").returncode == 0
-    request_id = raw.headers["x-request-id"]
 
     def records() -> list[dict]:
         asked = gatehouse.gatehouse("decisions", "query", "--json", "--limit", "1000")
@@ -101,13 +108,12 @@ def test_records_wait_for_the_control_plane_and_arrive_once(gatehouse):
 
 def test_revoked_key_is_refused_within_a_second(gatehouse):
     made = json.loads(gatehouse.gatehouse("key", "create", "user:alice", "--json").stdout)
-    url = gatehouse.credentials["proxy_url"]
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key=made["key"], max_retries=0)
-    until(lambda: client.models.list().data, deadline_s=5)
-    assert gatehouse.gatehouse("key", "revoke", made["id"]).returncode == 0
-    time.sleep(1)
-    with pytest.raises(openai.AuthenticationError) as refused:
-        client.models.list()
+    with client_of(gatehouse, made["key"]) as client:
+        until(lambda: client.models.list().data, deadline_s=5)
+        assert gatehouse.gatehouse("key", "revoke", made["id"]).returncode == 0
+        time.sleep(1)
+        with pytest.raises(openai.AuthenticationError) as refused:
+            client.models.list()
     assert refused.value.code == "credentials-revoked"
 
 
@@ -140,11 +146,7 @@ def test_two_copies_run_side_by_side_and_the_embedded_engine_decides(gatehouse, 
         assert say(other, "here") == "here"
         assert say(gatehouse, "there") == "there"
         with pytest.raises(openai.PermissionDeniedError) as refused:
-            alice(other).chat.completions.create(
-                model="parrot",
-                max_tokens=other.credentials["limits"]["max_tokens"] + 1,
-                messages=[{"role": "user", "content": "hello"}],
-            )
+            chat(other, "hello", max_tokens=other.credentials["limits"]["max_tokens"] + 1)
         assert refused.value.code == "max-tokens-over-cap"
     finally:
         assert stop(other) == 0
@@ -191,11 +193,8 @@ def test_stands_before_an_existing_server_with_a_key_of_its_own(tmp_path: Path, 
     running = start(tmp_path / "home", "--upstream", url, "--upstream-key-file", str(key))
     try:
         assert "inference" not in running.parts
-        answer = alice(running).chat.completions.create(
-            model="any-model-it-has",
-            messages=[{"role": "user", "content": "hello"}],
-        )
-        assert answer.choices[0].message.content == "mail [redacted:email]: hello"
+        said, _ = chat(running, "hello", model="any-model-it-has")
+        assert said == "mail [redacted:email]: hello"
         assert existing_server.seen[-1]["Authorization"] == "Bearer sk-upstream-only"
         assert running.credentials["keys"]["alice"] not in str(existing_server.seen)
     finally:
