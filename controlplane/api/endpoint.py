@@ -20,8 +20,8 @@ from controlplane.authz.permissions import Permission
 from controlplane.services.errors import Invalid, Problem
 
 JSON_TYPE: Final = "application/json"
-# Sources of 256 KiB escaped to JSON, with room.
 SMALL_BODY_BYTES: Final = 64 * 1024
+# A document of 256 KiB, of which JSON may escape each byte as six, with room.
 SOURCE_BODY_BYTES: Final = 2 * 1024 * 1024
 
 View = Callable[..., Any]

@@ -56,10 +56,6 @@ class PageQuerySchema(ma.Schema):
     cursor = fields.String(load_default=None, validate=validate.Length(max=1024))
 
 
-class NothingSchema(ma.Schema):
-    """An empty object."""
-
-
 class ProblemItemSchema(ma.Schema):
     code = fields.String(required=True)
     pointer = fields.String(required=True)

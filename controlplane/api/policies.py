@@ -217,7 +217,7 @@ def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
     max_body_bytes=4 * SOURCE_BODY_BYTES,
 )
 def validate_documents(body: dict[str, Any]) -> dict[str, Any]:
-    """Check documents together. Stores nothing; gives every diagnostic at once."""
+    """Check documents, each by itself. Stores nothing; gives every diagnostic at once."""
     files = {item["filename"]: item["source"].encode() for item in body["documents"]}
     return _validation(plane().policies.diagnose(files))
 

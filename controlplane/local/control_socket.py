@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,13 +27,9 @@ class NotRunning(Exception):
     """No supervisor listens in this home."""
 
 
-def listen(home: Home, commands: Mapping[str, Command]) -> AbstractAsyncContextManager[None]:
-    """Serve `commands`, keyed by verb, each taking a part's name, while the context is open."""
-    return _listen(home, commands)
-
-
 @asynccontextmanager
-async def _listen(home: Home, commands: Mapping[str, Command]) -> AsyncIterator[None]:
+async def listen(home: Home, commands: Mapping[str, Command]) -> AsyncIterator[None]:
+    """Serve `commands`, keyed by verb, each taking a part's name, while the context is open."""
     home.supervisor_socket.unlink(missing_ok=True)
     with _short_path(home.supervisor_socket) as path:
         server = await asyncio.start_unix_server(lambda reader, writer: _serve(reader, writer, commands), path)

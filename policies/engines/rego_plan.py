@@ -27,7 +27,6 @@ FORBIDDEN_BUILTINS: Final = frozenset(
     {"http.send", "opa.runtime", "net.lookup_ip_addr", "trace", "print", "internal.print"},
 )
 
-_PACKAGE: Final = re.compile(r"^\s*package\s+([A-Za-z_][\w.]*)", re.MULTILINE)
 _ERROR: Final = re.compile(r"\(errormsg \d+:([^)]*)\)")
 
 
@@ -77,20 +76,11 @@ def compile_rego(
     return CompiledRego(interpreter, bundle, plan)
 
 
-def unsupported_builtins(module: str) -> tuple[str, ...]:
-    """Return the built-ins that `module` calls and that the embedded engine lacks or forbids, sorted.
-
-    A function that nobody defines counts as one. Raises RegoRefused where the module does not compile.
-    """
-    package = _PACKAGE.search(module)
-    if package is None:
-        raise RegoRefused("the module has no package")
-    compiled = compile_rego({"module.rego": module}, data={}, entrypoints=[package[1].replace(".", "/")])
-    return unsupported_calls(compiled)
-
-
 def unsupported_calls(compiled: CompiledRego) -> tuple[str, ...]:
-    """Return the names called in the plan that are neither its own functions nor built-ins one may call, sorted."""
+    """Return the names called in the plan that are neither its own functions nor built-ins one may call, sorted.
+
+    They are built-ins that the embedded engine lacks, those that no guard may use, and functions that nobody defines.
+    """
     own = {function["name"] for function in _functions(compiled)}
     called = {
         statement["stmt"]["func"] for statement in _statements(compiled.plan) if statement["type"] == "CallStmt"

@@ -44,10 +44,6 @@ class UpstreamPool:
         self._idle: list[UpstreamConnection] = []
         self._dialling: set[asyncio.Task[None]] = set()
 
-    @property
-    def idle_count(self) -> int:
-        return len(self._idle)
-
     def call(self, asked: CallUpstream, sink: Callable[[UpstreamEvent], None]) -> "UpstreamCall":
         call = UpstreamCall(self, asked, sink)
         if self._idle:
