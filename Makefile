@@ -21,7 +21,7 @@ export GATEHOUSE_HOME := $(HOME_DIR)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev opa run demo test test-deep check lint format types arch golden bench docs clean
+.PHONY: help setup setup-dev opa run demo test test-deep check lint format types arch golden bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
