@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+from pathlib import Path
+
 import pytest
 
 from controlplane.settings import ServerSettings, SettingInvalid, StoreSettings
@@ -68,3 +71,10 @@ def test_releases_are_for_opa_unless_the_nodes_run_something_else(environment):
 def test_an_engine_that_does_not_exist_is_named_with_the_fix(environment):
     with pytest.raises(SettingInvalid, match="GATEHOUSE_GUARD_ENGINE is not an engine: set it to opa or embedded"):
         StoreSettings.from_environment(environment | {"GATEHOUSE_GUARD_ENGINE": "Opa"})
+
+
+def test_the_reference_lists_what_is_read():
+    root = Path(__file__).resolve().parents[3]
+    read = set(re.findall(r'"(GATEHOUSE_\w+)"', (root / "controlplane" / "settings.py").read_text()))
+    page = (root / "docs" / "reference" / "control-plane-settings.md").read_text()
+    assert read == set(re.findall(r"^\| `(GATEHOUSE_\w+)`", page, re.MULTILINE))
