@@ -5,12 +5,11 @@ import asyncio
 import os
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 
 from controlplane.local.home import Home
-from controlplane.local.opa_binary import ensure_opa
+from controlplane.local.opa_binary import TOOLS, ensure_opa
 from controlplane.local.parts import RunSettings
 from controlplane.local.runner import AlreadyRunning, running
 from controlplane.local.supervisor import PartFailed
@@ -23,7 +22,7 @@ out = Console(highlight=False)
 async def main() -> int:
     """Return the exit code."""
     began = time.monotonic()
-    found = await asyncio.to_thread(ensure_opa, Path(".tools"), announce=out.print)
+    found = await asyncio.to_thread(ensure_opa, TOOLS, announce=out.print)
     settings = RunSettings(
         home=Home.from_environment(os.environ),
         api_port=int(os.environ.get("GATEHOUSE_API_PORT", "8080")),

@@ -22,7 +22,8 @@ from controlplane.services.preconditions import IfMatch
 from controlplane.services.publishing import Publisher
 from policies.contracts.snapshot import PolicySnapshot
 
-# Nodes report every second or so; one that has been silent this long is taken for dead.
+# Nodes report each change at once, and every 5 s anyway; one that missed two reports is taken for dead, so that a
+# node that was switched off does not keep an activation pending for ever.
 LIVE_FOR: Final = timedelta(seconds=15)
 
 

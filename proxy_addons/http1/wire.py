@@ -44,7 +44,7 @@ class UnsafeField(ValueError):
 
 
 def upstream_request(request: http.Request, origin: UpstreamOrigin, request_id: str) -> bytes:
-    """Return what the upstream is sent: nothing of the client's but method, path, body and four header fields."""
+    """Return what the upstream is sent: nothing of the client's but method, path, body and three header fields."""
     content = request.raw_content or b""
     fields = [(b"Host", origin.host_field), (b"User-Agent", _USER_AGENT), (b"Accept-Encoding", b"identity")]
     fields.append((b"Accept", _first(request, b"accept", b"*/*")))

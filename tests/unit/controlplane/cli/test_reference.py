@@ -29,6 +29,7 @@ A command acts as the role that its job belongs to, with that role's token in `c
 | --- | --- |
 | `GATEHOUSE_HOME` | the home; `.gatehouse` in this folder unless set |
 | `GATEHOUSE_API_URL`, `GATEHOUSE_TOKEN` | the control plane's origin and a token, instead of those in the home |
+| `GATEHOUSE_OPA_BINARY` | the OPA that `run` starts and that `policy validate` and `policy test` ask; else the one on the PATH, else the one kept in `.tools` |
 | `COLUMNS` | how wide tables may be, where the terminal does not say; without either, rows are never broken |
 
 In tables a revision is shortened to twelve digits and a time to the second. Where a table does not fit, each row is a
