@@ -60,8 +60,8 @@ _SPECS: Final = (
     ReasonSpec("upstream-refused", 400, _BAD, "The inference server refused the request."),
     ReasonSpec("upstream-timeout", 504, _SERVER, "The inference server did not answer in time."),
     ReasonSpec("answer-blocked", 403, _POLICY, "Policy does not permit this answer."),
-    # Codes below are found only in records: nobody is left to be told. `worker-lost` is reserved for the terminal record
-    # of an exchange whose worker was killed, which nobody writes yet: until then such an exchange stays incomplete.
+    # Codes below are found only in records: nobody is left to be told. `worker-lost` is reserved for the terminal
+    # record of an exchange whose worker was killed. Nobody writes it yet, so that such an exchange stays incomplete.
     ReasonSpec("client-disconnected", 499, _BAD, "The client left before the answer was complete."),
     ReasonSpec("worker-lost", 499, _SERVER, "The worker died before the answer was complete."),
 )
