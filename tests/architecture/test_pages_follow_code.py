@@ -8,10 +8,13 @@ import pytest
 
 from policies.detectors.registry import DETECTOR_NAMES
 from policies.document.kinds import KINDS
+from policies.document.loader import load_documents
+from policies.engines.casbin import MODEL_TEXT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
 TREES = "policies|controlplane|proxy_addons|inference|tests|docs|benchmarks|deploy|demo"
+SPECIFICATION = ROOT / "docs" / "spec" / "policy-document.md"
 NAMED_PATH = re.compile(rf"`((?:{TREES})/[A-Za-z0-9_./-]*)`")
 
 
@@ -34,6 +37,17 @@ def test_the_bundle_specification_lists_every_code_of_a_rejection():
 
 def test_the_reference_lists_every_kind_of_policy():
     assert set(KINDS) == first_cells("docs/reference/policy-kinds.md")
+
+
+def test_every_document_that_the_specification_shows_is_one():
+    shown = re.findall(r"^```yaml\n(kind: .*?)^```", SPECIFICATION.read_text(), re.DOTALL | re.MULTILINE)
+    documents = load_documents({f"{number}.yaml": text.encode() for number, text in enumerate(shown)})
+    assert {document.kind for document in documents} == set(KINDS)
+
+
+def test_the_specification_shows_the_model_that_casbin_is_given():
+    shown = re.findall(r"^```ini\n(.*?)^```", SPECIFICATION.read_text(), re.DOTALL | re.MULTILINE)
+    assert [MODEL_TEXT.lstrip()] == shown
 
 
 def test_the_page_on_redaction_lists_every_detector():
