@@ -9,6 +9,7 @@ from controlplane.identifiers import Clock
 from controlplane.services import model
 from controlplane.services.model import Artifact
 from policies.bundle.credentials import (
+    SECRET_BYTES,
     ApiKey,
     CredentialsDocument,
     format_api_key,
@@ -19,8 +20,6 @@ from policies.bundle.jws import load_signing_key
 from policies.bundle.pack import pack
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import PolicySnapshot
-
-_SECRET_BYTES = 32
 
 
 class BundlePublisher:
@@ -54,7 +53,7 @@ class BundlePublisher:
         return Artifact(etag="sha256-" + hashlib.sha256(content).hexdigest(), content=content)
 
     def new_key(self, key_id: str) -> tuple[str, str]:
-        key = format_api_key(key_id, secrets.token_bytes(_SECRET_BYTES))
+        key = format_api_key(key_id, secrets.token_bytes(SECRET_BYTES))
         return key, hash_api_key(self._pepper, key)
 
 

@@ -18,9 +18,8 @@ from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, 
 from proxy_addons.addons.seal import Seal
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.core.record_builder import RecordScope
+from proxy_addons.http1.bounds import Bounds
 
-# An answer of 128 choices of 32k tokens stays below; more is no answer that somebody could read.
-MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 # The largest events seen carry a whole tool call; a megabyte of one is an attack on our memory.
 MAX_EVENT_BYTES: Final = 1024 * 1024
 
@@ -41,7 +40,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         feed,
         Identify(feed, clock=ports.identity.clock),
         EnforceRequest(take_token=ports.take_token),
-        EnforceResponse(max_answer_bytes=MAX_ANSWER_BYTES),
+        EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
         Seal(on_end=feed.finish),
