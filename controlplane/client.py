@@ -52,6 +52,10 @@ class ApiClient:
             trust_env=False,
         )
 
+    def close(self) -> None:
+        """Give back the connections. The client MUST NOT be used afterwards."""
+        self._http.close()
+
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Answer:
         return self._call("GET", path, params=query)
 

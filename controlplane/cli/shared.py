@@ -40,7 +40,7 @@ def home() -> Home:
 
 
 def api(role: str) -> ApiClient:
-    """Return a client that acts as `role`.
+    """Return a client that acts as `role`, open until the command ends.
 
     GATEHOUSE_API_URL and GATEHOUSE_TOKEN are taken where both are set; else the home's `credentials.json`.
     """
@@ -52,7 +52,9 @@ def api(role: str) -> ApiClient:
         raise click.UsageError("GATEHOUSE_API_URL is not an origin: set it to something like https://gatehouse.example")
     if _TOKEN.fullmatch(token) is None:
         raise click.UsageError("GATEHOUSE_TOKEN is not a token: it has characters that none has")
-    return ApiClient(url.rstrip("/"), token)
+    client = ApiClient(url.rstrip("/"), token)
+    click.get_current_context().call_on_close(client.close)
+    return client
 
 
 def _held() -> Mapping[str, Any]:
