@@ -33,12 +33,26 @@ async def test_what_is_shipped_passes_its_own_tests(name):
     [
         pytest.param(b"max_tokens: 512,", b"max_tokens: 9999,", "more tokens than the cap", id="a-cap-that-is-lifted"),
         pytest.param(b"[shell]", b"[other]", "a forbidden tool among others", id="a-tool-that-is-permitted"),
+        pytest.param(b": 65536\n", b": 65537\n", "a body of one byte more", id="a-larger-body"),
+        pytest.param(b": 65536\n", b": 65535\n", "a body of the largest size", id="a-smaller-body"),
+        pytest.param(
+            b"operation: completions,",
+            b"operation: embeddings,",
+            "embeddings are not listed, so nobody has them",
+            id="a-route-that-is-listed",
+        ),
     ],
 )
 async def test_a_policy_that_no_longer_does_it_fails_its_test(before, after, want):
-    files = RELEASES["demo"]
-    changed = {**files, "request-caps.yaml": files["request-caps.yaml"].replace(before, after)}
+    changed = {name: source.replace(before, after) for name, source in RELEASES["demo"].items()}
+    assert changed != RELEASES["demo"]
     assert want in [result.name for result in await results_of(changed) if not result.passed]
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_every_shipped_policy_has_tests(name):
+    untested = [document.id for document in load_documents(pack(name)) if not document.tests]
+    assert untested == []
 
 
 def test_there_is_no_other_pack():
