@@ -61,13 +61,13 @@ def test_page_shows_what_happens(fresh: RunningGatehouse, page: str):
     assert len(shown) > 3
     # In this order: the home's own path may lie under /tmp.
     stands_for = {
-        "/tmp/": f"{fresh.home.parent}/work/",
+        "/tmp/": f"{fresh.home.parent}/scratch/",
         "http://127.0.0.1:8000": held["proxy_url"],
         "http://127.0.0.1:8080": held["api_url"],
         ".gatehouse/": f"{fresh.home}/",
         ".venv/bin/gatehouse": "python -m controlplane.cli",
     }
-    (fresh.home.parent / "work").mkdir(exist_ok=True)
+    (fresh.home.parent / "scratch").mkdir(exist_ok=True)
     marker = "--- end of command {} ---"
     script = ["set -u"]
     for number, step in enumerate(shown):
