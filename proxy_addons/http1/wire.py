@@ -9,6 +9,7 @@ from typing import Final
 
 from mitmproxy import http
 
+from proxy_addons.core.firewall import trace_id_of
 from proxy_addons.core.framing import Fields
 from proxy_addons.http1.origin import UpstreamOrigin
 
@@ -16,8 +17,6 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _USER_AGENT: Final = b"Gatehouse"
-# The W3C form, version 00. Anything else a client sends under this name is not trace context.
-_TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 # Written by this module alone, whatever an addon put there; `server` would tell our software.
@@ -49,8 +48,8 @@ def upstream_request(request: http.Request, origin: UpstreamOrigin, request_id: 
     fields = [(b"Host", origin.host_field), (b"User-Agent", _USER_AGENT), (b"Accept-Encoding", b"identity")]
     fields.append((b"Accept", _first(request, b"accept", b"*/*")))
     fields.append((b"x-request-id", request_id.encode("ascii")))
-    if _TRACEPARENT.fullmatch(traceparent := _first(request, b"traceparent", b"")):
-        fields.append((b"traceparent", traceparent))
+    if trace_id_of(request.headers.fields) is not None:
+        fields.append((b"traceparent", _first(request, b"traceparent", b"")))
     if origin.api_key:
         fields.append((b"Authorization", b"Bearer " + origin.api_key.encode("ascii")))
     if content or request.method not in ("GET", "HEAD"):
