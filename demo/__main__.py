@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 import time
+from contextlib import closing
 
 from rich.console import Console
 
@@ -42,16 +43,16 @@ async def main() -> int:
 
 
 def _take_tour(settings: RunSettings) -> int:
-    stage = Stage.of(settings.home, embedded_rego=settings.opa is None)
-    for number, step in enumerate(STEPS, start=1):
-        title = (step.__doc__ or "").splitlines()[0]
-        out.print(f"[bold]{number:2}. {title}[/]", soft_wrap=True)
-        try:
-            for line in step(stage):
-                out.print("    " + line, markup=False, soft_wrap=True)
-        except StepDiffers as exc:
-            out.print(f"[red]    differs: {exc}[/]")
-            return 1
+    with closing(Stage.of(settings.home, embedded_rego=settings.opa is None)) as stage:
+        for number, step in enumerate(STEPS, start=1):
+            title = (step.__doc__ or "").splitlines()[0]
+            out.print(f"[bold]{number:2}. {title}[/]", soft_wrap=True)
+            try:
+                for line in step(stage):
+                    out.print("    " + line, markup=False, soft_wrap=True)
+            except StepDiffers as exc:
+                out.print(f"[red]    differs: {exc}[/]")
+                return 1
     out.print("\nThe tour is done: every step did what it should.")
     return 0
 

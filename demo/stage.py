@@ -52,6 +52,11 @@ class Stage:
             began_at=datetime.now(UTC),
         )
 
+    def close(self) -> None:
+        """Give back the connections of the roles. The stage MUST NOT be used afterwards."""
+        for client in self.roles.values():
+            client.close()
+
     def client(self, name: str) -> openai.OpenAI:
         """Return an OpenAI client with the key of `name`, or with a key that nobody has."""
         key = self.keys.get(name, "gh_01JDNOBODYKNOWSTHISKEYATALL_" + "x" * 43)

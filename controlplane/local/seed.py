@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, Final
 
 import yaml
@@ -60,33 +61,36 @@ def write_credentials(settings: RunSettings, tokens: Mapping[str, str], keys: Ma
 
 def ensure_policies(settings: RunSettings, tokens: Mapping[str, str]) -> None:
     """Create, release and activate the demonstration's policies, unless a release was ever activated here."""
-    author = ApiClient(settings.api_url, tokens["author"])
-    approver = ApiClient(settings.api_url, tokens["approver"])
-    environment = approver.get("/v1/environments/production")
-    if environment.body["desired"] is not None:
-        return
-    known = {policy["id"] for policy in author.every("/v1/policies")}
-    for filename, source in documents(upstream=settings.upstream is not None).items():
-        if yaml.safe_load(source)["id"] not in known:
-            author.post("/v1/policies", {"filename": filename, "source": source.decode()})
-    release = author.post(
-        "/v1/policy-sets/default/releases",
-        {"description": "What Gatehouse ships for a first look."},
-    )
-    approver.post(
-        "/v1/activations",
-        {"release": release.body["id"], "environment": "production"},
-        if_match=environment.etag,
-    )
+    with (
+        closing(ApiClient(settings.api_url, tokens["author"])) as author,
+        closing(ApiClient(settings.api_url, tokens["approver"])) as approver,
+    ):
+        environment = approver.get("/v1/environments/production")
+        if environment.body["desired"] is not None:
+            return
+        known = {policy["id"] for policy in author.every("/v1/policies")}
+        for filename, source in documents(upstream=settings.upstream is not None).items():
+            if yaml.safe_load(source)["id"] not in known:
+                author.post("/v1/policies", {"filename": filename, "source": source.decode()})
+        release = author.post(
+            "/v1/policy-sets/default/releases",
+            {"description": "What Gatehouse ships for a first look."},
+        )
+        approver.post(
+            "/v1/activations",
+            {"release": release.body["id"], "environment": "production"},
+            if_match=environment.etag,
+        )
 
 
 def ensure_keys(settings: RunSettings, tokens: Mapping[str, str]) -> dict[str, str]:
     """Return the API keys of alice and bob, made at the first start: the server shows a key once and never again."""
     held: dict[str, str] = settings.home.read_credentials().get("keys", {})
-    admin = ApiClient(settings.api_url, tokens["admin"])
-    return {
-        name: held.get(name) or admin.post("/v1/api-keys", {"subject": f"user:{name}"}).body["key"] for name in SUBJECTS
-    }
+    with closing(ApiClient(settings.api_url, tokens["admin"])) as admin:
+        return {
+            name: held.get(name) or admin.post("/v1/api-keys", {"subject": f"user:{name}"}).body["key"]
+            for name in SUBJECTS
+        }
 
 
 def documents(*, upstream: bool) -> dict[str, bytes]:
