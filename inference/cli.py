@@ -22,7 +22,7 @@ def main() -> None:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 def build_parrot_command(out: Path) -> None:
     """Write the demonstration model into the directory OUT, unless it is there and whole."""
-    from inference.parrot.directory import build_parrot  # noqa: PLC0415
+    from inference.parrot.directory import build_parrot  # noqa: PLC0415  # only this command needs it
 
     click.echo(f"parrot built: {out}" if build_parrot(out) else f"parrot is there: {out}")
 
@@ -59,7 +59,7 @@ def serve_command(
         HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false"
     )
     configure_logs()
-    from inference.server import serve  # noqa: PLC0415
+    from inference.server import serve  # noqa: PLC0415  # after the environment is set
 
     try:
         tls = tls_files(certificate=tls_cert, key=tls_key, client_ca=client_ca)

@@ -147,7 +147,7 @@ def get_agent(query: dict[str, Any], node_id: str) -> dict[str, Any]:
 
 def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
     slots = [worker["slot"] for worker in reported]
-    if not all(type(slot) in {str, int} and 0 < len(str(slot)) <= 64 for slot in slots):  # noqa: PLR2004
+    if not all(type(slot) in {str, int} and 0 < len(str(slot)) <= 64 for slot in slots):  # noqa: PLR2004  # a name's length
         raise _slot_problem("A slot is a name or a number.")
     if len(set(map(str, slots))) != len(slots):
         raise _slot_problem("Two workers have one slot.")

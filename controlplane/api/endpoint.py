@@ -63,7 +63,7 @@ class _StrictParser(FlaskParser):
     def _raw_load_json(self, req: Request) -> Any:
         return read_json(req.get_data())
 
-    def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:  # noqa: ARG002
+    def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:  # noqa: ARG002  # webargs' signature
         messages = error.messages if isinstance(error.messages, dict) else {}
         location, wrong = next(iter(messages.items()), ("json", {}))
         what = "body" if location == "json" else "query"

@@ -21,7 +21,7 @@ class Time(fields.String):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments, metadata={"format": "date-time"})
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:  # noqa: ARG002  # marshmallow's signature
         return format_time(value) if isinstance(value, datetime) else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:

@@ -143,9 +143,9 @@ def _download(target: Path, announce: Announce) -> bool:
 def main() -> None:
     found = ensure_opa(TOOLS, announce=lambda text: print(text, file=sys.stderr))  # noqa: T201 # a command
     if found is None:
-        print("No OPA server is to be had here; the embedded Rego engine is used.", file=sys.stderr)  # noqa: T201
+        print("No OPA server is to be had here; the embedded Rego engine is used.", file=sys.stderr)  # noqa: T201 # as above
         return
-    print(f"{found.path} ({found.origin})")  # noqa: T201
+    print(f"{found.path} ({found.origin})")  # noqa: T201 # as above
 
 
 if __name__ == "__main__":

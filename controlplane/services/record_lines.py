@@ -40,7 +40,7 @@ def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
     """Return the record of `line`. Raises UnreadableLine."""
     parts = _json(line, "line-not-json")
     match parts:
-        case {"envelope": str() as envelope_text, "payload": str() as payload_text} if len(parts) == 2:  # noqa: PLR2004
+        case {"envelope": str() as envelope_text, "payload": str() as payload_text} if len(parts) == 2:  # noqa: PLR2004  # these and no more
             pass
         case _:
             raise UnreadableLine("line-not-a-record")

@@ -44,7 +44,7 @@ def load_signing_key(pem: bytes, *, key_id: str) -> SigningKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("the bundle signing key is not an unencrypted private key in PEM form") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("the bundle signing key is not an EC P-256 key, the only kind of ES256")  # noqa: TRY004
+        raise ValueError("the bundle signing key is not an EC P-256 key, the only kind of ES256")  # noqa: TRY004  # one type for any unfit key
     return SigningKey(id=key_id, key=key)
 
 
@@ -57,7 +57,7 @@ def load_verification_keys(keys: VerificationKeys) -> dict[str, ec.EllipticCurve
         except (ValueError, UnsupportedAlgorithm):
             raise ValueError(f"the bundle key {key_id!r} is not a public key in PEM form") from None
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise ValueError(f"the bundle key {key_id!r} is not an EC P-256 key, the only kind of ES256")  # noqa: TRY004
+            raise ValueError(f"the bundle key {key_id!r} is not an EC P-256 key, the only kind of ES256")  # noqa: TRY004  # as above
         loaded[key_id] = key
     return loaded
 

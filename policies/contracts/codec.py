@@ -60,7 +60,7 @@ def _require_canonical(value: object) -> None:
 
 def _container(value: JSON) -> JSON:
     """Return a container that is neither dict, list nor tuple as one: the encoder knows only those."""
-    return dict(value) if isinstance(value, Mapping) else list(value)  # type: ignore[arg-type]
+    return dict(value) if isinstance(value, Mapping) else list(value)  # type: ignore[arg-type]  # a scalar does not come here
 
 
 def _ordered(value: JSON) -> JSON:

@@ -254,7 +254,7 @@ def escaped(key: str) -> str:
 
 def shown(text: str) -> str:
     """Return `text` fit for a message: in quotes, escaped, cut."""
-    return json.dumps(text if len(text) <= 40 else text[:40] + "…", ensure_ascii=True)  # noqa: PLR2004
+    return json.dumps(text if len(text) <= 40 else text[:40] + "…", ensure_ascii=True)  # noqa: PLR2004  # the cut, told twice here
 
 
 def _rejected(code: str, at: Position, message: str, fix: str = "") -> PolicyRejected:

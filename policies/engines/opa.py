@@ -152,6 +152,6 @@ class _OneTryClient(AsyncOpaClient):  # type: ignore[misc]  # opa_client has no 
             # Made at the first question, because aiohttp wants the running loop.
             self._session = self._new_session()
         async with self._session.request(method, url, allow_redirects=False, **arguments) as response:
-            if response.status != 200:  # noqa: PLR2004
+            if response.status != 200:  # noqa: PLR2004  # the HTTP status OK
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
             yield response

@@ -141,7 +141,7 @@ class AnswerParser:
         if not self._head_seen:
             self._fields.clear()
             self._interim_count += 1
-            self._invalid = self._interim_count > MAX_INTERIM or self._parser.get_status_code() == 101  # noqa: PLR2004
+            self._invalid = self._interim_count > MAX_INTERIM or self._parser.get_status_code() == 101  # noqa: PLR2004  # Switching Protocols
             return
         self._end()
 

@@ -91,7 +91,7 @@ class ChoiceText:
                 # Keyed by the name as it leaves, because that is what a client puts together.
                 name = self._walk.name(key)
                 left = self._feed(value, (*path, name))
-                key = name  # noqa: PLW2901
+                key = name  # noqa: PLW2901  # as above
             if left is not NOTHING:
                 released[key] = left
         return released if released or not members else NOTHING
