@@ -142,8 +142,9 @@ class SpoolReader:
         except (ValueError, TypeError):
             _log.warning("spool_position_lost", spool=str(self._directory))
             return start
-        known = {found.number for found in segments(self._directory)}
-        if type(segment) is not int or type(offset) is not int or offset < 0 or segment not in known:
+        # A place behind the end of its segment would pass over records that were never sent.
+        sizes = {found.number: found.path.stat().st_size for found in segments(self._directory)}
+        if type(segment) is not int or type(offset) is not int or not 0 <= offset <= sizes.get(segment, -1):
             _log.warning("spool_position_lost", spool=str(self._directory))
             return start
         return Position(segment, offset)

@@ -142,7 +142,7 @@ def test_a_frame_that_is_completed_later_is_sent_whole(tmp_path):
     assert drain(reader) == [[1]]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '[1,"x"]', "[7,0]", "[1,-1]", "not json"])
+@pytest.mark.parametrize("content", ["", "[]", '[1,"x"]', "[7,0]", "[1,-1]", "[1,100000]", f"[1,{10**30}]", "not json"])
 def test_a_lost_position_sends_everything_again(tmp_path, content):
     write_segment(tmp_path, 1, [1])
     (tmp_path / "position.json").write_text(content)
