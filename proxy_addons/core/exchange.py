@@ -65,6 +65,7 @@ class Exchange:
     received_at: datetime
     started_ns: int  # time.monotonic_ns() at the first byte of the head
     fault: str | None = None  # a reason code: what the layer could not do
+    peer_certificate: bytes | None = None  # DER; the TLS handshake has verified it against the CA for clients
     bytes_in: int = 0  # body bytes received from the client
     bytes_out: int = 0  # body bytes sent to the client
     upstream_started_ns: int | None = None
