@@ -113,6 +113,15 @@ class UpstreamSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataPortTls:
+    """The files that the data port's TLS is read from, and read again from when they change."""
+
+    cert_file: Path
+    key_file: Path
+    client_ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """Everything a node and its workers are told. Secrets stay in their files; only the paths are here."""
 
@@ -120,6 +129,7 @@ class NodeSettings:
     node_id: str
     proxy_host: str
     proxy_port: int
+    proxy_tls: DataPortTls | None
     health_port: int
     workers: int
     api_url: str
@@ -146,6 +156,7 @@ class NodeSettings:
             node_id=read.identifier("NODE_ID", socket.gethostname()),
             proxy_host=read.text("PROXY_HOST", "127.0.0.1"),
             proxy_port=read.port("PROXY_PORT"),
+            proxy_tls=_data_port_tls(read),
             health_port=read.port("HEALTH_PORT"),
             workers=read.integer("WORKERS", os.cpu_count() or 1, least=1, most=256),
             api_url=read.origin("API_URL"),
@@ -181,6 +192,20 @@ class NodeSettings:
 
     def spool_dir(self, slot: int) -> Path:
         return self.node_dir / "spool" / f"w{slot}"
+
+
+def _data_port_tls(read: Environment) -> DataPortTls | None:
+    cert_file, key_file = read.optional_file("PROXY_CERT_FILE"), read.optional_file("PROXY_KEY_FILE")
+    client_ca_file = read.optional_file("PROXY_CLIENT_CA_FILE")
+    if cert_file is not None and key_file is not None:
+        return DataPortTls(cert_file=cert_file, key_file=key_file, client_ca_file=client_ca_file)
+    if cert_file is not None or key_file is not None:
+        raise SettingInvalid("GATEHOUSE_PROXY_CERT_FILE", "set it together with GATEHOUSE_PROXY_KEY_FILE")
+    if client_ca_file is not None:
+        raise SettingInvalid(
+            "GATEHOUSE_PROXY_CLIENT_CA_FILE", "needs GATEHOUSE_PROXY_CERT_FILE: clients show theirs in TLS"
+        )
+    return None
 
 
 def read_secret(path: Path) -> str:

@@ -4,7 +4,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,12 +18,11 @@ from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.pool import UpstreamPool
 from proxy_addons.http1.turn import Terms
 from proxy_addons.lean_master import GatehouseMode, LeanMaster
-from proxy_addons.settings import UpstreamSettings
+from proxy_addons.listener import Listener
+from proxy_addons.settings import DataPortTls, UpstreamSettings
 
 _log: Final = structlog.get_logger()
 
-# The kernel keeps connections that arrive faster than they are accepted, as well as those of a worker's restart.
-_BACKLOG: Final = 4096
 # How long addons may take to record the exchanges that the drain deadline cut.
 _LAST_HOOKS_S: Final = 2.0
 
@@ -38,13 +37,16 @@ async def serve(
     upstream: UpstreamSettings,
     stop: asyncio.Event,
     limits: Bounds | None = None,
+    tls: DataPortTls | None = None,
+    on_certificate: Callable[[str, str], None] | None = None,
     options: Mapping[str, Any] | None = None,
     ready: asyncio.Event | None = None,
 ) -> None:
     """Serve `sock` until `stop` is set; then part from the open connections within `limits.drain_s`.
 
-    `ready` is set once connections are accepted. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before
-    the first connection is accepted.
+    `ready` is set once connections are accepted. `on_certificate` is told until when the certificate shown is valid,
+    and what is wrong with newer files. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before the first
+    connection is accepted.
     """
     bounds = limits or Bounds()
     hooks = HookTable(addons)
@@ -67,20 +69,31 @@ async def serve(
         mode=GatehouseMode.parse("gatehouse"),
         registry=connections,
     )
+    listener = Listener(sock, lambda: ClientConnection(around), bounds=bounds, tls=tls, report=on_certificate)
     try:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: ClientConnection(around), sock=sock, backlog=_BACKLOG
-        )
-        _log.info("worker_serving")
-        if ready is not None:
+        await _opened_or_stopped(listener, stop)
+        if ready is not None and not stop.is_set():
             ready.set()
         await stop.wait()
-        server.close()
+        listener.close()
         await connections.drain(bounds)
     finally:
+        listener.close()
         around.pool.close()
         await master.done()
     _log.info("worker_stopped")
+
+
+async def _opened_or_stopped(listener: Listener, stop: asyncio.Event) -> None:
+    """Return when connections are taken, or when the worker must end before its certificate became usable."""
+    loop = asyncio.get_running_loop()
+    opening, stopping = loop.create_task(listener.open()), loop.create_task(stop.wait())
+    done, _ = await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (opening, stopping):
+        task.cancel()
+    if opening in done:
+        opening.result()
+        _log.info("worker_serving")
 
 
 class Connections:

@@ -45,6 +45,7 @@ from proxy_addons.node.messages import (
     Ready,
     Released,
     Serve,
+    ShowsCertificate,
     UseCredentials,
     decode,
     encode,
@@ -100,6 +101,9 @@ class Worker:
     async def say_ready(self) -> None:
         await self.ready.wait()
         self._say(Ready())
+
+    def say_certificate(self, expires_at: str, problem: str) -> None:
+        self._say(ShowsCertificate(expires_at=expires_at, problem=problem))
 
     async def obey(self, reader: asyncio.StreamReader) -> None:
         """Follow the node's messages, in order, until it says drain or is gone."""
@@ -174,6 +178,8 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
                 sock=listener,
                 addons=build_addons(worker.feed, _ports(settings, spool, rates)),
                 upstream=settings.upstream,
+                tls=settings.proxy_tls,
+                on_certificate=worker.say_certificate,
                 stop=worker.stop,
                 limits=Bounds(drain_s=inherited.drain_s),
                 ready=worker.ready,

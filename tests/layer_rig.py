@@ -16,7 +16,7 @@ from policies.contracts.decision import Decision, Effect
 from policies.contracts.snapshot import Dialect, Route
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.settings import UpstreamSettings
+from proxy_addons.settings import DataPortTls, UpstreamSettings
 from proxy_addons.worker import new_event_loop, serve
 
 Respond = Callable[["Upstream", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -180,6 +180,8 @@ async def gateway(
     upstream_tls: object = None,
     settings: UpstreamSettings | None = None,
     upstream_port: int | None = None,
+    tls: DataPortTls | None = None,
+    on_certificate: Callable[[str, str], None] | None = None,
 ) -> AsyncIterator[Gateway]:
     upstream = Upstream()
 
@@ -210,6 +212,8 @@ async def gateway(
             stop=stop,
             ready=ready,
             limits=bounds or Bounds(drain_s=1),
+            tls=tls,
+            on_certificate=on_certificate,
         ),
     )
     waiting = asyncio.create_task(ready.wait())

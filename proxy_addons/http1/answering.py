@@ -57,8 +57,9 @@ ANSWERING: Final = frozenset({Stage.UPSTREAM, Stage.WHOLE, Stage.STREAM})
 class Answering(Layer):
     """What `Http1ReverseLayer` does from the upstream's head on, and how it runs hooks."""
 
-    def __init__(self, context: Context, terms: Terms) -> None:
+    def __init__(self, context: Context, terms: Terms, *, peer_certificate: bytes | None = None) -> None:
         super().__init__(context)
+        self._peer_certificate = peer_certificate
         self._terms = terms
         self._parser = RequestParser()
         self._stage = Stage.HEAD
@@ -218,7 +219,7 @@ class Answering(Layer):
         if not keep_alive:
             self._stage = Stage.CLOSED
             yield self._within(None)
-            yield Linger()
+            yield Linger(mid_request=not self._parser.between_requests)
             return
         self._stage = Stage.HEAD
         if self._paused_client:
@@ -269,7 +270,7 @@ class Answering(Layer):
             to_head_request=turn.to_head_request,
         )
         yield SendData(self.context.client, answer)
-        yield Linger()
+        yield Linger(mid_request=True)
 
 
 def _has_cut(enforcer: StreamEnforcer) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 class Bounds:
     """Limits of one worker's connections. Sizes of request bodies are policy and not here."""
 
+    # A handshake takes two round trips; a client that opens a connection and stays silent holds memory for nothing.
+    handshake_s: float = 5.0
     # A head fits into a few packets; whoever needs longer from its first to its last byte is dripping it.
     head_s: float = 10.0
     # Between two pieces of a body, and for all of it: uploads over a bad mobile line pass, a drip does not.

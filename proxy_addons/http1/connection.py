@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 import structlog
-from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.connection import ConnectionState
 from mitmproxy.options import Options
 from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData, StartHook
 from mitmproxy.proxy.context import Context
@@ -21,6 +21,7 @@ from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, HookCo
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
+from proxy_addons.http1.client import client_of
 from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
@@ -92,14 +93,11 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=self._bounds.client_buffer_bytes)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._client = Client(
-            peername=transport.get_extra_info("peername"),
-            sockname=transport.get_extra_info("sockname"),
-            state=ConnectionState.OPEN,
-            timestamp_start=self._around.terms.utc_now().timestamp(),
-            proxy_mode=self._around.mode,
-        )
-        self._layer = Http1ReverseLayer(Context(self._client, self._around.options), self._around.terms)
+        now_s = self._around.terms.utc_now().timestamp()
+        self._client, certificate = client_of(self._transport, self._around.mode, now_s=now_s)
+        self._over_tls = self._client.tls
+        context = Context(self._client, self._around.options)
+        self._layer = Http1ReverseLayer(context, self._around.terms, peer_certificate=certificate)
         self._around.registry.opened(self)
         if ClientConnectedHook.name in self._around.hooks:
             self._spawn_hook(ClientConnectedHook(self._client))
@@ -121,7 +119,7 @@ class ClientConnection(asyncio.Protocol):
             return False  # it has read our answer to its end
         self._client.state &= ~ConnectionState.CAN_READ
         self._feed(ConnectionClosed(self._client))
-        return True  # the layer closes, after it has said what it still has to say
+        return not self._over_tls  # the layer closes, after it has said what it still has to say
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         told = ConnectionState.CAN_READ not in self._client.state
@@ -175,8 +173,8 @@ class ClientConnection(asyncio.Protocol):
             case PauseClient() | ResumeClient():
                 self._layer_pauses = isinstance(command, PauseClient)
                 self._pace_client()
-            case Linger():
-                self._linger()
+            case Linger(mid_request=mid_request):
+                self._linger(mid_request=mid_request)
             case CloseConnection():
                 self._transport.close()
             case _:
@@ -261,18 +259,19 @@ class ClientConnection(asyncio.Protocol):
             self._call.abandon()
             self._call = None
 
-    def _linger(self) -> None:
+    def _linger(self, *, mid_request: bool) -> None:
         if self._transport.is_closing():
             return
-        if ConnectionState.CAN_READ not in self._client.state:
-            self._transport.close()  # its FIN is here already; nothing more can come
+        if ConnectionState.CAN_READ not in self._client.state or (self._over_tls and not mid_request):
+            self._transport.close()  # nothing more can come, or is due
             return
         self._lingering_bytes = self._bounds.linger_bytes
         self._layer_pauses = False
         self._unsent_bytes = self._transport.get_write_buffer_size()
         self._patience.set(self._bounds.client_stall_s if self._unsent_bytes else self._bounds.linger_s)
         self._pace_client()
-        self._transport.write_eof()
+        if not self._over_tls:  # TLS cannot say that one direction ended; the answer's head has said it
+            self._transport.write_eof()
 
     def _out_of_patience(self) -> None:
         """Go on waiting for a client that has taken something of its answer since the last look."""

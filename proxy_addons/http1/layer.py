@@ -110,6 +110,7 @@ class Http1ReverseLayer(Answering):
         now_ns = self._terms.monotonic_ns()
         started_ns = self._started_ns if self._started_ns is not None else now_ns
         turn = begin(head, self.context.client, self._server, terms=self._terms, started_ns=started_ns)
+        turn.exchange.peer_certificate = self._peer_certificate
         turn.body_until_ns = now_ns + int(self._terms.bounds.body_total_s * 1e9)
         self._turn = turn
         return turn

@@ -42,8 +42,14 @@ class ResumeClient(Command):
     """Read from the client again."""
 
 
+@dataclass(eq=False)
 class Linger(Command):
-    """Send what was written, then our FIN; read and drop what still comes, within bounds; then close."""
+    """Send what was written, then our FIN; read and drop what still comes, within bounds; then close.
+
+    `mid_request`: the rest of a request is on its way, or may be.
+    """
+
+    mid_request: bool
 
 
 @dataclass

@@ -3,7 +3,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from policies.contracts.codec import JSON
 from proxy_addons.clients.segments import size_of
 from proxy_addons.clients.spool import HIGH_WATER_BYTES
 from proxy_addons.node.status import NodeStatus, serving
+from proxy_addons.node.worker_process import WorkerState
 
 _OK: Final = 200
 _UNAVAILABLE: Final = 503
@@ -33,6 +34,7 @@ async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir
             "status": "ready" if ready else "not-ready",
             "enforcing": enforcing,
             "spool_writable": writable,
+            "certificate": certificate_state(now.workers),
             **now.to_json(),
         }
         return web.json_response(body, status=_OK if ready else _UNAVAILABLE)
@@ -44,6 +46,22 @@ async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     return runner
+
+
+def certificate_state(workers: Iterable[WorkerState]) -> JSON:
+    """Return when the first of the workers' certificates expires, and why newer files are not in use; None without TLS.
+
+    A problem does not make the node unready: it goes on with the certificate it has.
+    """
+    shown = [worker for worker in workers if worker.certificate_expires_at or worker.certificate_problem]
+    if not shown:
+        return None
+    return {
+        "expires_at": min(
+            (worker.certificate_expires_at for worker in shown if worker.certificate_expires_at), default=None
+        ),
+        "problem": next((worker.certificate_problem for worker in shown if worker.certificate_problem), None),
+    }
 
 
 def _writable(spool_dir: Path) -> bool:

@@ -76,11 +76,32 @@ class Released:
     serial: int
 
 
-Message: TypeAlias = ActivateBundle | UseCredentials | Serve | Drain | Ready | Enforcing | Authenticating | Released
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowsCertificate:
+    """Worker to node: until when the data port's certificate is valid, and why newer files are not in use."""
+
+    type: ClassVar[str] = "shows-certificate"
+    expires_at: str
+    problem: str
+
+
+ToWorker: TypeAlias = ActivateBundle | UseCredentials | Serve | Drain
+FromWorker: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
+Message: TypeAlias = ToWorker | FromWorker
 
 _TYPES: Final = {
     message.type: message
-    for message in (ActivateBundle, UseCredentials, Serve, Drain, Ready, Enforcing, Authenticating, Released)
+    for message in (
+        ActivateBundle,
+        UseCredentials,
+        Serve,
+        Drain,
+        Ready,
+        Enforcing,
+        Authenticating,
+        Released,
+        ShowsCertificate,
+    )
 }
 
 

@@ -20,6 +20,7 @@ from policies.bundle.credentials import verify_credentials
 from policies.bundle.jws import load_verification_keys
 from policies.bundle.verify import verify
 from proxy_addons.clients.control_plane import ControlPlane
+from proxy_addons.data_port_tls import TlsFilesUnusable, load_identity
 from proxy_addons.durable import private_directory
 from proxy_addons.node.bundle_activation import BundleActivation, Verified
 from proxy_addons.node.bundle_store import BundleStore
@@ -60,6 +61,7 @@ class Node:
             load_verification_keys(self._keys)
         except ValueError as exc:
             raise SettingInvalid("GATEHOUSE_BUNDLE_KEY_FILE", "must hold the public EC P-256 key as PEM") from exc
+        _check_certificate(settings)
         private_directory(settings.node_dir)
         self._lock = _lock(settings)
         listeners = bind_listeners(settings.proxy_host, settings.proxy_port, settings.workers)
@@ -151,6 +153,16 @@ class Node:
             hangup.clear()
             _log.info("workers_restarting")
             await self._fleet.restart(DRAIN_S)
+
+
+def _check_certificate(settings: NodeSettings) -> None:
+    """Refuse to start with files that a worker could not use. Later the workers follow them and keep what they have."""
+    if settings.proxy_tls is None:
+        return
+    try:
+        load_identity(settings.proxy_tls)
+    except TlsFilesUnusable as exc:
+        raise SettingInvalid("GATEHOUSE_PROXY_CERT_FILE", f"with its key and authorities: {exc}") from exc
 
 
 def _lock(settings: NodeSettings) -> int:

@@ -22,10 +22,12 @@ from proxy_addons.node.messages import (
     Authenticating,
     Drain,
     Enforcing,
+    FromWorker,
     Message,
     Ready,
     Released,
     Serve,
+    ShowsCertificate,
     UseCredentials,
     decode,
     encode,
@@ -63,8 +65,10 @@ class WorkerState:
     held: frozenset[int] = frozenset()
     failed_serial: int | None = None
     error: str = ""
+    certificate_expires_at: str = ""
+    certificate_problem: str = ""
 
-    def after(self, message: Ready | Enforcing | Authenticating | Released) -> "WorkerState":
+    def after(self, message: FromWorker) -> "WorkerState":
         """Return the state once the worker has said `message`."""
         match message:
             case Ready():
@@ -78,6 +82,8 @@ class WorkerState:
                 return replace(self, epoch=epoch)
             case Released(serial=serial):
                 return replace(self, held=self.held - {serial})
+            case ShowsCertificate(expires_at=expires_at, problem=problem):
+                return replace(self, certificate_expires_at=expires_at, certificate_problem=problem)
 
 
 class WorkerProcess:
@@ -185,7 +191,7 @@ class WorkerProcess:
                 _log.exception("worker_unintelligible", slot=self.state.slot)
                 self._kill()
                 return
-            if not isinstance(message, Ready | Enforcing | Authenticating | Released):
+            if not isinstance(message, FromWorker):
                 _log.error("worker_unintelligible", slot=self.state.slot, message=message.type)
                 self._kill()
                 return

@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.authority import Authority
 from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
 from tests.signing import ALICE_KEY, KEY_ID, PEPPER, Signer
 
@@ -331,3 +332,37 @@ async def test_with_opa_the_guard_decides_dies_and_comes_back(tmp_path, signer, 
 def port_is_open(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_certificate_is_followed_and_its_state_is_in_readiness(node, signer, control_plane, tmp_path):
+    authority = Authority(tmp_path, "ca")
+    cert_file, key_file = authority.issue("server")
+    node.environment |= {
+        "GATEHOUSE_PROXY_CERT_FILE": str(cert_file),
+        "GATEHOUSE_PROXY_KEY_FILE": str(key_file),
+        "GATEHOUSE_PROXY_CLIENT_CA_FILE": str(authority.path),
+    }
+    await control_plane.publish(bundle=signer.bundle(5), credentials=signer.credentials(1))
+    node.start()
+    await until(lambda: node.enforces(5) or node.process.poll() is not None)
+    good = key_file.read_bytes()
+    key_file.write_bytes(authority.issue("other")[1].read_bytes())
+    states = {}
+    async with asyncio.timeout(WITHIN_S):
+        while "KEY_VALUES_MISMATCH" not in states:
+            status, told = await node.health("/readyz")
+            states[told["certificate"]["problem"] if told["certificate"] else ""] = (status, told["certificate"])
+            await asyncio.sleep(0.1)
+    assert states["KEY_VALUES_MISMATCH"][0] == 200
+    assert states["KEY_VALUES_MISMATCH"][1]["expires_at"] > "2026"
+    assert "certificate_not_loaded" in node.log()
+    assert good not in node.log().encode()
+
+
+async def test_a_node_does_not_start_with_a_certificate_that_is_none(node, signer):
+    node.environment |= dict.fromkeys(
+        ("GATEHOUSE_PROXY_CERT_FILE", "GATEHOUSE_PROXY_KEY_FILE"), str(signer.public_file)
+    )
+    node.start()
+    assert await asyncio.to_thread(node.process.wait, 30) == 78
+    assert "GATEHOUSE_PROXY_CERT_FILE" in node.log()

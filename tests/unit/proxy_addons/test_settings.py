@@ -66,6 +66,8 @@ def test_a_missing_variable_is_named(variables, required):
         ("GUARD_ENGINE", "none"),
         ("AGENT_TOKEN_FILE", "/nowhere"),
         ("UPSTREAM_CERT_FILE", "/dev/null"),
+        ("PROXY_CERT_FILE", "/nowhere"),
+        ("PROXY_KEY_FILE", "/nowhere"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_variables_name_and_not_shown(variables, variable, value):
@@ -79,6 +81,28 @@ def test_a_certificate_needs_its_key(variables):
     variables["GATEHOUSE_UPSTREAM_CERT_FILE"] = variables["GATEHOUSE_BUNDLE_KEY_FILE"]
     with pytest.raises(SettingInvalid, match="GATEHOUSE_UPSTREAM_CERT_FILE: set it together"):
         NodeSettings.read(variables)
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        (("CERT",), "PROXY_CERT_FILE: set it together"),
+        (("KEY",), "PROXY_CERT_FILE: set it together"),
+        (("CLIENT_CA",), "PROXY_CLIENT_CA_FILE: needs"),
+    ],
+)
+def test_half_of_a_data_ports_tls_is_refused(variables, named, problem):
+    variables |= {f"GATEHOUSE_PROXY_{name}_FILE": variables["GATEHOUSE_BUNDLE_KEY_FILE"] for name in named}
+    with pytest.raises(SettingInvalid, match=f"GATEHOUSE_{problem}"):
+        NodeSettings.read(variables)
+
+
+def test_the_data_port_speaks_tls_where_its_files_are_named(variables):
+    assert NodeSettings.read(variables).proxy_tls is None
+    file = variables["GATEHOUSE_BUNDLE_KEY_FILE"]
+    variables |= {f"GATEHOUSE_PROXY_{name}_FILE": file for name in ("CERT", "KEY")}
+    tls = NodeSettings.read(variables).proxy_tls
+    assert (str(tls.cert_file), str(tls.key_file), tls.client_ca_file) == (file, file, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", b"\xff", b"x" * 100_000])
