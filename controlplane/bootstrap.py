@@ -12,6 +12,7 @@ from controlplane.services.access import Access
 from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
 from controlplane.services.api_keys import ApiKeys
+from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
 from controlplane.services.feeds import Feeds
@@ -52,6 +53,7 @@ class ControlPlane:
     ingestion: Ingestion
     fleet: Fleet
     api_keys: ApiKeys
+    blocked_subjects: BlockedSubjects
     admin_events: AdminEvents
     feeds: Feeds
     cursors: Cursors
@@ -71,6 +73,7 @@ def assemble(
         clock=clock,
     )
     activations = Activations(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
+    api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     return ControlPlane(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
@@ -80,7 +83,8 @@ def assemble(
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
         ingestion=Ingestion(store=store, clock=clock),
         fleet=Fleet(store=store, activations=activations, clock=clock),
-        api_keys=ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring),
+        api_keys=api_keys,
+        blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),
         feeds=Feeds(store=store),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.

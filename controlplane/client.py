@@ -62,6 +62,9 @@ class ApiClient:
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Answer:
         return self._call("POST", path, json=body or {}, headers=_if_match(if_match))
 
+    def put(self, path: str) -> Answer:
+        return self._call("PUT", path)
+
     def delete(self, path: str, *, if_match: str | None = None) -> Answer:
         return self._call("DELETE", path, headers=_if_match(if_match))
 

@@ -41,6 +41,7 @@ class BundlePublisher:
         *,
         epoch: int,
         keys: Sequence[model.ApiKey],
+        blocked: Sequence[str],
     ) -> Artifact:
         document = CredentialsDocument(
             tenant=tenant,
@@ -48,6 +49,7 @@ class BundlePublisher:
             epoch=epoch,
             issued_at=self._clock(),
             keys=tuple(map(_published, keys)),
+            blocked=tuple(blocked),
         )
         content = sign_credentials(document, self._signer)
         return Artifact(etag="sha256-" + hashlib.sha256(content).hexdigest(), content=content)
@@ -65,4 +67,5 @@ def _published(key: model.ApiKey) -> ApiKey:
         subject=Subject(type=kind, id=name),
         expires_at=key.expires_at,
         revoked=key.revoked_at is not None,
+        scope=key.scope,
     )

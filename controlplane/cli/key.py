@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse key`: the API keys that applications call the proxy with."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from controlplane.cli.shared import api, fails_cleanly, json_option, say, segment, show_json
@@ -9,22 +12,42 @@ from controlplane.cli.tables import show_table
 
 @click.group()
 def key() -> None:
-    """Create, list and revoke API keys. The admin does this."""
+    """Create, list, rotate and revoke API keys, and block subjects. The admin does this."""
 
 
 @key.command()
 @click.argument("subject")
 @click.option("--expires-at", help="RFC 3339 time, such as 2027-01-31T00:00:00Z.")
+@click.option("--operation", "operations", multiple=True, help="Only for this operation; may be repeated.")
+@click.option("--model", "models", multiple=True, help="Only for this model; may be repeated.")
 @json_option
 @fails_cleanly
-def create(subject: str, *, expires_at: str | None, as_json: bool) -> None:
-    """Create a key for SUBJECT (`user:NAME` or `service:NAME`) and show it, this once."""
-    body = {"subject": subject} | ({"expires_at": expires_at} if expires_at else {})
-    made = api("admin").post("/v1/api-keys", body).body
-    if as_json:
-        show_json(made)
-    else:
-        say(made["key"])
+def create(
+    subject: str, *, expires_at: str | None, operations: tuple[str, ...], models: tuple[str, ...], as_json: bool
+) -> None:
+    """Create a key for SUBJECT (`user:NAME` or `service:NAME`) and show it, this once.
+
+    A key for some operations or models narrows what policy permits its subject; it never widens that.
+    """
+    body: dict[str, Any] = {"subject": subject}
+    if expires_at:
+        body["expires_at"] = expires_at
+    if operations or models:
+        body["scope"] = {"operations": list(operations) or None, "models": list(models) or None}
+    _show_made(api("admin").post("/v1/api-keys", body).body, as_json=as_json)
+
+
+@key.command()
+@click.argument("key_id")
+@click.option(
+    "--overlap-s", type=int, default=3600, show_default=True, help="Seconds that the old key holds beside the new one."
+)
+@json_option
+@fails_cleanly
+def rotate(key_id: str, *, overlap_s: int, as_json: bool) -> None:
+    """Make a key in place of KEY_ID, for the same subject and scope, and show it, this once."""
+    made = api("admin").post(f"/v1/api-keys/{segment(key_id)}:rotate", {"overlap_s": overlap_s}).body
+    _show_made(made, as_json=as_json)
 
 
 @key.command()
@@ -50,6 +73,62 @@ def list_keys(*, as_json: bool) -> None:
         show_json({"items": items})
     else:
         show_table(
-            ("KEY", "SUBJECT", "CREATED", "EXPIRES", "REVOKED"),
-            ((i["id"], i["subject"], i["created_at"], i["expires_at"], i["revoked_at"]) for i in items),
+            ("KEY", "SUBJECT", "CREATED", "EXPIRES", "REVOKED", "ONLY FOR", "REPLACED BY"),
+            (
+                (i["id"], i["subject"], i["created_at"], i["expires_at"], i["revoked_at"], _only(i), i["replaced_by"])
+                for i in items
+            ),
         )
+
+
+@key.command()
+@click.argument("subject")
+@json_option
+@fails_cleanly
+def block(subject: str, *, as_json: bool) -> None:
+    """Refuse every key, token and certificate of SUBJECT, everywhere within a second."""
+    api("admin").put(f"/v1/blocked-subjects/{segment(subject)}")
+    _show_block(subject, blocked=True, as_json=as_json)
+
+
+@key.command()
+@click.argument("subject")
+@json_option
+@fails_cleanly
+def unblock(subject: str, *, as_json: bool) -> None:
+    """Let the credentials of SUBJECT count again."""
+    api("admin").delete(f"/v1/blocked-subjects/{segment(subject)}")
+    _show_block(subject, blocked=False, as_json=as_json)
+
+
+@key.command()
+@json_option
+@fails_cleanly
+def blocked(*, as_json: bool) -> None:
+    """List the subjects that are blocked."""
+    items = list(api("admin").every("/v1/blocked-subjects"))
+    if as_json:
+        show_json({"items": items})
+    else:
+        show_table(
+            ("SUBJECT", "BLOCKED", "BY"), ((item["subject"], item["blocked_at"], item["blocked_by"]) for item in items)
+        )
+
+
+def _show_made(made: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(made)
+    else:
+        say(made["key"])
+
+
+def _show_block(subject: str, *, blocked: bool, as_json: bool) -> None:
+    if as_json:
+        show_json({"subject": subject, "blocked": blocked})
+    else:
+        say(f"{subject} is {'blocked' if blocked else 'not blocked any more'}")
+
+
+def _only(item: Mapping[str, Any]) -> str | None:
+    names = [*(item["scope"]["operations"] or ()), *(item["scope"]["models"] or ())]
+    return ", ".join(names) or None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from policies.contracts.codec import JSON
+from policies.contracts.scope import UNSCOPED, Scope
 
 DEFAULT_TENANT = "default"
 DEFAULT_ENVIRONMENT = "production"
@@ -137,7 +138,10 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key that the data plane accepts. `hash` is keyed; the key itself was shown once and is not kept."""
+    """A key that the data plane accepts. `hash` is keyed; the key itself was shown once and is not kept.
+
+    `replaced_by` is the id of the key that a rotation made in its place.
+    """
 
     tenant: str
     environment: str
@@ -148,6 +152,19 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    scope: Scope = UNSCOPED
+    replaced_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedSubject:
+    """A subject (`TYPE:NAME`) whom no credential identifies in the environment any more."""
+
+    tenant: str
+    environment: str
+    subject: str
+    blocked_by: str
+    blocked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from controlplane.services.model import (
     Agent,
     ApiKey,
     Artifact,
+    BlockedSubject,
     Environment,
     Page,
     Policy,
@@ -103,6 +104,19 @@ class ApiKeys(Protocol):
     def of_environment(self, tenant: str, environment: str) -> tuple[ApiKey, ...]: ...
     def page(self, tenant: str, *, after: str | None, limit: int) -> Page[ApiKey]: ...
     def revoke(self, tenant: str, key_id: str, at: datetime) -> None: ...
+    def replace(self, tenant: str, key_id: str, *, by: str, expires_at: datetime) -> None:
+        """Note that the key `by` stands in for this one, which holds until `expires_at`."""
+
+
+class BlockedSubjects(Protocol):
+    def add(self, blocked: BlockedSubject) -> bool:
+        """Keep the block. False, and nothing changed, where the subject is blocked already."""
+
+    def remove(self, tenant: str, environment: str, subject: str) -> bool:
+        """Take the block away. False where there was none."""
+
+    def of_environment(self, tenant: str, environment: str) -> tuple[BlockedSubject, ...]: ...
+    def page(self, tenant: str, environment: str, *, after: str | None, limit: int) -> Page[BlockedSubject]: ...
 
 
 class Agents(Protocol):
@@ -163,6 +177,8 @@ class Session(Protocol):
     def activations(self) -> Activations: ...
     @property
     def api_keys(self) -> ApiKeys: ...
+    @property
+    def blocked_subjects(self) -> BlockedSubjects: ...
     @property
     def agents(self) -> Agents: ...
     @property

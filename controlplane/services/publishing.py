@@ -14,8 +14,10 @@ class Publisher(Protocol):
     def pack(self, snapshot: PolicySnapshot, *, serial: int) -> Artifact:
         """Return the signed bundle of `snapshot` at `serial`."""
 
-    def sign_credentials(self, tenant: str, environment: str, *, epoch: int, keys: Sequence[ApiKey]) -> Artifact:
-        """Return the signed credentials document of `epoch`."""
+    def sign_credentials(
+        self, tenant: str, environment: str, *, epoch: int, keys: Sequence[ApiKey], blocked: Sequence[str]
+    ) -> Artifact:
+        """Return the signed credentials document of `epoch`, in which the subjects `blocked` are nobody."""
 
     def new_key(self, key_id: str) -> tuple[str, str]:
         """Return a fresh API key with that id, and the hash under which it is kept."""

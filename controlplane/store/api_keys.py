@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data plane's API keys, hashed. A revoked key stays, so that it is refused as revoked and never given again."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from controlplane.services.model import ApiKey, Page
 from controlplane.store.pages import page_of
 from controlplane.store.tables import api_keys
+from policies.contracts.scope import UNSCOPED, Scope
 
 
 class SqlApiKeys:
@@ -27,6 +29,8 @@ class SqlApiKeys:
                 created_at=key.created_at,
                 expires_at=key.expires_at,
                 revoked_at=key.revoked_at,
+                scope=_scope_text(key.scope),
+                replaced_by=key.replaced_by,
             ),
         )
 
@@ -54,6 +58,24 @@ class SqlApiKeys:
             update(api_keys).where(api_keys.c.tenant == tenant, api_keys.c.id == key_id).values(revoked_at=at),
         )
 
+    def replace(self, tenant: str, key_id: str, *, by: str, expires_at: datetime) -> None:
+        self._connection.execute(
+            update(api_keys)
+            .where(api_keys.c.tenant == tenant, api_keys.c.id == key_id)
+            .values(replaced_by=by, expires_at=expires_at),
+        )
+
+
+def _scope_text(scope: Scope) -> str | None:
+    return None if scope == UNSCOPED else json.dumps({"operations": scope.operations, "models": scope.models})
+
+
+def _scope(text: str | None) -> Scope:
+    if text is None:
+        return UNSCOPED
+    kept = json.loads(text)
+    return Scope(**{name: None if names is None else tuple(names) for name, names in kept.items()})
+
 
 def _key(row: Row[Any]) -> ApiKey:
     return ApiKey(
@@ -66,4 +88,6 @@ def _key(row: Row[Any]) -> ApiKey:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        scope=_scope(row.scope),
+        replaced_by=row.replaced_by,
     )

@@ -13,6 +13,7 @@ from controlplane.store.activations import SqlActivations
 from controlplane.store.admin_events import SqlAdminEvents
 from controlplane.store.agents import SqlAgents
 from controlplane.store.api_keys import SqlApiKeys
+from controlplane.store.blocked_subjects import SqlBlockedSubjects
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
@@ -31,6 +32,7 @@ class SqlSession:
         self.environments = SqlEnvironments(connection)
         self.activations = SqlActivations(connection)
         self.api_keys = SqlApiKeys(connection)
+        self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
         self.decisions = SqlDecisionLog(connection)
         self.admin_events = SqlAdminEvents(connection)

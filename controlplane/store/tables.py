@@ -116,7 +116,19 @@ api_keys = Table(
     time("created_at"),
     time("expires_at", nullable=True),
     time("revoked_at", nullable=True),
+    text("scope", nullable=True),
+    text("replaced_by", nullable=True),
     Index(None, "tenant", "environment", "id"),
+)
+
+blocked_subjects = Table(
+    "blocked_subjects",
+    METADATA,
+    key("tenant"),
+    key("environment"),
+    key("subject"),
+    text("blocked_by"),
+    time("blocked_at"),
 )
 
 agents = Table(

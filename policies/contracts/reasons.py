@@ -26,20 +26,22 @@ _POLICY = "permission_error"
 _RATE = "rate_limit_error"
 _SERVER = "server_error"
 
-# In the order in which the proxy refuses: framing, identity, path, route, size, media type, body, policy, limits.
+# In the order in which the proxy refuses: framing, identity, path, route, scope, size, media type, body, policy,
+# limits.
 _SPECS: Final = (
     ReasonSpec("malformed-request", 400, _BAD, "The request is not well-formed HTTP/1.1."),
     ReasonSpec("ambiguous-framing", 400, _BAD, "The length of the request body is stated ambiguously."),
     ReasonSpec("protocol-not-permitted", 400, _BAD, "Only plain HTTP/1.1 requests in origin form are accepted here."),
     ReasonSpec("headers-too-large", 431, _BAD, "The request headers are too large or too many."),
     ReasonSpec("request-timeout", 408, _BAD, "The request did not arrive in time."),
-    ReasonSpec("credentials-missing", 401, _AUTH, "No API key was given. Send it as 'Authorization: Bearer …'."),
+    ReasonSpec("credentials-missing", 401, _AUTH, "No credential was given. Send it as 'Authorization: Bearer …'."),
     ReasonSpec("credentials-ambiguous", 401, _AUTH, "More than one credential was given. Send exactly one."),
-    ReasonSpec("credentials-invalid", 401, _AUTH, "The API key is not known."),
-    ReasonSpec("credentials-expired", 401, _AUTH, "The API key has expired."),
-    ReasonSpec("credentials-revoked", 401, _AUTH, "The API key has been revoked."),
+    ReasonSpec("credentials-invalid", 401, _AUTH, "The credential is not valid."),
+    ReasonSpec("credentials-expired", 401, _AUTH, "The credential has expired."),
+    ReasonSpec("credentials-revoked", 401, _AUTH, "The credential has been revoked."),
     ReasonSpec("path-not-canonical", 400, _BAD, "The request path is not in canonical form."),
     ReasonSpec("route-not-listed", 404, _BAD, "No policy lists this method and path."),
+    ReasonSpec("credential-scope-exceeded", 403, _POLICY, "The credential is not for this operation or model."),
     ReasonSpec("body-too-large", 413, _BAD, "The request body is larger than policy allows."),
     ReasonSpec("media-type-not-permitted", 415, _BAD, "This route takes 'Content-Type: application/json'."),
     ReasonSpec("encoding-not-permitted", 415, _BAD, "Request bodies must not be compressed."),

@@ -89,6 +89,8 @@ def _examine_head(request: http.Request, exchange: Exchange) -> None:
     exchange.route = route = match_route(policy.routes, request.method, path)
     if exchange.credential is None:
         raise LookupError("the request was not identified")
+    if not exchange.credential.scope.permits_operation(route.operation):
+        raise Refused("credential-scope-exceeded")
     if not takes_body(route.dialect):
         check_no_body(headers)
         return
@@ -112,6 +114,9 @@ def _examine_body(
             raise Refused("body-too-large")
         read = read_body(content, route.dialect)
         resource, facts, body = Resource(type="model", id=read.model), read.facts, read.body
+        exchange.resource = resource
+        if not credential.scope.permits_model(read.model):
+            raise Refused("credential-scope-exceeded")
     else:
         if content:
             raise Refused("body-not-permitted")

@@ -66,7 +66,7 @@ class EnforceResponse:
                 return
             content = answer.body
             if owed.route.dialect is Dialect.MODELS:
-                content = permitted_models(content, asked=owed.evaluation, policy=owed.policy)
+                content = permitted_models(content, asked=owed.evaluation, policy=owed.policy, scope=owed.scope)
         except (AnswerInvalid, ModelListInvalid):
             refuse(flow, exchange, _INVALID)
             return

@@ -7,6 +7,7 @@ from typing import Final
 
 from policies.contracts.decision import Effect, Verdict
 from policies.contracts.request import EvaluationRequest
+from policies.contracts.scope import Scope
 from policies.contracts.snapshot import RedactionAction, Route
 from policies.redaction.engine import ActiveRules, FindingCount
 from proxy_addons.core.active import ActivePolicy
@@ -23,6 +24,7 @@ class Allowed:
     route: Route
     evaluation: EvaluationRequest
     rules: ActiveRules
+    scope: Scope
 
 
 def allowed(exchange: Exchange) -> Allowed:
@@ -30,12 +32,14 @@ def allowed(exchange: Exchange) -> Allowed:
     policy, route, asked, decision = exchange.policy, exchange.route, exchange.evaluation, exchange.decision
     if policy is None or route is None or asked is None or decision is None or decision.effect is not Effect.ALLOW:
         raise LookupError("no decision allowed this exchange")
+    if exchange.credential is None:
+        raise LookupError("nobody asked")
     rules = policy.redaction.rules_for(
         tuple(obligation.policy for obligation in decision.obligations),
         operation=route.operation,
         model=asked.resource.id if asked.resource.type == "model" else None,
     )
-    return Allowed(policy=policy, route=route, evaluation=asked, rules=rules)
+    return Allowed(policy=policy, route=route, evaluation=asked, rules=rules, scope=exchange.credential.scope)
 
 
 def applied(findings: Iterable[FindingCount]) -> tuple[AppliedFinding, ...]:

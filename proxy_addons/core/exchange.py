@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Decision, Reason, Verdict
 from policies.contracts.request import EvaluationRequest, Resource, Subject
+from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Route
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ EXCHANGE: Final = "gatehouse.exchange"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """The API key that was used: its id (public) and whose it is."""
+    """The API key that was used: its id (public), whose it is, and what it may be used for at most."""
 
     key_id: str
     subject: Subject
+    scope: Scope = UNSCOPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_key, parse_api_key
+from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Credential
 from proxy_addons.core.firewall import Headers, query_parameter_names, values_of
 from proxy_addons.core.refused import Refused
@@ -50,15 +51,21 @@ def credential_of(headers: Headers, target: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRing:
-    """The API keys in force, by id. Built once for each credentials document, never changed."""
+    """The API keys in force, by id, and who is blocked. Built once for each credentials document, never changed."""
 
     epoch: int
     pepper: bytes
     keys: Mapping[str, ApiKey]
+    blocked: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, document: CredentialsDocument, *, pepper: bytes) -> Self:
-        return cls(epoch=document.epoch, pepper=pepper, keys={key.id: key for key in document.keys})
+        return cls(
+            epoch=document.epoch,
+            pepper=pepper,
+            keys={key.id: key for key in document.keys},
+            blocked=frozenset(document.blocked),
+        )
 
     def authenticate(self, key: str, *, now: datetime) -> Credential:
         """Return whose `key` is. Raises Refused where it is unknown, wrong, revoked or expired, checked in that order.
@@ -74,4 +81,10 @@ class KeyRing:
             raise Refused("credentials-revoked")
         if known.expires_at is not None and known.expires_at <= now:
             raise Refused("credentials-expired")
-        return Credential(key_id=known.id, subject=known.subject)
+        self.refuse_blocked(known.subject)
+        return Credential(key_id=known.id, subject=known.subject, scope=known.scope)
+
+    def refuse_blocked(self, subject: Subject) -> None:
+        """Raise Refused where `subject` is blocked, by whatever credential it was identified."""
+        if self.blocked and str(subject) in self.blocked:
+            raise Refused("credentials-revoked")

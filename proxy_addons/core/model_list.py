@@ -7,6 +7,7 @@ from typing import Final
 
 from policies.contracts.decision import Effect
 from policies.contracts.request import EvaluationRequest, Resource
+from policies.contracts.scope import Scope
 from policies.contracts.snapshot import Dialect
 from policies.engines.combine import combine
 from proxy_addons.core.active import ActivePolicy
@@ -19,8 +20,8 @@ class ModelListInvalid(Exception):
     """The upstream's answer is not a list of models."""
 
 
-def permitted_models(body: bytes, *, asked: EvaluationRequest, policy: ActivePolicy) -> bytes:
-    """Return `body` with only the models that access policy grants the subject for an operation with a body.
+def permitted_models(body: bytes, *, asked: EvaluationRequest, policy: ActivePolicy, scope: Scope) -> bytes:
+    """Return `body` with only the models that access policy grants the subject for an operation of its `scope`.
 
     Guards are not asked: they decide on requests, and there is none yet. Raises ModelListInvalid.
     """
@@ -33,11 +34,13 @@ def permitted_models(body: bytes, *, asked: EvaluationRequest, policy: ActivePol
         isinstance(model, dict) and isinstance(model.get("id"), str) for model in models
     ):
         raise ModelListInvalid
-    operations = sorted({route.operation for route in policy.routes.values() if route.dialect in _USES})
+    named = {route.operation for route in policy.routes.values() if route.dialect in _USES}
+    operations = sorted(filter(scope.permits_operation, named))
     permitted = [
         model
         for model in models
-        if any(_granted(model["id"], operation, asked=asked, policy=policy) for operation in operations)
+        if scope.permits_model(model["id"])
+        and any(_granted(model["id"], operation, asked=asked, policy=policy) for operation in operations)
     ]
     kept = {**listed, "data": permitted}
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -13,13 +13,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from controlplane.services.errors import StoreUnavailable
-from controlplane.services.model import Artifact, Policy, PolicyRevision, Principal, Role
+from controlplane.services.model import ApiKey, Artifact, BlockedSubject, Policy, PolicyRevision, Principal, Role
 from controlplane.services.record_lines import put_aside, read_line
 from controlplane.services.records import DecisionFilter, Ingested, ReceivedRecord
 from controlplane.store.columns import METADATA
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
+from policies.contracts.scope import UNSCOPED, Scope
 from tests.databases import postgres_binaries, private_postgres
 from tests.records import NOON, make_record
 
@@ -83,6 +84,11 @@ def find(store: SqlStore, *, descending: bool = False, **wanted) -> list[str]:
             limit=100,
         )
     return [decision.request_id for decision in found]
+
+
+def api_key(key_id: str, **changes) -> ApiKey:
+    members = {"subject": "user:alice", "hash": "h", "created_by": "admin", "expires_at": None, "revoked_at": None}
+    return ApiKey(**{"tenant": T, "environment": "production", "id": key_id, "created_at": NOON} | members | changes)
 
 
 def policy(name: str = "chat-access") -> Policy:
@@ -193,6 +199,51 @@ def test_serial_and_credentials_of_an_environment(store):
     with store.read() as session:
         assert session.environments.heads() == {(T, "production"): (3, 2)}
         assert session.environments.credentials(T, "production") == Artifact(etag="e", content=b"\0jws")
+
+
+def test_a_key_comes_back_as_it_was_kept_and_is_replaced_once_for_all(store):
+    scoped = api_key("01A", scope=Scope(operations=("chat.completions",), models=("a", "b")))
+    with store.write() as session:
+        session.environments.ensure(T, "production")
+        session.api_keys.add(scoped)
+        session.api_keys.add(api_key("01B"))
+        session.api_keys.replace(T, "01B", by="01C", expires_at=NOON)
+        session.api_keys.replace("another", "01A", by="01C", expires_at=NOON)
+    with store.read() as session:
+        assert session.api_keys.of_environment(T, "production") == (
+            scoped,
+            replace(api_key("01B"), expires_at=NOON, replaced_by="01C"),
+        )
+
+
+def test_subjects_are_blocked_in_their_environment_only(store):
+    block = BlockedSubject(
+        tenant=T, environment="production", subject="user:mallory", blocked_by="admin", blocked_at=NOON
+    )
+    with store.write() as session:
+        assert session.blocked_subjects.add(block)
+        assert not session.blocked_subjects.add(replace(block, blocked_by="another"))
+        assert session.blocked_subjects.add(replace(block, subject="user:eve"))
+        assert not session.blocked_subjects.remove(T, "staging", "user:mallory")
+    with store.read() as session:
+        page = session.blocked_subjects.page(T, "production", after="user:eve", limit=5)
+        assert (page.items, page.next_key) == ((block,), None)
+        assert session.blocked_subjects.of_environment(T, "staging") == ()
+    with store.write() as session:
+        assert session.blocked_subjects.remove(T, "production", "user:mallory")
+    with store.read() as session:
+        assert [each.subject for each in session.blocked_subjects.of_environment(T, "production")] == ["user:eve"]
+
+
+def test_what_the_release_before_writes_is_a_key_without_scope(store, engine):
+    columns = "tenant, id, environment, subject, hash, created_by, created_at"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO api_keys ({columns}) VALUES ('{T}', '01A', 'production', 'user:alice', 'h', 'admin', 0)"
+        )
+    with store.read() as session:
+        [key] = session.api_keys.of_environment(T, "production")
+    assert (key.scope, key.replaced_by, key.revoked_at) == (UNSCOPED, None, None)
 
 
 def test_indexes_are_dense_and_records_sent_twice_are_stored_once(store):

@@ -18,6 +18,7 @@ from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_ke
 from policies.contracts.decision import Effect, EngineAnswer, Mode, Outcome, PolicyAnswer, Reason
 from policies.contracts.record import DecisionRecord, Source
 from policies.contracts.request import EvaluationRequest, Subject
+from policies.contracts.scope import UNSCOPED
 from policies.contracts.snapshot import (
     AccessPolicy,
     Dialect,
@@ -61,11 +62,17 @@ def key_ring(**changes: Any) -> KeyRing:
             subject=Subject(type="user", id=name),
             expires_at=changes.get("expires_at") if name == "bob" else None,
             revoked=changes.get("revoked", False) if name == "bob" else False,
+            scope=changes.get("scope", UNSCOPED) if name == "bob" else UNSCOPED,
         )
         for name in ("alice", "bob")
     )
     document = CredentialsDocument(
-        tenant="default", environment="production", epoch=changes.get("epoch", 1), issued_at=NOW, keys=keys
+        tenant="default",
+        environment="production",
+        epoch=changes.get("epoch", 1),
+        issued_at=NOW,
+        keys=keys,
+        blocked=changes.get("blocked", ()),
     )
     return KeyRing.of(document, pepper=PEPPER)
 

@@ -20,6 +20,7 @@ POSTS = {
     "/v1/records": "agent",
     "/v1/agents/n1/status": "agent",
     "/v1/api-keys": "admin",
+    "/v1/api-keys/a:rotate": "admin",
     "/v1/role-bindings": "admin",
 }
 NAMES = st.sampled_from(

@@ -113,11 +113,33 @@ def test_keys_are_shown_once_listed_and_revoked(gatehouse):
     assert [bool(item["revoked_at"]) for item in shown(gatehouse("key", "list", "--json"))["items"]] == [False, True]
 
 
+def test_a_key_is_rotated_and_both_are_listed(gatehouse):
+    old = shown(gatehouse("key", "create", "user:carol", "--operation", "chat.completions", "--model", "m", "--json"))
+    new = shown(gatehouse("key", "rotate", old["id"], "--overlap-s", "60", "--json"))
+    assert new["scope"] == {"operations": ["chat.completions"], "models": ["m"]}
+    assert gatehouse("key", "rotate", new["id"]).stdout.startswith("gh_")
+    rows = gatehouse("key", "list").stdout.splitlines()
+    assert [row.split()[-1] for row in rows[1:3]] == [new["id"], rows[3].split()[0]]
+    assert all("chat.completions, m" in row for row in rows[1:])
+
+
+def test_a_subject_is_blocked_listed_and_let_back(gatehouse):
+    assert gatehouse("key", "block", "user:carol").stdout == "user:carol is blocked\n"
+    assert "user:carol" in gatehouse("key", "blocked").stdout
+    assert [item["subject"] for item in shown(gatehouse("key", "blocked", "--json"))["items"]] == ["user:carol"]
+    assert shown(gatehouse("key", "unblock", "user:carol", "--json")) == {"subject": "user:carol", "blocked": False}
+    assert shown(gatehouse("key", "blocked", "--json"))["items"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (("key", "create", "carol"), "subject-invalid"),
+        (("key", "create", "user:carol", "--operation", "Chat"), "body-invalid"),
         (("key", "revoke", "../roles"), "not-found"),
+        (("key", "rotate", "none"), "api-key-unknown"),
+        (("key", "block", "carol"), "subject-invalid"),
+        (("key", "unblock", "user:carol"), "subject-not-blocked"),
         (("activate", "rel_none"), "release-unknown"),
         (("activate", "rel_none", "--environment", "a?b"), "environment-unknown"),
         (("decisions", "query", "--outcome", "maybe"), "query-invalid"),

@@ -25,7 +25,11 @@ ASKS_A_SERVER = [
     ("activate", "rel_x"),
     ("key", "create", "user:carol"),
     ("key", "list"),
+    ("key", "rotate", "x"),
     ("key", "revoke", "x"),
+    ("key", "block", "user:x"),
+    ("key", "unblock", "user:x"),
+    ("key", "blocked"),
     ("decisions", "query"),
     ("decisions", "tail"),
 ]

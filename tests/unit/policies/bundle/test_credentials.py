@@ -13,10 +13,11 @@ from policies.bundle.credentials import (
     sign_credentials,
     verify_credentials,
 )
-from policies.bundle.jws import sign
+from policies.bundle.jws import open_signed, sign
 from policies.bundle.pack import pack
 from policies.contracts.errors import BundleRejected
 from policies.contracts.request import Subject
+from policies.contracts.scope import Scope
 from tests.unit.policies.bundle.bundles import KEYS, SIGNER, make_snapshot, new_signer, public_pem
 
 AT = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -33,6 +34,21 @@ DOCUMENT = CredentialsDocument(
 )
 
 
+SCOPED = replace(
+    DOCUMENT,
+    keys=(replace(DOCUMENT.keys[0], scope=Scope(operations=("chat.completions",))), DOCUMENT.keys[1]),
+    blocked=("user:mallory",),
+)
+SCOPED_KEY = {
+    "id": "01A",
+    "hash": "a" * 64,
+    "subject": {"type": "user", "id": "alice"},
+    "expires_at": None,
+    "revoked": False,
+    "scope": {"operations": ["chat.completions", "completions"], "models": None},
+}
+
+
 def raw_document(**changes) -> dict:
     return {
         "schema": "gatehouse.credentials/1",
@@ -47,6 +63,51 @@ def raw_document(**changes) -> dict:
 
 def test_what_was_signed_is_what_is_read():
     assert verify_credentials(sign_credentials(DOCUMENT, SIGNER), **SCOPE) == DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("document", "want"),
+    [
+        pytest.param(DOCUMENT, "gatehouse.credentials/1", id="what-the-release-before-reads-too"),
+        pytest.param(replace(SCOPED, blocked=()), "gatehouse.credentials/2", id="a-scope"),
+        pytest.param(replace(DOCUMENT, blocked=("user:mallory",)), "gatehouse.credentials/2", id="a-blocked-subject"),
+    ],
+)
+def test_a_document_is_of_the_first_schema_that_can_say_it(document, want):
+    raw = sign_credentials(document, SIGNER)
+    assert open_signed(raw.decode(), KEYS)["schema"] == want
+    assert verify_credentials(raw, **SCOPE) == document
+
+
+def scoped_document(**changes) -> bytes:
+    key = {**SCOPED_KEY, **changes.pop("key", {})}
+    members = {"schema": "gatehouse.credentials/2", "keys": [key], "blocked": [], **changes}
+    return sign(raw_document(**members), SIGNER).encode()
+
+
+def test_a_scoped_document_is_read():
+    [key] = verify_credentials(scoped_document(), **SCOPE).keys
+    assert key.scope == Scope(operations=("chat.completions", "completions"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"schema": "gatehouse.credentials/1"}, id="a-scope-in-schema-1"),
+        pytest.param({"keys": []}, id="schema-2-that-schema-1-could-say"),
+        pytest.param({"blocked": "user:mallory"}, id="blocked-is-a-text"),
+        pytest.param({"blocked": ["b", "a"]}, id="blocked-out-of-order"),
+        pytest.param({"key": {"scope": None}}, id="no-scope-at-all"),
+        pytest.param({"key": {"scope": {"operations": ["chat"]}}}, id="half-a-scope"),
+        pytest.param({"key": {"scope": {"operations": "chat", "models": None}}}, id="operations-are-a-text"),
+        pytest.param({"key": {"scope": {"operations": ["b", "a"], "models": None}}}, id="operations-out-of-order"),
+        pytest.param({"key": {"scope": {"operations": ["a"], "models": None, "hosts": None}}}, id="an-unknown-measure"),
+    ],
+)
+def test_a_scope_in_another_form_is_refused(changes):
+    with pytest.raises(BundleRejected) as caught:
+        verify_credentials(scoped_document(**changes), **SCOPE)
+    assert caught.value.code == "snapshot-invalid"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +143,7 @@ def test_refuses_everything_else(raw, scope, want):
 
 
 def test_every_flipped_byte_is_refused():
-    raw = sign_credentials(DOCUMENT, SIGNER)
+    raw = sign_credentials(SCOPED, SIGNER)
     for place in range(len(raw)):
         flipped = bytearray(raw)
         flipped[place] ^= 1 << (place % 8)

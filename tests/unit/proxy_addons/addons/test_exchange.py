@@ -7,6 +7,7 @@ import pytest
 
 from policies.contracts.decision import Mode
 from policies.contracts.errors import EvaluationFailed
+from policies.contracts.scope import Scope
 from tests.unit.proxy_addons.harness import (
     CARD,
     HEADER_LINE,
@@ -251,6 +252,11 @@ async def test_idle_policy_is_released_at_the_swap():
     [
         pytest.param({"revoked": True}, "credentials-revoked", id="revoked"),
         pytest.param({"expires_at": "now"}, "credentials-expired", id="expired-this-instant"),
+        pytest.param({"blocked": ("user:bob",)}, "credentials-revoked", id="subject-blocked"),
+        pytest.param({"blocked": ("user:bo", "user:alice", "service:bob")}, None, id="others-blocked"),
+        pytest.param({"scope": Scope(models=("parrot-restricted",))}, "credential-scope-exceeded", id="model-scope"),
+        pytest.param({"scope": Scope(operations=("completions",))}, "credential-scope-exceeded", id="operation-scope"),
+        pytest.param({"scope": Scope(operations=("chat.completions",), models=("parrot",))}, None, id="within-scope"),
         pytest.param({}, None, id="in-force"),
     ],
 )
@@ -263,6 +269,29 @@ async def test_key_is_checked_for_the_next_request_after_a_change(changes, want)
     changes = {name: NOW if value == "now" else value for name, value in changes.items()}
     harness.feed.use_credentials(key_ring(epoch=2, **changes))
     assert (await harness.send(body, headers=head(body, key="bob"))).code == want
+
+
+async def test_an_operation_out_of_scope_is_refused_before_the_body_is_read():
+    harness = Harness(policy=active_policy(), keys=key_ring(scope=Scope(operations=("models.list",))))
+    told = await harness.send(chat(), headers=head(b"{}", key="bob"))
+    assert (told.status, told.code, told.sent_upstream) == (403, "credential-scope-exceeded", [])
+    assert told.exchange.max_body_bytes == 0
+    [envelope] = harness.sink.envelopes
+    assert (envelope["outcome"], envelope["reasons"][0]["code"]) == ("deny", "credential-scope-exceeded")
+
+
+async def test_a_scope_never_widens_what_policy_grants():
+    harness = Harness(policy=active_policy(), keys=key_ring(scope=Scope(models=("parrot-restricted",))))
+    told = await harness.send(chat(model="parrot-restricted"), headers=head(b"{}", key="bob"))
+    assert (told.status, told.code) == (403, "no-applicable-policy")
+
+
+async def test_models_out_of_scope_are_not_listed():
+    answer = Upstream(pieces=[b'{"object":"list","data":[{"id":"parrot"},{"id":"parrot-restricted"}]}'])
+    for scope in (Scope(models=("parrot-restricted",)), Scope(operations=("models.list",))):
+        harness = Harness(policy=active_policy(), keys=key_ring(scope=scope))
+        told = await harness.send(method="GET", target=b"/v1/models", headers=head(None, key="bob"), upstream=answer)
+        assert (told.status, json.loads(told.body)["data"]) == (200, [])
 
 
 async def test_record_holds_no_content_and_no_name():

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from policies.contracts.request import Subject
+from policies.contracts.scope import Scope
 from proxy_addons.core.identity import credential_of
 from proxy_addons.core.refused import Refused
 from tests.unit.proxy_addons.harness import NOW, key_of, key_ring
@@ -72,6 +73,19 @@ def test_key_that_is_not_in_force_is_refused(changes, key, want):
 def test_key_is_good_until_it_expires():
     ring = key_ring(expires_at=NOW + timedelta(microseconds=1))
     assert ring.authenticate(key_of("bob"), now=NOW).key_id == "01KEYBOB"
+
+
+def test_a_blocked_subject_is_told_apart_from_an_unknown_key_only_by_who_holds_the_key():
+    ring = key_ring(blocked=("user:bob",))
+    for key, want in ((key_of("bob"), "credentials-revoked"), (key_of("bob")[:-1] + "x", "credentials-invalid")):
+        with pytest.raises(Refused) as refused:
+            ring.authenticate(key, now=NOW)
+        assert refused.value.code == want
+
+
+def test_a_key_has_its_scope():
+    scope = Scope(models=("parrot",))
+    assert key_ring(scope=scope).authenticate(key_of("bob"), now=NOW).scope == scope
 
 
 def test_another_pepper_knows_no_key():

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.contracts.scope import UNSCOPED
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from tests.unit.proxy_addons.harness import NOW, active_policy
 
@@ -26,7 +27,7 @@ def asked(name: str) -> EvaluationRequest:
 )
 def test_only_granted_models_are_listed(name, want):
     body = b'{"object":"list","data":[{"id":"parrot"},{"id":"parrot-restricted"},{"id":"PARROT"}]}'
-    listed = json.loads(permitted_models(body, asked=asked(name), policy=active_policy()))
+    listed = json.loads(permitted_models(body, asked=asked(name), policy=active_policy(), scope=UNSCOPED))
     assert [model["id"] for model in listed["data"]] == want
     assert listed["object"] == "list"
 
@@ -34,4 +35,4 @@ def test_only_granted_models_are_listed(name, want):
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"data":{}}', b'{"data":["parrot"]}', b'{"data":[{"id":1}]}'])
 def test_answer_that_is_no_list_is_invalid(body):
     with pytest.raises(ModelListInvalid):
-        permitted_models(body, asked=asked("alice"), policy=active_policy())
+        permitted_models(body, asked=asked("alice"), policy=active_policy(), scope=UNSCOPED)
