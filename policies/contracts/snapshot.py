@@ -3,19 +3,26 @@
 
 The compiler makes it, the bundle carries it as `snapshot.json` (`docs/spec/bundle.md`), the proxy reads it back.
 `to_json` and `from_json` are inverse; `from_json` refuses unknown members, since a member an older proxy does not know
-may be one that forbids something.
+may be one that forbids something. A member that came after the schema's first form is left out where it has its
+default, so that what was compiled before keeps its bytes and its revision.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 from policies.contracts.codec import JSON, digest
 from policies.contracts.decision import Effect, Mode
 
 SCHEMA: Final = "gatehouse.snapshot/1"
+
+# Marks the field of a member that came after the schema's first form.
+ADDED: Final = MappingProxyType({"added": True})
+
+_T = TypeVar("_T")
 
 
 class Dialect(StrEnum):
@@ -24,6 +31,28 @@ class Dialect(StrEnum):
     CHAT = "openai.chat"
     COMPLETIONS = "openai.completions"
     MODELS = "openai.models"
+
+
+class UnknownFields(StrEnum):
+    """What becomes of a member of a request body that the route's dialect does not know."""
+
+    REFUSE = "refuse"
+    STRIP = "strip"
+    PASS = "pass"  # noqa: S105  # no password
+
+
+class Encoding(StrEnum):
+    """A content coding of request bodies that a route may decode."""
+
+    GZIP = "gzip"
+    DEFLATE = "deflate"
+
+
+class Modality(StrEnum):
+    """Content of a request that no detector reads: a route that lists it lets it pass without being looked at."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
 
 
 class RedactionAction(StrEnum):
@@ -71,7 +100,11 @@ class GuardPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method and exact path that may be used, what it is called in policy, and how its bodies are read."""
+    """One method and exact path that may be used, what it is called in policy, and how its bodies are read.
+
+    `allow_fields` are names of unknown members that pass whatever `unknown_fields` says, and the only way for those
+    that `proxy_addons.core.unknown_fields` calls dangerous.
+    """
 
     id: str
     policy: str
@@ -79,6 +112,10 @@ class Route:
     path: str
     operation: str
     dialect: Dialect
+    unknown_fields: UnknownFields = field(default=UnknownFields.REFUSE, metadata=ADDED)
+    allow_fields: tuple[str, ...] = field(default=(), metadata=ADDED)
+    encodings: tuple[Encoding, ...] = field(default=(), metadata=ADDED)
+    allow_uncovered: tuple[Modality, ...] = field(default=(), metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +178,7 @@ class PolicySnapshot:
         return digest(self.to_json())
 
     def to_json(self) -> dict[str, JSON]:
-        return {"schema": SCHEMA, **asdict(self)}
+        return {"schema": SCHEMA, **_plain(self)}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -171,9 +208,7 @@ class PolicySnapshot:
                 GuardPolicy(**_members(GuardPolicy, guard) | {"mode": Mode(guard["mode"])})
                 for guard in members["guards"]
             ),
-            routes=tuple(
-                Route(**_members(Route, route) | {"dialect": Dialect(route["dialect"])}) for route in members["routes"]
-            ),
+            routes=tuple(map(_route, members["routes"])),
             limits=tuple(
                 LimitPolicy(
                     **_members(LimitPolicy, limit)
@@ -202,13 +237,32 @@ class PolicySnapshot:
         )
 
 
-_T = TypeVar("_T")
+def _route(raw: Mapping[str, Any]) -> Route:
+    return Route(
+        **_members(Route, raw)
+        | {
+            "dialect": Dialect(raw["dialect"]),
+            "unknown_fields": UnknownFields(raw.get("unknown_fields", UnknownFields.REFUSE)),
+            "encodings": tuple(map(Encoding, raw.get("encodings", ()))),
+            "allow_uncovered": tuple(map(Modality, raw.get("allow_uncovered", ()))),
+        },
+    )
 
 
 def _members(of: type[_T], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `raw` with lists as tuples, once its keys are exactly the fields of the dataclass `of`."""
-    names = {item.name for item in fields(of)}  # type: ignore[arg-type]  # every caller passes a dataclass
-    if raw.keys() != names:
+    """Return `raw` with lists as tuples, once its keys are the fields of the dataclass `of`, all but those added."""
+    known = fields(of)  # type: ignore[arg-type]  # every caller passes a dataclass
+    names = {item.name for item in known}
+    required = {item.name for item in known if "added" not in item.metadata}
+    if not required <= raw.keys() <= names:
         msg = f"{of.__name__} has members {sorted(raw)}, not {sorted(names)}"
         raise ValueError(msg)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return dataclasses as dictionaries, without members that were added and have their default."""
+    if is_dataclass(value):
+        given = ((item, getattr(value, item.name)) for item in fields(value))
+        return {item.name: _plain(of) for item, of in given if "added" not in item.metadata or of != item.default}
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value

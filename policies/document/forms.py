@@ -42,3 +42,4 @@ ONE_MODEL: Final = Form("model", re.compile(r"[^\x00-\x1f\x7f]{1,128}"), "1 to 1
 PATH: Final = Form(
     "path", re.compile(rf"(/{_SEGMENT})+"), "'/' and segments of A-Z a-z 0-9 . _ ~ -, none of them '.' or '..'"
 )
+FIELD: Final = Form("field name", re.compile(r"[a-z][a-z0-9_]{0,63}"), "lower-case letters, digits and '_', at most 64")

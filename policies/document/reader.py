@@ -86,13 +86,18 @@ class Members:
     def choice(self, name: str, of: type[_E], default: _E) -> _E:
         """Return one of the words of `of`."""
         node = self.node.members.get(name)
-        if node is None:
-            return default
-        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value in {str(each) for each in of}:
-            return of(node.value)
-        said = shown(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else words_for(node)
-        self.notes.add("unknown-value", node.at, f"{name} is {said}.", f"It is one of: {', '.join(of)}.")
-        return default
+        return default if node is None else self._choice(node, name, of) or default
+
+    def choices(self, name: str, of: type[_E]) -> tuple[_E, ...]:
+        """Return a list of different words of `of`."""
+        chosen: list[_E] = []
+        for item in self._items(name, at_least=0):
+            word = self._choice(item, f"An item of {name}", of)
+            if word in chosen:
+                self.notes.add("duplicate-value", item.at, f"{shown(word)} is there already.", "Keep one.")
+            elif word is not None:
+                chosen.append(word)
+        return tuple(chosen)
 
     def integer(self, name: str, *, low: int, high: int) -> int | None:
         """Return a whole number from `low` to `high`; None where it is left out."""
@@ -174,6 +179,13 @@ class Members:
                 self._wrong_type(node, "JSON without fractions")
                 return None
         return node.value
+
+    def _choice(self, node: Node, name: str, of: type[_E]) -> _E | None:
+        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value in {str(each) for each in of}:
+            return of(node.value)
+        said = shown(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else words_for(node)
+        self.notes.add("unknown-value", node.at, f"{name} is {said}.", f"It is one of: {', '.join(of)}.")
+        return None
 
     def _items(self, name: str, *, at_least: int) -> tuple[Node, ...]:
         node = self.node.members.get(name)

@@ -18,9 +18,11 @@ from policies.evaluation.pipeline import TakeToken, decide
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.content_coding import decoded
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.firewall import (
     check_declared_size,
+    check_encoding,
     check_media_type,
     check_no_body,
     check_path,
@@ -96,6 +98,7 @@ def _examine_head(request: http.Request, exchange: Exchange) -> None:
         return
     exchange.max_body_bytes = body_limit(policy.snapshot, exchange.credential.subject)
     check_declared_size(headers, exchange.max_body_bytes)
+    exchange.encoding = check_encoding(headers, route.encodings)
     check_media_type(headers)
 
 
@@ -112,7 +115,10 @@ def _examine_body(
     if takes_body(route.dialect):
         if len(content) > exchange.max_body_bytes:
             raise Refused("body-too-large")
-        read = read_body(content, route.dialect)
+        if exchange.encoding is not None:
+            content = decoded(content, exchange.encoding, max_bytes=exchange.max_body_bytes)
+        read = read_body(content, route)
+        exchange.stripped_fields, exchange.uncovered = read.stripped, read.uncovered
         resource, facts, body = Resource(type="model", id=read.model), read.facts, read.body
         exchange.resource = resource
         if not credential.scope.permits_model(read.model):

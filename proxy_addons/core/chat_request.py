@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the body of an OpenAI chat request: every field is known, of its type, and examined, or the body is refused.
 
-What cannot be examined yet (images, sound, files, token ids) is refused by name. `absent` marks fields that clients
-copy out of a past answer into the next request: empty they say nothing, filled they are refused.
+What no detector reads (images, sound, files) is refused by name; images and sound pass where the route says so, never
+by reference: nobody fetches what a client names. `absent` marks fields that clients copy out of a past answer into the
+next request: empty they say nothing, filled they are refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from policies.contracts.request import RequestFacts
-from proxy_addons.core.openai_request import MAX_TOKENS, MODEL, PARAMETERS
+from policies.contracts.snapshot import Modality
+from proxy_addons.core.inline_media import audio_data, image_url
+from proxy_addons.core.openai_request import MAX_TOKENS, MODEL, PARAMETERS, USER
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_fields import (
     Check,
@@ -26,6 +29,7 @@ from proxy_addons.core.request_fields import (
     text,
     variant,
 )
+from proxy_addons.core.unknown_fields import Reading
 
 _MAX_MESSAGES: Final = 4096
 _MAX_PARTS: Final = 4096
@@ -38,6 +42,12 @@ _CALL_ID: Final = pattern(r"[ -~]{1,256}")
 _TEXT_PART: Final = record({"type": one_of("text"), "text": text})
 _REFUSAL_PART: Final = record({"type": one_of("refusal"), "refusal": text})
 _UNEXAMINED_PARTS: Final = frozenset({"image_url", "input_image", "input_audio", "input_file", "file", "video_url"})
+_IMAGE_PART: Final = record(
+    {"type": one_of("image_url"), "image_url": record({"url": image_url}, {"detail": one_of("auto", "low", "high")})}
+)
+_AUDIO_PART: Final = record(
+    {"type": one_of("input_audio"), "input_audio": record({"data": audio_data, "format": one_of("wav", "mp3")})}
+)
 
 
 def _content(parts: Mapping[str, Check]) -> Check:
@@ -45,7 +55,24 @@ def _content(parts: Mapping[str, Check]) -> Check:
     return either(text, array(part, least=1, most=_MAX_PARTS))
 
 
+def _uncovered(modality: Modality, kind: str, inner: Check) -> Check:
+    """Return a check for parts that no detector reads: whether they may come at all is asked before what they are."""
+
+    def check(value: Any, reading: Reading) -> None:
+        reading.covers(modality, f"messages.*.content.*.{kind}", kind=kind)
+        inner(value, reading)
+
+    return check
+
+
 _TEXT: Final = _content({"text": _TEXT_PART})
+_USER_CONTENT: Final = _content(
+    {
+        "text": _TEXT_PART,
+        "image_url": _uncovered(Modality.IMAGE, "image_url", _IMAGE_PART),
+        "input_audio": _uncovered(Modality.AUDIO, "input_audio", _AUDIO_PART),
+    },
+)
 _ASSISTANT_TEXT: Final = _content({"text": _TEXT_PART, "refusal": _REFUSAL_PART})
 
 _TOOL_CALL: Final = record(
@@ -61,7 +88,7 @@ _MESSAGE: Final = variant(
     {
         "system": _INSTRUCTION,
         "developer": _INSTRUCTION,
-        "user": _INSTRUCTION,
+        "user": record({"role": text, "content": _USER_CONTENT}, {"name": _NAME}),
         "assistant": record(
             {"role": text},
             {
@@ -105,8 +132,11 @@ _RESPONSE_FORMAT: Final = variant(
 )
 
 
-def _tool_choice(value: Any) -> None:
-    (_NAMED_TOOL if isinstance(value, dict) else one_of("none", "auto", "required"))(value)
+_TOOL_CHOICE: Final = one_of("none", "auto", "required")
+
+
+def _tool_choice(value: Any, reading: Reading) -> None:
+    (_NAMED_TOOL if isinstance(value, dict) else _TOOL_CHOICE)(value, reading)
 
 
 _BODY: Final = record(
@@ -120,7 +150,10 @@ _BODY: Final = record(
         "tools": nullable(array(_TOOL, least=1, most=_MAX_TOOLS)),
         "tool_choice": nullable(_tool_choice),
         "parallel_tool_calls": nullable(boolean),
-        "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh")),
+        "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")),
+        "prompt_cache_key": nullable(USER),
+        "prompt_cache_retention": nullable(one_of("in_memory", "24h")),
+        "safety_identifier": nullable(USER),
         "verbosity": nullable(one_of("low", "medium", "high")),
         # Named, so that the client is told which field policy does not permit.
         "audio": absent,
@@ -128,6 +161,7 @@ _BODY: Final = record(
         "functions": absent,
         "metadata": absent,
         "modalities": absent,
+        "moderation": absent,
         "prediction": absent,
         "store": absent,
         "web_search_options": absent,
@@ -135,21 +169,21 @@ _BODY: Final = record(
 )
 
 
-def read_chat(body: Mapping[str, Any], *, body_bytes: int) -> tuple[str, RequestFacts]:
+def read_chat(body: Mapping[str, Any], reading: Reading, *, body_bytes: int) -> tuple[str, RequestFacts]:
     """Return model and facts of a chat request. Raises Refused where a field is unknown or not of its type."""
-    _BODY(body)
+    _BODY(body, reading)
     messages: list[dict[str, Any]] = body["messages"]
-    tools = tuple(tool["function"]["name"] for tool in body.get("tools") or ())
+    tools = tuple([tool["function"]["name"] for tool in body.get("tools") or ()])
     limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := body.get(name)) is not None]
     facts = RequestFacts(
         stream=bool(body.get("stream")),
         max_tokens=max(limits, default=None),
         n=body.get("n") or 1,
         message_count=len(messages),
-        roles=tuple(message["role"] for message in messages),
+        roles=tuple([message["role"] for message in messages]),
         tools=tools,
         tool_choice=_chosen(body.get("tool_choice"), tools),
-        text_chars=sum(len(piece) for message in messages for piece in _texts(message)),
+        text_chars=sum(map(_chars, messages)) + reading.passed_chars,
         body_bytes=body_bytes,
     )
     return body["model"], facts
@@ -165,13 +199,15 @@ def _chosen(choice: str | dict[str, Any] | None, tools: tuple[str, ...]) -> str 
     return name
 
 
-def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+def _chars(message: Mapping[str, Any]) -> int:
+    """Return how many characters of text a message has."""
     content = message.get("content")
     if isinstance(content, str):
-        yield content
-    elif content is not None:
-        for part in content:
-            yield part["text"] if part["type"] == "text" else part["refusal"]
-    yield message.get("refusal") or ""
-    for call in message.get("tool_calls") or ():
-        yield call["function"]["arguments"]
+        chars = len(content)
+    else:
+        # Only a part of text has `text`, only a refusal `refusal`; of others nobody knows what they say.
+        chars = sum([len(part.get("text") or part.get("refusal") or "") for part in content or ()])
+    if message["role"] == "assistant":
+        chars += len(message.get("refusal") or "")
+        chars += sum([len(call["function"]["arguments"]) for call in message.get("tool_calls") or ()])
+    return chars

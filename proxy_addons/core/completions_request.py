@@ -16,6 +16,7 @@ from proxy_addons.core.request_fields import (
     record,
     text,
 )
+from proxy_addons.core.unknown_fields import Reading
 
 _MAX_PROMPTS: Final = 2048
 _MAX_LOGPROBS: Final = 5
@@ -25,7 +26,7 @@ _BODY: Final = record(
     {"model": MODEL, "prompt": either(text, array(text, least=1, most=_MAX_PROMPTS))},
     {
         **PARAMETERS,
-        "best_of": nullable(integer(1, _MAX_BEST_OF)),
+        "best_of": nullable(integer(0, _MAX_BEST_OF)),
         "echo": nullable(boolean),
         "logprobs": nullable(integer(0, _MAX_LOGPROBS)),
         "suffix": nullable(text),
@@ -35,16 +36,16 @@ _BODY: Final = record(
 )
 
 
-def read_completions(body: Mapping[str, Any], *, body_bytes: int) -> tuple[str, RequestFacts]:
+def read_completions(body: Mapping[str, Any], reading: Reading, *, body_bytes: int) -> tuple[str, RequestFacts]:
     """Return model and facts of a completions request. Raises Refused where a field is unknown or not of its type."""
-    _BODY(body)
+    _BODY(body, reading)
     prompt = body["prompt"]
     prompts = [prompt] if isinstance(prompt, str) else prompt
     facts = RequestFacts(
         stream=bool(body.get("stream")),
         max_tokens=body.get("max_tokens"),
         n=body.get("n") or 1,
-        text_chars=sum(map(len, prompts)) + len(body.get("suffix") or ""),
+        text_chars=sum(map(len, prompts)) + len(body.get("suffix") or "") + reading.passed_chars,
         body_bytes=body_bytes,
     )
     return body["model"], facts

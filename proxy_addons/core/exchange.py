@@ -24,7 +24,7 @@ from policies.contracts.codec import JSON
 from policies.contracts.decision import Decision, Reason, Verdict
 from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
-from policies.contracts.snapshot import Route
+from policies.contracts.snapshot import Encoding, Route
 
 if TYPE_CHECKING:
     from proxy_addons.core.active import ActivePolicy
@@ -81,6 +81,7 @@ class Exchange:
     policy: "ActivePolicy | None" = None
     credential: Credential | None = None
     route: Route | None = None
+    encoding: Encoding | None = None  # of the request's body
     resource: Resource | None = None
     evaluation: EvaluationRequest | None = None
     decision: Decision | None = None
@@ -89,6 +90,8 @@ class Exchange:
     verdict: Verdict | None = None
     findings: tuple[AppliedFinding, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    uncovered: tuple[tuple[str, str], ...] = ()  # paths of the request that nobody examined, each with its modality
+    stripped_fields: int = 0  # unknown members removed from the request
     status: int | None = None  # what the client is told
     admission_recorded: bool = False
     terminal_recorded: bool = False

@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from policies.contracts.snapshot import Route
+from policies.contracts.snapshot import Encoding, Route
 from proxy_addons.core.refused import Refused
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -67,10 +67,22 @@ def check_no_body(headers: Headers) -> None:
         raise Refused("body-not-permitted")
 
 
-def check_media_type(headers: Headers) -> None:
-    """Raise Refused unless the body is said, exactly once, to be uncompressed JSON in UTF-8."""
-    if any(value.strip().lower() != b"identity" for value in values_of(headers, b"content-encoding")):
+def check_encoding(headers: Headers, permitted: Sequence[Encoding]) -> Encoding | None:
+    """Return the content coding of the body, None for none. Raises Refused unless it is the only one and permitted."""
+    values = values_of(headers, b"content-encoding")
+    if not values:
+        return None
+    named = values[0].decode("latin-1").lower()
+    if named == "identity" and len(values) == 1:
+        return None
+    coding = next((each for each in permitted if each.value == named), None)
+    if coding is None or len(values) > 1:
         raise Refused("encoding-not-permitted")
+    return coding
+
+
+def check_media_type(headers: Headers) -> None:
+    """Raise Refused unless the body is said, exactly once, to be JSON in UTF-8."""
     match values_of(headers, b"content-type"):
         case [value] if _JSON_MEDIA_TYPE.fullmatch(value):
             return

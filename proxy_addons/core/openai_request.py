@@ -19,6 +19,7 @@ from proxy_addons.core.request_fields import (
     record,
     text,
 )
+from proxy_addons.core.unknown_fields import Reading
 
 MAX_TOKENS: Final = 2**31 - 1
 MAX_CHOICES: Final = 128
@@ -28,19 +29,25 @@ _MAX_BIASED_TOKENS: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRequest:
-    """A body that was examined as a whole: the model it names, its facts, and the bytes to forward instead of it."""
+    """A body that was examined as a whole: the model it names, its facts, and the bytes to forward instead of it.
+
+    `stripped` counts unknown members that were removed; `uncovered` are paths of content that nobody examined, each
+    with its modality.
+    """
 
     model: str
     facts: RequestFacts
     body: bytes
+    stripped: int = 0
+    uncovered: tuple[tuple[str, str], ...] = ()
 
 
-def _logit_bias(value: Any) -> None:
+def _logit_bias(value: Any, reading: Reading) -> None:
     if not isinstance(value, dict) or len(value) > _MAX_BIASED_TOKENS:
         raise Refused("field-invalid")
     for token, bias in value.items():
-        _TOKEN_ID(token)
-        _BIAS(bias)
+        _TOKEN_ID(token, reading)
+        _BIAS(bias, reading)
 
 
 _TOKEN_ID: Final = pattern(r"[0-9]{1,10}")
@@ -48,6 +55,9 @@ _BIAS: Final = number(-100, 100)
 
 # The model's exact id, as docs/spec/policy-document.md allows it: no blank, no wildcard, no second alphabet.
 MODEL: Final = pattern(r"[A-Za-z0-9._:/-]{1,128}")
+
+# An id of the client's own for its user.
+USER: Final = pattern(r"[ -~]{0,512}")
 
 PARAMETERS: Final[dict[str, Check]] = {
     "max_tokens": nullable(integer(1, MAX_TOKENS)),
@@ -61,6 +71,6 @@ PARAMETERS: Final[dict[str, Check]] = {
     "presence_penalty": nullable(number(-2, 2)),
     "frequency_penalty": nullable(number(-2, 2)),
     "logit_bias": nullable(_logit_bias),
-    "user": pattern(r"[ -~]{0,512}"),
-    "service_tier": nullable(one_of("auto", "default", "flex", "priority", "scale")),
+    "user": USER,
+    "service_tier": nullable(one_of("auto", "default", "fast", "flex", "priority", "scale")),
 }

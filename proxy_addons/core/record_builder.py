@@ -22,7 +22,7 @@ from policies.contracts.record import (
     pseudonym,
     seal,
 )
-from proxy_addons.core.exchange import Coverage, Exchange
+from proxy_addons.core.exchange import Exchange
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _MAX_COVERED: Final = 32
@@ -37,6 +37,7 @@ FAILURES: Final = frozenset(
         "protocol-not-permitted",
         "headers-too-large",
         "request-timeout",
+        "body-not-decodable",
         "body-not-json",
         "evaluation-failed",
         "policy-unavailable",
@@ -163,7 +164,7 @@ def _envelope(
             }
             for found in exchange.findings[:most]
         ],
-        "coverage": _coverage(exchange.coverage, _MAX_COVERED if most is None else most),
+        "coverage": _coverage(exchange, _MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
     }
 
@@ -235,9 +236,12 @@ def _obligations(exchange: Exchange, decision: Decision, kind: RecordKind) -> li
     return [{"type": "redact", "policy": owed.policy, "status": status} for owed in decision.obligations]
 
 
-def _coverage(coverage: Coverage, most: int) -> dict[str, JSON]:
-    missing = {(_folded(path), why): None for path, why in coverage.not_scanned}
+def _coverage(exchange: Exchange, most: int) -> dict[str, JSON]:
+    coverage = exchange.coverage
+    missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
+    missing |= {(_folded(path), why): None for path, why in coverage.not_scanned}
     return {
+        "stripped": exchange.stripped_fields,
         "scanned": list(dict.fromkeys(map(_folded, coverage.scanned)))[:most],
         "not_scanned": [{"path": path, "reason": why} for path, why in list(missing)[:most]],
     }

@@ -5,11 +5,15 @@ Each is refused with its typed error, nothing reaches the upstream, and there is
 test sends what the attacks imitate, so that a firewall that refuses everything fails.
 """
 
+import base64
+import gzip
 import json
+import zlib
 
 import pytest
 
-from tests.unit.proxy_addons.harness import chat, head, key_of, ready_harness
+from policies.contracts.snapshot import Encoding, Modality, UnknownFields
+from tests.unit.proxy_addons.harness import chat, head, key_of, ready_harness, route
 
 BODY = json.dumps(chat()).encode()
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -232,17 +236,17 @@ CASES = [
         "remote-image",
         part(type="image_url", image_url={"url": "http://169.254.169.254/"}),
         400,
-        "field-not-permitted",
+        "modality-not-permitted",
     ),
     (
         48,
         "data-image",
         part(type="image_url", image_url={"url": "data:image/png;base64,AA=="}),
         400,
-        "field-not-permitted",
+        "modality-not-permitted",
     ),
-    (49, "sound", part(type="input_audio", input_audio={"data": "x", "format": "wav"}), 400, "field-not-permitted"),
-    (49, "file", part(type="file", file={"file_id": "x"}), 400, "field-not-permitted"),
+    (49, "sound", part(type="input_audio", input_audio={"data": "x", "format": "wav"}), 400, "modality-not-permitted"),
+    (49, "file", part(type="file", file={"file_id": "x"}), 400, "modality-not-permitted"),
     *[
         (
             50,
@@ -298,6 +302,134 @@ async def test_what_the_attacks_imitate_passes(request_):
     told = await ready_harness().send(**({"body": BODY} | request_))
     assert told.status == 200
     assert len(told.sent_upstream) == 1
+
+
+def lenient(**options):
+    return {"routes": (route(**options),)}
+
+
+def packed(content: bytes, coding: bytes):
+    return {"body": content, "headers": [*head(content), (b"Content-Encoding", coding)]}
+
+
+GZIP = lenient(encodings=(Encoding.GZIP, Encoding.DEFLATE))
+IMAGES = lenient(allow_uncovered=(Modality.IMAGE,))
+PASSING = lenient(unknown_fields=UnknownFields.PASS)
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n....").decode()
+
+
+@pytest.mark.parametrize(
+    ("policy", "request_", "status", "code"),
+    [
+        pytest.param(*case[2:], id=f"{case[0]}-{case[1]}")
+        for case in [
+            (7, "gzip-of-another-dialect", GZIP, packed(gzip.compress(b"[]"), b"gzip"), 400, "body-not-json"),
+            (7, "gzip-that-is-none", GZIP, packed(BODY, b"gzip"), 400, "body-not-decodable"),
+            (8, "bomb", GZIP, packed(gzip.compress(b" " * 10_000_000), b"gzip"), 413, "body-too-large"),
+            (
+                8,
+                "nested",
+                GZIP,
+                packed(gzip.compress(gzip.compress(BODY)), b"gzip, gzip"),
+                415,
+                "encoding-not-permitted",
+            ),
+            (8, "gzip-in-gzip", GZIP, packed(gzip.compress(gzip.compress(BODY)), b"gzip"), 400, "body-not-json"),
+            (8, "two-members", GZIP, packed(gzip.compress(BODY) * 2, b"gzip"), 400, "body-not-decodable"),
+            (9, "raw-deflate", GZIP, packed(zlib.compress(BODY)[2:-4], b"deflate"), 400, "body-not-decodable"),
+            (9, "unknown", GZIP, packed(BODY, b"zstd"), 415, "encoding-not-permitted"),
+            (30, "case-on-a-route-that-passes", PASSING, fields(Messages=[]), 400, "field-not-permitted"),
+            (
+                30,
+                "fullwidth-on-a-route-that-passes",
+                PASSING,
+                {"body": chat() | {"ｍodel": "x"}},
+                400,
+                "field-not-permitted",
+            ),
+            *[
+                (36, f"{name}-on-a-route-that-passes", PASSING, fields(**{name: "x"}), 400, "field-not-permitted")
+                for name in (
+                    "extra_body",
+                    "guided_json",
+                    "chat_template",
+                    "documents",
+                    "metadata",
+                    "functions",
+                    "models",
+                )
+            ],
+            (
+                36,
+                "dangerous-within-what-passes",
+                PASSING,
+                fields(marzipan={"a": [{"guided_regex": "x"}]}),
+                400,
+                "field-not-permitted",
+            ),
+            (
+                48,
+                "remote-image-where-images-pass",
+                IMAGES,
+                part(type="image_url", image_url={"url": "http://169.254.169.254/"}),
+                400,
+                "remote-url-not-permitted",
+            ),
+            (
+                48,
+                "page-as-an-image",
+                IMAGES,
+                part(type="image_url", image_url={"url": "data:text/html;base64,PGE+"}),
+                400,
+                "field-invalid",
+            ),
+            (
+                49,
+                "sound-where-images-pass",
+                IMAGES,
+                part(type="input_audio", input_audio={"data": "AAAA", "format": "wav"}),
+                400,
+                "modality-not-permitted",
+            ),
+            (
+                49,
+                "image-of-the-assistant",
+                IMAGES,
+                fields(messages=[{"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]),
+                400,
+                "modality-not-permitted",
+            ),
+        ]
+    ],
+)
+async def test_attack_on_a_route_with_options_is_refused_unforwarded_and_recorded_once(policy, request_, status, code):
+    harness = ready_harness(**policy)
+    told = await harness.send(**({"body": BODY} | request_))
+    assert (told.status, told.code, told.sent_upstream) == (status, code, [])
+    assert [record["kind"] for record in harness.sink.envelopes] == ["terminal"]
+
+
+@pytest.mark.parametrize(("coding", "compress"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress)])
+async def test_07_compressed_body_is_examined_and_forwarded_plain(coding, compress):
+    harness = ready_harness(**GZIP)
+    told = await harness.send(**packed(compress(b" " + BODY), coding))
+    assert (told.status, [json.loads(sent) for sent in told.sent_upstream]) == (200, [json.loads(BODY)])
+    assert b"content-encoding" not in {name.lower() for name, _ in told.flow.request.headers.fields}
+
+
+async def test_36_what_was_stripped_is_counted_in_the_record():
+    harness = ready_harness(**lenient(unknown_fields=UnknownFields.STRIP))
+    told = await harness.send(chat(guided_json={"a": 1}, Messages=[], metadata={"guardrails": "off"}))
+    assert (told.status, [json.loads(sent) for sent in told.sent_upstream]) == (200, [chat()])
+    assert harness.sink.envelopes[0]["coverage"]["stripped"] == 3
+
+
+async def test_49_image_that_passed_is_recorded_as_not_scanned():
+    harness = ready_harness(**IMAGES)
+    told = await harness.send(**part(type="image_url", image_url={"url": PNG}))
+    assert told.status == 200
+    missing = {"path": "request.messages.*.content.*.image_url", "reason": "image"}
+    assert missing in harness.sink.envelopes[0]["coverage"]["not_scanned"]
 
 
 async def test_21_spoofable_headers_decide_nothing_and_go_nowhere():

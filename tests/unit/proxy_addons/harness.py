@@ -7,7 +7,7 @@ What reached the upstream and what the client was told are what a test looks at;
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -144,6 +144,11 @@ def snapshot(**changes: Any) -> PolicySnapshot:
         ),
     }
     return PolicySnapshot(**(members | changes))
+
+
+def route(dialect: Dialect = Dialect.CHAT, **options: Any) -> Route:
+    """Return a route of `snapshot()` with other options."""
+    return replace(next(each for each in snapshot().routes if each.dialect is dialect), **options)
 
 
 class FakeGuard:

@@ -7,7 +7,8 @@ import pytest
 from policies.contracts.request import RequestFacts
 from proxy_addons.core.chat_request import read_chat
 from proxy_addons.core.refused import Refused
-from tests.unit.proxy_addons.harness import chat
+from proxy_addons.core.unknown_fields import Reading
+from tests.unit.proxy_addons.harness import chat, route
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
 TOOL = {
@@ -18,7 +19,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type":
 
 
 def facts(body, *, body_bytes=0) -> RequestFacts:
-    return read_chat(body, body_bytes=body_bytes)[1]
+    return read_chat(body, Reading(route()), body_bytes=body_bytes)[1]
 
 
 def test_facts_of_a_whole_conversation():

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.contracts.snapshot import Encoding
 from proxy_addons.core.firewall import (
     check_declared_size,
+    check_encoding,
     check_media_type,
     check_path,
     forwarded_headers,
@@ -53,6 +55,46 @@ def test_declared_size_is_compared_as_a_number(value, refused):
 )
 def test_json_media_type_is_taken(value):
     check_media_type([(b"content-type", value)])
+
+
+GZIP, DEFLATE = Encoding.GZIP, Encoding.DEFLATE
+
+
+@pytest.mark.parametrize(
+    ("values", "permitted", "want"),
+    [
+        ([], (), None),
+        ([b"identity"], (), None),
+        ([b"gzip"], (GZIP,), GZIP),
+        ([b"GZip"], (GZIP, DEFLATE), GZIP),
+        ([b"deflate"], (GZIP, DEFLATE), DEFLATE),
+    ],
+)
+def test_one_permitted_encoding_is_taken(values, permitted, want):
+    assert check_encoding([(b"Content-Encoding", value) for value in values], permitted) is want
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b"deflate"],
+        [b"gzip, gzip"],
+        [b"gzip", b"gzip"],
+        [b"gzip", b"identity"],
+        [b"identity", b"identity"],
+        [b"identity, gzip"],
+        [b"x-gzip"],
+        [b"zstd"],
+        [b"br"],
+        [b""],
+        [b"gzip;q=1"],
+        [b"\xe7zip"],
+    ],
+)
+def test_any_other_encoding_is_refused(values):
+    with pytest.raises(Refused) as refused:
+        check_encoding([(b"Content-Encoding", value) for value in values], (GZIP,))
+    assert refused.value.code == "encoding-not-permitted"
 
 
 @pytest.mark.parametrize(
