@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import structlog
 
-from proxy_addons.clients.segments import HEADER, MAX_LINE_BYTES, Broken, Segment, read_frame, segment_path, segments
+from proxy_addons.clients.segments import HEADER, MAX_LINE_BYTES, Broken, Frames, Segment, segment_path, segments
 
 _log: Final = structlog.get_logger()
 
@@ -59,19 +59,19 @@ class SpoolReader:
         for segment, is_last in self._from(end):
             if segment.number > end.segment:
                 end = Position(segment.number, 0)
-            with segment.path.open("rb") as file:
+            with segment.path.open("rb", buffering=0) as file:
                 file.seek(end.offset)
-                while len(lines) < max_lines:
-                    line = read_frame(file)
-                    if isinstance(line, Broken) and not is_last:
-                        corrupt.append(segment.number)
-                    if not isinstance(line, bytes):
-                        break
+                frames = Frames(file)
+                for line, behind in frames:
                     if lines and len(line) > room:
                         return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt))
                     lines.append(line)
                     room -= len(line)
-                    end = Position(segment.number, file.tell())
+                    end = Position(segment.number, behind)
+                    if len(lines) >= max_lines:
+                        break
+            if not is_last and frames.broken in {Broken.TORN, Broken.CORRUPT}:
+                corrupt.append(segment.number)
             if len(lines) >= max_lines:
                 break
         return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt)) if end != self._position else None

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from policies.contracts.record import DecisionRecord
 from proxy_addons.clients import spool as spool_module
-from proxy_addons.clients.segments import Broken, frame, read_frame, segments, whole_bytes
-from proxy_addons.clients.spool import Spool, SpoolUnavailable
+from proxy_addons.clients.segments import Frames, frame, segments, size_of, whole_bytes
+from proxy_addons.clients.spool import AHEAD_BYTES, Spool, SpoolUnavailable
 
 RECORD = DecisionRecord(envelope=b'{"a":1}', payload=b'{"b":"\xc3\xa9"}')
 
@@ -20,8 +21,7 @@ def lines(directory: Path) -> list[bytes]:
     found = []
     for segment in segments(directory):
         with segment.path.open("rb") as file:
-            while isinstance(line := read_frame(file), bytes):
-                found.append(line)
+            found += [line for line, _ in Frames(file)]
     return found
 
 
@@ -35,14 +35,61 @@ async def test_a_written_record_is_on_disk_when_write_returns(tmp_path):
         assert lines(tmp_path) == [RECORD.to_line()]
 
 
-async def test_one_sync_serves_all_who_wait(tmp_path, monkeypatch):
-    syncs = []
-    real = os.fdatasync
-    monkeypatch.setattr(spool_module.os, "fdatasync", lambda descriptor: (syncs.append(1), real(descriptor)))
+async def test_one_write_serves_all_who_wait(tmp_path, monkeypatch):
+    writes = []
+    real = os.pwrite
+    monkeypatch.setattr(spool_module.os, "pwrite", lambda *asked: (writes.append(1), real(*asked))[1])
     with open_spool(tmp_path) as spool:
         await asyncio.gather(*(spool.write(RECORD) for _ in range(500)))
     assert len(lines(tmp_path)) == 500
-    assert len(syncs) < 50
+    assert len(writes) < 50
+
+
+async def test_a_segment_is_written_synchronously(tmp_path, monkeypatch):
+    flags = []
+    real = os.open
+    monkeypatch.setattr(spool_module.os, "open", lambda *asked: (flags.append(asked[1]), real(*asked))[1])
+    with open_spool(tmp_path) as spool:
+        await spool.write(RECORD)
+    assert any(given & os.O_DSYNC for given in flags)
+
+
+async def test_records_written_before_the_loop_ended_are_kept(tmp_path):
+    spool = open_spool(tmp_path)
+    writing = asyncio.get_running_loop().create_task(spool.write(RECORD))
+    await asyncio.sleep(0)  # its group is not handed over yet
+    writing.cancel()
+    spool.close()
+    assert lines(tmp_path) == [RECORD.to_line()]
+
+
+async def test_zeros_are_written_ahead_so_that_a_flush_changes_no_metadata(tmp_path):
+    sizes = set()
+    with open_spool(tmp_path) as spool:
+        for _ in range(20):
+            await spool.write(RECORD)
+            sizes.add(segments(tmp_path)[0].path.stat().st_size)
+        assert len(lines(tmp_path)) == 20
+    assert sizes == {len(frame(RECORD.to_line())) + AHEAD_BYTES}
+    assert segments(tmp_path)[0].path.stat().st_size == 20 * len(frame(RECORD.to_line()))
+
+
+async def test_zeros_written_ahead_are_cut_off_when_a_segment_is_left(tmp_path):
+    with open_spool(tmp_path, segment_bytes=1000) as spool:
+        for _ in range(40):
+            await spool.write(RECORD)
+        left = segments(tmp_path)[:-1]
+        assert [segment.path.stat().st_size for segment in left] == [whole_bytes(segment.path) for segment in left]
+        assert len(left) > 1
+
+
+async def test_a_short_write_is_gone_on_with(tmp_path, monkeypatch):
+    real = os.pwrite
+    monkeypatch.setattr(spool_module.os, "pwrite", lambda file, rest, at: real(file, rest[:7], at))
+    with open_spool(tmp_path, segment_bytes=1000) as spool:
+        await spool.write(RECORD)
+        await spool.write(RECORD)
+    assert lines(tmp_path) == [RECORD.to_line()] * 2
 
 
 def test_sequence_is_dense_from_one_and_each_process_has_its_own_boot(tmp_path):
@@ -88,8 +135,7 @@ async def test_above_the_mark_nothing_is_taken_until_there_is_room(tmp_path):
         await spool.write(RECORD)
 
 
-@pytest.mark.parametrize("failing", ["write", "fdatasync"])
-async def test_a_failing_disk_is_reported_and_the_spool_goes_on_in_a_new_segment(tmp_path, monkeypatch, failing):
+async def test_a_failing_disk_is_reported_and_the_spool_goes_on_in_a_new_segment(tmp_path, monkeypatch):
     with open_spool(tmp_path) as spool:
         await spool.write(RECORD)
         with monkeypatch.context() as patched:
@@ -97,9 +143,10 @@ async def test_a_failing_disk_is_reported_and_the_spool_goes_on_in_a_new_segment
             def fail(*_):
                 raise OSError(28, "No space left on device")
 
-            patched.setattr(spool_module.os, failing, fail)
+            patched.setattr(spool_module.os, "pwrite", fail)
             with pytest.raises(SpoolUnavailable, match="No space left"):
                 await spool.write(RECORD)
+            assert not spool.writable
         await spool.write(RECORD)
         assert [segment.number for segment in segments(tmp_path)] == [1, 2]
         assert lines(tmp_path) == [RECORD.to_line()] * 2
@@ -112,7 +159,7 @@ async def test_a_disk_that_stays_full_is_not_littered(tmp_path, monkeypatch):
     with open_spool(tmp_path) as spool:
         await spool.write(RECORD)
         with monkeypatch.context() as patched:
-            patched.setattr(spool_module.os, "write", fail)
+            patched.setattr(spool_module.os, "pwrite", fail)
             for _ in range(20):
                 with pytest.raises(SpoolUnavailable):
                     await spool.write(RECORD)
@@ -120,6 +167,47 @@ async def test_a_disk_that_stays_full_is_not_littered(tmp_path, monkeypatch):
         # The number grows although the files go: a reader's place in a segment must never mean another one's.
         assert [segment.number for segment in segments(tmp_path)] == [1, 21]
         assert lines(tmp_path) == [RECORD.to_line()] * 2
+
+
+async def test_a_disk_that_has_room_again_is_noticed_without_a_record(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool_module, "_TRIAL_EVERY_S", 0.01)
+    tried = threading.Event()
+
+    def fail_and_tell(*_):
+        tried.set()
+        fail()
+
+    with open_spool(tmp_path) as spool:
+        assert spool.writable
+        with monkeypatch.context() as patched:
+            patched.setattr(spool_module.os, "pwrite", fail)
+            with pytest.raises(SpoolUnavailable):
+                await spool.write(RECORD)
+            patched.setattr(spool_module.os, "pwrite", fail_and_tell)
+            assert await asyncio.to_thread(tried.wait, 10)
+            assert not spool.writable
+        async with asyncio.timeout(10):
+            while not spool.writable:
+                await asyncio.sleep(0.01)
+        await spool.write(RECORD)
+    assert lines(tmp_path) == [RECORD.to_line()]
+
+
+async def test_above_the_mark_a_trial_does_not_say_that_there_is_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "_TRIAL_EVERY_S", 0.01)
+    looked = threading.Semaphore(0)
+    real = size_of
+    monkeypatch.setattr(spool_module, "size_of", lambda directory: (looked.release(), real(directory))[1])
+    with open_spool(tmp_path, high_water_bytes=len(RECORD.to_line()) + 8) as spool:
+        await spool.write(RECORD)
+        with pytest.raises(SpoolUnavailable, match="full"):
+            await spool.write(RECORD)
+        for _ in range(4):
+            assert await asyncio.to_thread(looked.acquire, timeout=10)
+        assert not spool.writable
 
 
 def test_a_second_process_does_not_get_the_directory(tmp_path):
@@ -168,22 +256,3 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path):
     with open_spool(tmp_path):  # the dead process's lock is free
         kept = len(lines(tmp_path))
     assert kept >= acknowledged[-1]
-
-
-@pytest.mark.parametrize(
-    ("content", "want"),
-    [
-        pytest.param(b"", None, id="end-of-file"),
-        pytest.param(b"\x00\x00", Broken.TORN, id="half-a-header"),
-        pytest.param(frame(b"line\n")[:-1], Broken.TORN, id="a-byte-short"),
-        pytest.param(frame(b"line\n")[:-1] + b"x", Broken.CORRUPT, id="an-altered-byte"),
-        pytest.param(b"\xff" * 16, Broken.CORRUPT, id="an-absurd-length"),
-        pytest.param(bytes(16), Broken.CORRUPT, id="zeros-that-a-crash-left"),
-        pytest.param(frame(b"line\n") + b"rest", b"line\n", id="a-whole-frame"),
-    ],
-)
-def test_read_frame(tmp_path, content, want):
-    path = tmp_path / "segment"
-    path.write_bytes(content)
-    with path.open("rb") as file:
-        assert read_frame(file) == want

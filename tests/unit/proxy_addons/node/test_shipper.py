@@ -114,12 +114,23 @@ def test_a_segment_goes_when_acknowledged_but_never_the_last(tmp_path):
     assert [segment.number for segment in segments(tmp_path)] == [3]
 
 
+@pytest.mark.parametrize("zeros", [1, 8, 300_000])
+def test_zeros_written_ahead_end_a_segment(tmp_path, zeros):
+    write_segment(tmp_path, 1, [1], bytes(zeros))
+    reader = SpoolReader(tmp_path)
+    assert drain(reader) == [[1]]
+    assert reader.count_pending() == 0
+    write_segment(tmp_path, 2, [2])
+    assert drain(reader) == [[2]]
+    assert reader.corrupt_count == 0
+
+
 @pytest.mark.parametrize(
     "rest",
     [
         pytest.param(frame(record(9).to_line())[:-3], id="torn"),
         pytest.param(frame(record(9).to_line())[:-3] + b"xyz", id="altered"),
-        pytest.param(bytes(64), id="zeros"),
+        pytest.param(bytes(64) + b"x", id="zeros-and-more"),
     ],
 )
 def test_a_broken_frame_is_waited_for_in_the_last_segment_and_set_aside_in_another(tmp_path, rest):
