@@ -21,6 +21,8 @@ _ID_BEGUN: Final = re.compile(
     r"|A|AK|AKI|AS|ASI|AB|ABI|AC|ACC|A3|A3T)\Z",
 )
 
+_MOST_BEGUN: Final = 3  # characters of a prefix that is not whole
+
 _MAX_SECRET: Final = 128
 _SECRET: Final = re.compile(rf"[A-Za-z0-9/+]{{40,{_MAX_SECRET}}}{_REST_OF_DIGITS}")
 _SECRET_RUN: Final = re.compile(rf"[A-Za-z0-9/+]{{0,{_MAX_SECRET + CARD_DIGITS + 1}}}")
@@ -37,6 +39,7 @@ class AwsAccessKey:
     # A secret, whose end is not seen, behind or within a certain secret and id that overlap.
     max_hold: ClassVar[int] = 2 * (_MAX_SECRET + CARD_DIGITS) + 2 * (_ID_LENGTH + CARD_DIGITS)
     lookbehind: ClassVar[int] = _KEYWORD_REACH
+    clue: ClassVar[str] = rf"{_PREFIX}|(?i:secret)"
     finds: ClassVar[tuple[str, ...]] = (
         "AKIAIOSFODNN7EXAMPLE",
         "id=ASIAIOSFODNN7EXAMPLE;",
@@ -70,6 +73,14 @@ class AwsAccessKey:
             begun = _ID_BEGUN.search(text, max(start, end - _ID_LENGTH - CARD_DIGITS))
             undecided = min(undecided, begun.start() if begun else end)
         return _united(spans, undecided)
+
+    def undecided_from(self, text: str, start: int) -> int:
+        end = len(text)
+        tail = max(start, end - _MOST_BEGUN)
+        if text.find("A", tail) == -1:  # without the clue, no more of an id can be there than an unfinished prefix
+            return end
+        begun = _ID_BEGUN.search(text, tail)
+        return begun.start() if begun else end
 
 
 def _secret_starts(text: str, start: int) -> list[int]:

@@ -2,6 +2,7 @@
 """E-mail addresses: up to 64 word characters or `.%+-`, `@`, a domain with a dot, and a top level of letters."""
 
 import re
+import string
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -10,6 +11,7 @@ from policies.detectors.detector import CARD_DIGITS, Finding, Scan
 _MAX_LOCAL: Final = 64  # RFC 5321; of a longer run the last 64 are taken, so that nothing is hidden behind padding
 _MAX_DOMAIN: Final = 214  # 1 + 188 + 1 + 24 of the pattern below; the limit of RFC 5321 is 255 for the whole path
 _LOCAL_MARKS: Final = frozenset("._%+-")
+_ASCII_LOCAL: Final = string.ascii_letters + string.digits + "._%+-"
 
 _DOMAIN: Final = re.compile(r"\w[\w.-]{0,188}\.[^\W\d_]{2,24}")
 _DOMAIN_RUN: Final = re.compile(rf"[\w.-]{{0,{_MAX_DOMAIN}}}")
@@ -20,6 +22,7 @@ class EmailAddress:
     name: ClassVar[str] = "email"
     max_hold: ClassVar[int] = _MAX_LOCAL + CARD_DIGITS + 1 + _MAX_DOMAIN
     lookbehind: ClassVar[int] = 1
+    clue: ClassVar[str] = "@"
     finds: ClassVar[tuple[str, ...]] = (
         "alice@example.com",
         "Write to bob.o-neil+news@mail.example.co.uk today.",
@@ -53,9 +56,11 @@ class EmailAddress:
                     findings.append(Finding(local, domain.end()))
                     floor = domain.end()
             at = text.find("@", max(at + 1, floor))
+        return Scan(tuple(findings), len(text) if final else self.undecided_from(text, floor))
+
+    def undecided_from(self, text: str, start: int) -> int:
         end = len(text)
-        held = end if final else _while_local(text, end, max(floor, end - _MAX_LOCAL - CARD_DIGITS))
-        return Scan(tuple(findings), held)
+        return _while_local(text, end, max(start, end - _MAX_LOCAL - CARD_DIGITS))
 
 
 def _run_end(text: str, start: int) -> int:
@@ -80,7 +85,7 @@ def _local_start(text: str, end: int, floor: int) -> int:
 
 
 def _while_local(text: str, end: int, limit: int) -> int:
-    start = end
+    start = limit + len(text[limit:end].rstrip(_ASCII_LOCAL))  # in nearly every text all there is to strip
     while start > limit and ((character := text[start - 1]).isalnum() or character in _LOCAL_MARKS):
         start -= 1
     return start

@@ -19,6 +19,10 @@ _SEPARATORS: Final = " \u00a0\u202f\\-\u2010\u2011\u2012\u2013"
 _ROW: Final = re.compile(rf"[0-9](?:[{_SEPARATORS}]?[0-9])*")
 _GROUP: Final = re.compile(r"[0-9]+")
 _SEPARATOR: Final = re.compile(rf"[{_SEPARATORS}]")
+_SEPARATOR_CHARACTERS: Final = frozenset(_SEPARATORS) - {"\\"}
+
+# The digits of the shortest number. Any digit may begin it, so that RE2 needs few states however digits are mixed.
+_CLUE: Final = rf"[0-9](?:[{_SEPARATORS}]?[0-9]){{{_MIN_DIGITS - 1}}}"
 
 _BRAND_STARTS: Final = frozenset("234568")
 _BRAND: Final = re.compile(
@@ -38,6 +42,7 @@ class PaymentCard:
     name: ClassVar[str] = "payment-card"
     max_hold: ClassVar[int] = 2 * _MAX_DIGITS  # digits, separators between them and one behind
     lookbehind: ClassVar[int] = 1
+    clue: ClassVar[str] = _CLUE
     finds: ClassVar[tuple[str, ...]] = (
         "4111111111111111",
         "Card: 4111 1111 1111 1111.",
@@ -72,6 +77,17 @@ class PaymentCard:
             if undecided is not None:
                 return Scan(tuple(findings), undecided)
         return Scan(tuple(findings), end)
+
+    def undecided_from(self, text: str, start: int) -> int:
+        end = len(text)
+        if end == start or not _may_go_on(text[-2:]):
+            return end
+        return self.scan(text, start, final=False).decided_to
+
+
+def _may_go_on(last: str) -> bool:
+    """Whether a text with these last two characters may end within a row of groups."""
+    return "0" <= last[-1] <= "9" or (last[-1] in _SEPARATOR_CHARACTERS and "0" <= last[0] <= "9")
 
 
 def _may_grow(text: str, row_end: int) -> bool:

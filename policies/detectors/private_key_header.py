@@ -26,6 +26,7 @@ class PrivateKeyHeader:
     name: ClassVar[str] = "private-key-header"
     max_hold: ClassVar[int] = _MAX_BEGUN
     lookbehind: ClassVar[int] = 0
+    clue: ClassVar[str] = _BEGIN
     finds: ClassVar[tuple[str, ...]] = (
         "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----\nthat was it",
@@ -48,7 +49,17 @@ class PrivateKeyHeader:
         if text.find(_BEGIN, start) != -1 and (header := _HEADER.search(text, start)):
             opening = Opening(header.start(), header.end(), f"-----END {header[1]}-----")
             return Scan((), header.start(), opening)
-        if final or text.find("-", max(start, end - _MAX_BEGUN)) == -1:
-            return Scan((), end)
-        begun = _HEADER_BEGUN.search(text, max(start, end - _MAX_BEGUN))
-        return Scan((), begun.start() if begun else end)
+        return Scan((), end if final else _begun_at(text, start))
+
+    def undecided_from(self, text: str, start: int) -> int:
+        return _begun_at(text, start)
+
+
+def _begun_at(text: str, start: int) -> int:
+    """Return where a header begins that the end of the text cuts off, or the end."""
+    end = len(text)
+    tail = max(start, end - _MAX_BEGUN)
+    if text.find("-", tail) == -1:
+        return end
+    begun = _HEADER_BEGUN.search(text, tail)
+    return begun.start() if begun else end

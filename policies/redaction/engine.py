@@ -7,24 +7,34 @@ detector, `block` wins, then the order of the policies.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
+from policies.detectors.clues import Clues
 from policies.detectors.registry import DETECTOR_NAMES, DETECTORS
+from policies.redaction.chain import Chain
 from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount
 from policies.redaction.rules import ActiveRules, RedactedText
-from policies.redaction.stream import DetectorRules, StreamRedactor
+from policies.redaction.stage import DetectorRules
+from policies.redaction.stream import StreamRedactor
 
 __all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Redaction", "StreamRedactor"]
 
 
+# A snapshot has few policies, and so few sets of them that come to be in force. Beyond this many none is kept.
+_KEPT: Final = 256
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Every redaction policy of one snapshot. Built once, immutable."""
+    """Every redaction policy of one snapshot. Built once, off the path of requests; immutable."""
 
     policies: tuple[RedactionPolicy, ...]
+    _clues: Clues = field(default_factory=lambda: Clues(DETECTORS), init=False, repr=False, compare=False)
+    _active: dict[_Key, ActiveRules] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, policies: Sequence[RedactionPolicy]) -> Self:
@@ -63,15 +73,26 @@ class Redaction:
             if policy.mode is not Mode.ENFORCE
             and (operation is None or _selects(policy, operation=operation, model=model))
         ]
+        key = tuple(policy.id for policy in enforced), tuple(policy.id for policy in looking)
+        active = self._active.get(key)
+        if active is None:
+            active = self._rules_of(enforced, looking)
+            if len(self._active) < _KEPT:
+                self._active[key] = active
+        return active
+
+    def _rules_of(self, enforced: Sequence[RedactionPolicy], looking: Sequence[RedactionPolicy]) -> ActiveRules:
         by_detector = []
-        for detector in DETECTORS:
+        for place, detector in enumerate(DETECTORS):
             changing = _rules(enforced, detector.name)
             blocking = [rule for rule in changing if rule.action == RedactionAction.BLOCK]
             deciding = next(iter(blocking or changing), None)
             observing = tuple(_rules(looking, detector.name))
             if deciding or observing:
-                by_detector.append(DetectorRules(detector=detector, deciding=deciding, observing=observing))
-        return ActiveRules(tuple(by_detector))
+                by_detector.append(
+                    DetectorRules(detector=detector, place=place, deciding=deciding, observing=observing)
+                )
+        return ActiveRules(Chain(by_detector, self._clues))
 
     def text(self, *, operation: str, model: str | None, text: str) -> RedactedText:
         """Return what would leave of `text` as an answer of this operation and model."""

@@ -42,10 +42,12 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[AppliedRule] = Counter()
         self._findings: tuple[FindingCount, ...] | None = ()  # None: to be counted out again
+        self.total = 0
 
     def add(self, rule: AppliedRule) -> None:
         self._counts[rule] += 1
         self._findings = None
+        self.total += 1
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:

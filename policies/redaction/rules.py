@@ -2,9 +2,12 @@
 """The rules that hold for one answer."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from policies.detectors.clues import Clues
+from policies.redaction.chain import Chain
 from policies.redaction.findings import AnswerBlocked, FindingCount, Tally
-from policies.redaction.stream import DetectorRules, StreamRedactor, redact_whole
+from policies.redaction.stream import StreamRedactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,29 +19,32 @@ class RedactedText:
     blocked: bool = False
 
 
+_NO_RULES: Final = Chain((), Clues(()))
+
+
 @dataclass(frozen=True, slots=True)
 class ActiveRules:
-    """The rules of one answer by detector, in the order of precedence. Immutable; any number of texts may use it."""
+    """The rules of one answer, in the order of precedence. Immutable; any number of texts may use it."""
 
-    by_detector: tuple[DetectorRules, ...] = ()
+    chain: Chain = _NO_RULES
 
     @property
     def idle(self) -> bool:
         """Whether no rule looks at the answer at all."""
-        return not self.by_detector
+        return not self.chain.rules
 
     @property
     def enforcing(self) -> bool:
         """Whether a rule may change the answer."""
-        return any(rules.deciding for rules in self.by_detector)
+        return self.chain.changes
 
     def stream(self, tally: Tally | None = None) -> StreamRedactor:
         """Return a redactor for one text that arrives in pieces. Its findings are added to `tally`, if given."""
-        return StreamRedactor(self.by_detector, Tally() if tally is None else tally)
+        return StreamRedactor(self.chain, Tally() if tally is None else tally)
 
     def whole(self, text: str, tally: Tally) -> str:
         """Return the redaction of a text that is all there. Raises AnswerBlocked."""
-        return redact_whole(self.by_detector, text, tally)
+        return self.chain.whole(text, tally)
 
     def text(self, text: str) -> RedactedText:
         """Return the redaction of a text that is all there, with what was found. A block is a value here."""

@@ -1,151 +1,143 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redaction of a text while it arrives: a chain of stages, one for each detector, in the order of precedence.
 
-Theory: a stage turns the text it has seen into the redaction of that text, and gives away what its detector calls
-decided. What a stage has given away is thus a prefix of what it gives for the whole text, wherever the text was cut; a
-chain of such stages is one too. A detector sees the text that the detectors before it have left, so that findings never
-overlap.
+Theory: a stage (`stage.py`) turns the text it has seen into the redaction of that text, and gives away what its
+detector calls decided. What a stage has given away is thus a prefix of what it gives for the whole text, wherever the
+text was cut; a chain of such stages is one too. A detector sees the text that the detectors before it have left, so
+that findings never overlap.
+
+While no clue of a detector is seen, no stage can change anything: all of them see the same text, and one copy of it
+stands for the state of each. The chain *sleeps*. It wakes with the first clue, each stage with what it must still see,
+and sleeps again once what is in it is plain text without a clue that every stage has seen alike.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Final
 
-from policies.detectors.detector import Detector
-from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount, Tally
+from policies.redaction.chain import Chain
+from policies.redaction.findings import FindingCount, Tally
+from policies.redaction.stage import Stage
 
-BLOCK = "block"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorRules:
-    """What is done about the findings of one detector.
-
-    `deciding` is the rule that replaces or blocks; None where there are only `observing` ones, which change nothing.
-    """
-
-    detector: Detector
-    deciding: AppliedRule | None
-    observing: tuple[AppliedRule, ...] = ()
+# A placeholder begins with it, and no finding has it.
+_PLACEHOLDER_BEGINS: Final = "["
 
 
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
-    def __init__(self, rules: tuple[DetectorRules, ...], tally: Tally) -> None:
-        self._stages = tuple(_stage(rule, tally) for rule in rules)
+    __slots__ = ("_chain", "_stages", "_start", "_tally", "_text")
+
+    def __init__(self, chain: Chain, tally: Tally) -> None:
+        self._chain = chain
         self._tally = tally
+        # Asleep: no stages; the text that all of them must still see, and where in it the undecided begins.
+        self._stages: tuple[Stage, ...] | None = None if chain.may_sleep else chain.stages(tally)
+        self._text = ""
+        self._start = 0
+
+    @property
+    def findings(self) -> tuple[FindingCount, ...]:
+        return self._tally.findings
 
     def feed(self, text: str) -> str:
         """Return what may leave now that `text` has arrived.
 
         Raises AnswerBlocked once a blocking finding is certain; nothing of it was returned before.
         """
-        for stage in self._stages:
-            text = stage.feed(text)
-        return text
+        if self._stages is not None:
+            return self._through(self._stages, text)
+        text = self._text + text
+        seen = self._chain.seen(text, self._start)
+        return self._wake(text, seen) if seen else self._let_go(text)
+
+    def feed_run(self, texts: list[str]) -> Iterator[str]:
+        """Give what may leave now that `texts` have arrived, one behind the other: pieces, cut as the texts were.
+
+        Texts among which something is redacted leave as one piece. Where a rule may block one of them each is fed by
+        itself, so that those before it have left when AnswerBlocked is raised.
+        """
+        if not self._chain.changes:
+            self.feed("".join(texts))
+            yield from texts
+            return
+        at = 0
+        while self._stages is not None and at < len(texts):
+            yield self.feed(texts[at])
+            at += 1
+        if at == len(texts):
+            return
+        text = self._text + "".join(texts[at:])
+        seen = self._chain.seen(text, self._start)
+        if not seen:
+            held = self._text[self._start :]
+            yield from _cut([held + texts[at], *texts[at + 1 :]], len(self._let_go(text)))
+        elif seen.isdisjoint(self._chain.blocking):
+            yield self._wake(text, seen)
+        else:
+            yield from map(self.feed, texts[at:])
 
     def finish(self) -> str:
         """Return what was held, redacted; nothing more arrives. Raises AnswerBlocked as `feed` does."""
+        if self._stages is None:
+            return self._text[self._start :]  # without a clue there is no finding in it
         rest = ""
         for stage in self._stages:
             rest = stage.feed(rest) + stage.finish()
         return rest
 
-    @property
-    def findings(self) -> tuple[FindingCount, ...]:
-        return self._tally.findings
+    def _let_go(self, text: str) -> str:
+        """Take `text`, without a clue, for all that is to be seen, and return what of it is decided now."""
+        decided = self._chain.undecided_from(text, self._start)
+        left = text[self._start : decided]
+        kept = max(0, decided - self._chain.reach)
+        self._text, self._start = text[kept:], decided - kept
+        return left
 
+    def _wake(self, text: str, seen: frozenset[int]) -> str:
+        """Feed what is undecided of `text` to stages that have seen the rest."""
+        rest = text[self._start :]
+        self._stages = stages = self._chain.stages(self._tally, before=text[: self._start])
+        for rule, stage in zip(self._chain.rules, stages, strict=True):
+            # A later stage sees no more than this text, but for the placeholders, and those have no clue.
+            rest = stage.feed(rest, clue=rule.place in seen)
+        self._sleep(stages)
+        return rest
 
-def redact_whole(rules: tuple[DetectorRules, ...], text: str, tally: Tally) -> str:
-    """Return what a StreamRedactor would leave of a text that is all there. Raises AnswerBlocked.
-
-    Nearly every text of an answer is short and clean: it costs one scan a detector, and no stage.
-    """
-    for rule in rules:
-        scan = rule.detector.scan(text, 0, final=True)
-        if scan.findings or scan.opening is not None:
-            text = _stage(rule, tally).whole(text)
-    return text
-
-
-def _stage(rule: DetectorRules, tally: Tally) -> "_Stage":
-    return _Stage(rule, tally) if rule.deciding else _Lookout(rule, tally)
-
-
-class _Stage:
-    """One detector over one text. Keeps what is undecided, and before it what the detector must still see."""
-
-    def __init__(self, rules: DetectorRules, tally: Tally) -> None:
-        self._rules = rules
-        self._detector = rules.detector
-        self._placeholder = f"[redacted:{rules.detector.name}]"
-        self._tally = tally
-        self._text = ""
-        self._start = 0  # where the undecided begins in `_text`
-        self._until = ""  # the end of the finding we are inside of; empty outside
-
-    def feed(self, text: str) -> str:
-        return self._advance(text, final=False) if text else ""
-
-    def finish(self) -> str:
-        return self._advance("", final=True)
-
-    def whole(self, text: str) -> str:
-        return self._advance(text, final=True)
-
-    def _advance(self, more: str, *, final: bool) -> str:
-        text, start = self._text + more, self._start
-        leaving: list[str] = []
-        while True:
-            if self._until:
-                start, closed = self._close(text, start)
-                if not closed:
-                    break
-            scan = self._detector.scan(text, start, final=final)
-            for finding in scan.findings:
-                leaving += (text[start : finding.start], self._placeholder)
-                start = finding.end
-                self._report()
-            leaving.append(text[start : scan.decided_to])
-            start = scan.decided_to
-            if scan.opening is None:
-                break
-            leaving.append(self._placeholder)
-            start = scan.opening.end
-            self._until = scan.opening.until
-            self._report()
-        seen = max(0, start - self._detector.lookbehind)
-        self._text, self._start = text[seen:], start - seen
-        return "".join(leaving)
-
-    def _close(self, text: str, start: int) -> tuple[int, bool]:
-        """Return where the open finding ends and True, or from where its end may still begin and False."""
-        found = text.find(self._until, start)
-        if found == -1:
-            return max(start, len(text) - len(self._until) + 1), False
-        end = found + len(self._until)
-        self._until = ""
-        return end, True
-
-    def _report(self) -> None:
-        for observing in self._rules.observing:
-            self._tally.add(observing)
-        if rule := self._rules.deciding:
-            self._tally.add(rule)
-            if rule.action == BLOCK:
-                raise AnswerBlocked(policy=rule.policy, rule=rule.rule, detector=rule.detector)
-
-
-class _Lookout(_Stage):
-    """A stage that only counts: the text passes at once and unchanged, whatever the detector would have held."""
-
-    def feed(self, text: str) -> str:
-        super().feed(text)
+    def _through(self, stages: tuple[Stage, ...], text: str) -> str:
+        for stage in stages:
+            text = stage.feed(text)
+        if self._chain.may_sleep:
+            self._sleep(stages)
         return text
 
-    def finish(self) -> str:
-        super().finish()
-        return ""
+    def _sleep(self, stages: tuple[Stage, ...]) -> None:
+        """Let one text stand for all stages, if what they hold and have seen is of one plain text."""
+        held = ""
+        for stage in reversed(stages):
+            held += stage.held
+            if stage.inside:
+                return
+        if _PLACEHOLDER_BEGINS in held:
+            return
+        # The last stage has decided least: what it has seen reaches back the farthest.
+        text = stages[-1].seen + held
+        behind = held
+        for stage in reversed(stages):
+            behind = behind[len(stage.held) :]
+            known = stage.seen + stage.held + behind
+            if not text.endswith(known[-len(text) :]):
+                return
+        start = len(text) - len(held)
+        if not self._chain.seen(text, start):
+            self._text, self._start, self._stages = text, start, None
 
-    def whole(self, text: str) -> str:
-        super().whole(text)
-        return text
+
+def _cut(texts: list[str], length: int) -> list[str]:
+    """Return the first `length` characters of the texts, cut as they are. There are that many."""
+    over = sum(map(len, texts)) - length
+    while over > 0:
+        last = texts.pop()
+        if over < len(last):
+            texts.append(last[:-over])
+        over -= len(last)
+    return texts

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
-from policies.detectors.detector import Detector
+from policies.detectors.clues import Clues
+from policies.detectors.detector import Detector, Scan
 from policies.detectors.registry import DETECTOR_NAMES, DETECTORS
 from policies.redaction.engine import Redaction
 from policies.redaction.rules import ActiveRules
+from tests.texts import TEXTS
 
 
 def rules_of(*names: str) -> ActiveRules:
@@ -57,34 +59,6 @@ def test_holds_nothing_of_prose_that_ends_between_words(detector: Detector, text
     assert len(text) == detector.scan(text, 0, final=False).decided_to
 
 
-# Pieces from which the interesting texts are made: the parts of findings, and what may stand beside them.
-PIECES = st.sampled_from(
-    [
-        *[sample for detector in DETECTORS for sample in (*detector.finds, *detector.ignores)],
-        *["4111", "1111", "41111111111111111", "4111111111111111", "0", "9" * 20, "7" * 70, "378282246310005"],
-        *["AKIA", "A", "AKI", "ASIA", "AKIAIOSFODNN7EXAMP", "A3T", "Z" * 16, "k" * 40, "k" * 130, "secret key: "],
-        *["secret", "aws_secret_access_key", " = ", " is ", "-----BEGIN ", "-----", "-", "PRIVATE KEY", "EC "],
-        *[
-            "-----END PRIVATE KEY-----",
-            "a",
-            "x" * 60,
-            "@",
-            "@b.co",
-            ".com",
-            ".",
-            "_",
-            " ",
-            "\n",
-            "[",
-            "]",
-            "é",
-            "\u00a0",
-        ],
-    ],
-)
-TEXTS = st.lists(PIECES, max_size=12).map("".join)
-
-
 @pytest.mark.parametrize("detector", DETECTORS, ids=DETECTOR_NAMES)
 @given(text=TEXTS)
 def test_never_holds_more_than_it_states(detector: Detector, text: str):
@@ -118,3 +92,25 @@ def test_redacting_twice_changes_nothing(names: tuple[str, ...], text: str):
     rules = rules_of(*names)
     once = rules.text(text).text
     assert once == rules.text(once).text
+
+
+@pytest.mark.parametrize(("detector", "text"), samples("finds"))
+def test_has_its_clue_in_each_of_its_finds(detector: Detector, text: str):
+    assert Clues([detector]).seen(text)
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=DETECTOR_NAMES)
+@given(text=TEXTS, data=st.data())
+def test_finds_nothing_and_holds_the_same_without_its_clue(detector: Detector, text: str, data: st.DataObject):
+    clues = Clues([detector])
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    if clues.seen(text[max(0, start - detector.lookbehind) : end]):
+        return
+    assert Scan((), end) == detector.scan(text[:end], start, final=True)
+    assert Scan((), detector.undecided_from(text[:end], start)) == detector.scan(text[:end], start, final=False)
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=DETECTOR_NAMES)
+def test_has_no_clue_in_any_placeholder(detector: Detector):
+    assert not [name for name in DETECTOR_NAMES if Clues([detector]).seen(f"[redacted:{name}]")]

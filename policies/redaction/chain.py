@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every redactor of the same rules shares: the rules in the order of precedence, and where to look for clues."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from policies.detectors.clues import Clues
+from policies.redaction.findings import Tally
+from policies.redaction.stage import DetectorRules, Stage, stage_of
+
+_NOTHING: Final[frozenset[int]] = frozenset()
+
+
+class Chain:
+    """Immutable; any number of texts may use it. `clues` may know detectors that have no rule here."""
+
+    __slots__ = ("_clues", "_places", "blocking", "changes", "may_sleep", "reach", "rules")
+
+    def __init__(self, rules: Sequence[DetectorRules], clues: Clues) -> None:
+        self.rules = tuple(rules)
+        self._clues = clues
+        self._places = frozenset(rule.place for rule in self.rules)
+        self.blocking = frozenset(rule.place for rule in self.rules if rule.blocks)
+        # How much of what was decided any detector must still see.
+        self.reach = max((rule.detector.lookbehind for rule in self.rules), default=0)
+        self.changes = any(rule.deciding for rule in self.rules)
+        # A rule that only looks lets text pass undecided, so that no one copy of the text stands for all stages.
+        self.may_sleep = bool(self.rules) and all(rule.deciding for rule in self.rules)
+
+    def seen(self, text: str, start: int = 0) -> frozenset[int]:
+        """Return the places of the detectors that may find something in `text[start:]`, seeing what stands before."""
+        seen = self._clues.seen(text)
+        return self._within_reach(self._places.intersection(seen), text, start) if seen else _NOTHING
+
+    def _within_reach(self, seen: frozenset[int], text: str, start: int) -> frozenset[int]:
+        """Return `seen` without those detectors that do not look back as far as to their clue.
+
+        Behind a finding its clue stays in what is kept for others, as long as the farthest of them looks back.
+        """
+        for rule in self.rules:
+            from_ = start - rule.detector.lookbehind
+            if from_ > 0 and rule.place in seen and rule.place not in self._clues.seen(text[from_:]):
+                seen -= {rule.place}
+        return seen
+
+    def whole(self, text: str, tally: Tally) -> str:
+        """Return what a StreamRedactor would leave of a text that is all there. Raises AnswerBlocked."""
+        if self.rules and (seen := self.seen(text)):
+            for rule in self.rules:
+                if rule.place in seen:
+                    text = stage_of(rule, tally).whole(text)
+        return text
+
+    def undecided_from(self, text: str, start: int) -> int:
+        """Return what all stages would leave undecided of a text in which there is no clue."""
+        end = len(text)
+        for rule in self.rules:
+            undecided = rule.detector.undecided_from(text, start)
+            if undecided < end:
+                text, end = text[:undecided], undecided
+        return end
+
+    def stages(self, tally: Tally, *, before: str = "") -> tuple[Stage, ...]:
+        """Return new stages, all of which have seen `before` and decided it."""
+        return tuple(stage_of(rule, tally, before=before, reach=self.reach) for rule in self.rules)

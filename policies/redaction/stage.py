@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One detector over one text: what it finds is replaced, blocked or only counted, what it decided leaves."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from policies.detectors.detector import Detector, Scan
+from policies.redaction.findings import AnswerBlocked, AppliedRule, Tally
+
+BLOCK: Final = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorRules:
+    """What is done about the findings of one detector, which the clues know by its `place`.
+
+    `deciding` is the rule that replaces or blocks; None where there are only `observing` ones, which change nothing.
+    """
+
+    detector: Detector
+    place: int
+    deciding: AppliedRule | None
+    observing: tuple[AppliedRule, ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        return self.deciding is not None and self.deciding.action == BLOCK
+
+
+class Stage:
+    """Keeps what its detector has not decided, and before it what the detector must still see.
+
+    `reach` is how much it keeps of what was decided, at least the detector's lookbehind.
+    """
+
+    __slots__ = ("_detector", "_placeholder", "_reach", "_rules", "_start", "_tally", "_text", "_until")
+
+    def __init__(self, rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0) -> None:
+        self._rules = rules
+        self._detector = rules.detector
+        self._placeholder = f"[redacted:{rules.detector.name}]"
+        self._tally = tally
+        self._reach = max(reach, rules.detector.lookbehind)
+        self._text = before
+        self._start = len(before)  # where the undecided begins in `_text`
+        self._until = ""  # the end of the finding we are inside of; empty outside
+
+    @property
+    def inside(self) -> bool:
+        """Whether a finding has begun whose end was not seen: what comes is dropped."""
+        return bool(self._until)
+
+    @property
+    def seen(self) -> str:
+        """What was decided and is still kept."""
+        return self._text[: self._start]
+
+    @property
+    def held(self) -> str:
+        return self._text[self._start :]
+
+    def feed(self, text: str, *, clue: bool = True) -> str:
+        """Return what is decided now. `clue` False says that in what is kept, with `text`, there is no clue."""
+        return self._advance(text, final=False, clue=clue) if text else ""
+
+    def finish(self) -> str:
+        return self._advance("", final=True)
+
+    def whole(self, text: str) -> str:
+        """Return the redaction of a text that is all there, for a stage that was fed nothing."""
+        return self._advance(text, final=True)
+
+    def _advance(self, more: str, *, final: bool, clue: bool = True) -> str:
+        text, start = self._text + more, self._start
+        leaving: list[str] = []
+        while True:
+            if self._until:
+                start, closed = self._close(text, start)
+                if not closed:
+                    break
+            if clue:
+                scan = self._detector.scan(text, start, final=final)
+            else:
+                scan = Scan((), self._detector.undecided_from(text, start))
+            for finding in scan.findings:
+                leaving += (text[start : finding.start], self._placeholder)
+                start = finding.end
+                self._report()
+            leaving.append(text[start : scan.decided_to])
+            start = scan.decided_to
+            if scan.opening is None:
+                break
+            leaving.append(self._placeholder)
+            start = scan.opening.end
+            self._until = scan.opening.until
+            self._report()
+        kept = max(0, start - self._reach)
+        self._text, self._start = text[kept:], start - kept
+        return "".join(leaving)
+
+    def _close(self, text: str, start: int) -> tuple[int, bool]:
+        """Return where the open finding ends and True, or from where its end may still begin and False."""
+        found = text.find(self._until, start)
+        if found == -1:
+            return max(start, len(text) - len(self._until) + 1), False
+        end = found + len(self._until)
+        self._until = ""
+        return end, True
+
+    def _report(self) -> None:
+        for observing in self._rules.observing:
+            self._tally.add(observing)
+        if rule := self._rules.deciding:
+            self._tally.add(rule)
+            if rule.action == BLOCK:
+                raise AnswerBlocked(policy=rule.policy, rule=rule.rule, detector=rule.detector)
+
+
+class Lookout(Stage):
+    """A stage that only counts: the text passes at once and unchanged, whatever the detector would have held."""
+
+    __slots__ = ()
+
+    def feed(self, text: str, *, clue: bool = True) -> str:
+        super().feed(text, clue=clue)
+        return text
+
+    def finish(self) -> str:
+        super().finish()
+        return ""
+
+    def whole(self, text: str) -> str:
+        super().whole(text)
+        return text
+
+
+def stage_of(rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0) -> Stage:
+    """Return a new stage for these rules. `before` is decided already, and only there to be looked at."""
+    kind = Stage if rules.deciding else Lookout
+    return kind(rules, tally, before=before, reach=reach)
