@@ -30,6 +30,7 @@ class Dialect(StrEnum):
 
     CHAT = "openai.chat"
     COMPLETIONS = "openai.completions"
+    EMBEDDINGS = "openai.embeddings"
     MODELS = "openai.models"
 
 

@@ -9,8 +9,9 @@ from policies.contracts.decision import Reason
 from policies.contracts.snapshot import Dialect
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
-from proxy_addons.core.answers import AnswerInvalid, redact_answer
-from proxy_addons.core.enforced import allowed, applied, verdict_of
+from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redact_answer
+from proxy_addons.core.embeddings_answer import redact_embeddings
+from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
@@ -53,12 +54,7 @@ class EnforceResponse:
     def _examine(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
         owed = allowed(exchange)
         try:
-            answer = redact_answer(
-                response.raw_content or b"",
-                dialect=owed.route.dialect,
-                rules=owed.rules,
-                max_bytes=self._max_answer_bytes,
-            )
+            answer = self._redacted(response.raw_content or b"", owed)
             exchange.findings = applied(answer.findings)
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:
@@ -73,3 +69,8 @@ class EnforceResponse:
         exchange.verdict = verdict_of(exchange.findings)
         response.content = content
         write_head(response, exchange, content_type=JSON_TYPE)
+
+    def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
+        if owed.route.dialect is Dialect.EMBEDDINGS:
+            return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes)
+        return redact_answer(body, dialect=owed.route.dialect, rules=owed.rules, max_bytes=self._max_answer_bytes)

@@ -8,6 +8,7 @@ from policies.contracts.request import RequestFacts
 from policies.contracts.snapshot import Dialect, Route
 from proxy_addons.core.chat_request import read_chat
 from proxy_addons.core.completions_request import read_completions
+from proxy_addons.core.embeddings_request import read_embeddings
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.strict_json import NotStrictJson, canonical, read_object
@@ -19,6 +20,7 @@ _Reader: TypeAlias = Callable[..., tuple[str, RequestFacts]]
 _READERS: Final[Mapping[Dialect, _Reader]] = {
     Dialect.CHAT: read_chat,
     Dialect.COMPLETIONS: read_completions,
+    Dialect.EMBEDDINGS: read_embeddings,
 }
 
 

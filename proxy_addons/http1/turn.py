@@ -21,7 +21,7 @@ from proxy_addons.http1.messages import CallUpstream
 from proxy_addons.http1.origin import UpstreamOrigin
 
 # The operations of these dialects compute an answer and change nothing at the upstream.
-_RESENDABLE = frozenset({Dialect.CHAT, Dialect.COMPLETIONS, Dialect.MODELS})
+_RESENDABLE = frozenset({Dialect.CHAT, Dialect.COMPLETIONS, Dialect.EMBEDDINGS, Dialect.MODELS})
 _EVENT_STREAM = b"text/event-stream"
 
 

@@ -12,8 +12,8 @@ import zlib
 
 import pytest
 
-from policies.contracts.snapshot import Encoding, Modality, UnknownFields
-from tests.unit.proxy_addons.harness import chat, head, key_of, ready_harness, route
+from policies.contracts.snapshot import Dialect, Encoding, Modality, UnknownFields
+from tests.unit.proxy_addons.harness import Upstream, chat, head, key_of, ready_harness, route
 
 BODY = json.dumps(chat()).encode()
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -430,6 +430,34 @@ async def test_49_image_that_passed_is_recorded_as_not_scanned():
     assert told.status == 200
     missing = {"path": "request.messages.*.content.*.image_url", "reason": "image"}
     assert missing in harness.sink.envelopes[0]["coverage"]["not_scanned"]
+
+
+EMBEDDINGS = {"routes": (route(Dialect.EMBEDDINGS),)}
+VECTORS = Upstream(
+    pieces=[b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"parrot","x":"y"}']
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [("hi", 200, None), ([9906, 1917], 400, "field-invalid"), ([[1]], 400, "field-invalid")],
+)
+async def test_50_embeddings_are_of_text(given, status, code):
+    told = await ready_harness(**EMBEDDINGS).send(
+        {"model": "parrot", "input": given}, target=b"/v1/embeddings", upstream=VECTORS
+    )
+    assert (told.status, told.code, len(told.sent_upstream)) == (status, code, 1 if status == 200 else 0)
+    assert b'"x"' not in told.body
+
+
+async def test_upstream_without_embeddings_is_our_own_error():
+    told = await ready_harness(**EMBEDDINGS).send(
+        {"model": "parrot", "input": "hi"},
+        target=b"/v1/embeddings",
+        upstream=Upstream(status=404, pieces=[b'{"detail":"Not Found by leaky/1.0"}']),
+    )
+    assert (told.status, told.code) == (400, "upstream-refused")
+    assert b"leaky" not in told.body
 
 
 async def test_21_spoofable_headers_decide_nothing_and_go_nowhere():

@@ -147,7 +147,15 @@ def snapshot(**changes: Any) -> PolicySnapshot:
 
 
 def route(dialect: Dialect = Dialect.CHAT, **options: Any) -> Route:
-    """Return a route of `snapshot()` with other options."""
+    """Return a route of `dialect` with other options than those of `snapshot()`."""
+    if dialect is Dialect.EMBEDDINGS:
+        options = {
+            "id": "embeddings",
+            "path": "/v1/embeddings",
+            "operation": "completions",
+            "dialect": dialect,
+        } | options
+        dialect = Dialect.CHAT
     return replace(next(each for each in snapshot().routes if each.dialect is dialect), **options)
 
 

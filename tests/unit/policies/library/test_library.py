@@ -37,8 +37,8 @@ async def test_what_is_shipped_passes_its_own_tests(name):
         pytest.param(b": 65536\n", b": 65535\n", "a body of the largest size", id="a-smaller-body"),
         pytest.param(
             b"operation: completions,",
-            b"operation: embeddings,",
-            "embeddings are not listed, so nobody has them",
+            b"operation: moderations,",
+            "moderations are not listed, so nobody has them",
             id="a-route-that-is-listed",
         ),
     ],
