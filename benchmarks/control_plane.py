@@ -53,6 +53,14 @@ EVERYTHING = replace(
     ),
 )
 NO_GUARD = replace(EVERYTHING, guards=())
+# The guard looks at the clock, so that no answer of it may be used for another request.
+ASKED_EACH_TIME = replace(
+    EVERYTHING,
+    guards=tuple(
+        replace(guard, module=f'{guard.module}\ndeny contains "max-tokens-over-cap" if input.context.time < "2000"\n')
+        for guard in EVERYTHING.guards
+    ),
+)
 
 
 class CountingControlPlane(FakeControlPlane):

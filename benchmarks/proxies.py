@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ class Proxy:
     port: int
     processes: Mapping[str, psutil.Process]
     control_plane: ControlPlaneProcess | None = field(default=None)
+    fields: Sequence[tuple[str, str]] = ()  # header fields that this proxy wants of every request
 
     def cpu_s(self) -> dict[str, float]:
         """Return user and system time by process."""
@@ -54,9 +55,19 @@ def unused_port() -> int:
 
 @contextmanager
 def gatehouse(
-    folder: Path, name: str, snapshot: PolicySnapshot, *, upstream_port: int, opa: Path, checkout: Path = ROOT
+    folder: Path,
+    name: str,
+    snapshot: PolicySnapshot,
+    *,
+    upstream_port: int,
+    opa: Path,
+    checkout: Path = ROOT,
+    workers: int = 1,
 ) -> Iterator[Proxy]:
-    """Run a node of `checkout` with one worker, and its OPA, before a control plane of the benchmark."""
+    """Run a node of `checkout`, and its OPA, before a control plane of the benchmark.
+
+    All of it is on the proxies' core; with more workers than one, on every core.
+    """
     folder.mkdir()
     control_plane = ControlPlaneProcess(folder, snapshot)
     port, health_port = unused_port(), unused_port()
@@ -68,7 +79,7 @@ def gatehouse(
         "GATEHOUSE_NODE_ID": "bench",
         "GATEHOUSE_PROXY_PORT": str(port),
         "GATEHOUSE_HEALTH_PORT": str(health_port),
-        "GATEHOUSE_WORKERS": "1",
+        "GATEHOUSE_WORKERS": str(workers),
         "GATEHOUSE_API_URL": control_plane.url,
         "GATEHOUSE_AGENT_TOKEN_FILE": str(folder / "token"),
         "GATEHOUSE_BUNDLE_KEY_FILE": str(folder / "bundle-signing.pub.pem"),
@@ -80,15 +91,16 @@ def gatehouse(
         "GATEHOUSE_OPA_BINARY": str(opa),
     }
     with (folder / "log").open("wb") as log:
-        pool = _start((sys.executable, "-m", "proxy_addons.opa_pool"), environment, log, checkout)
-        node = _start((sys.executable, "-m", "proxy_addons"), environment, log, checkout)
+        cores = {PROXY_CORE} if workers == 1 else set(_cores)
+        pool = start((sys.executable, "-m", "proxy_addons.opa_pool"), environment, log, checkout, cores=cores)
+        node = start((sys.executable, "-m", "proxy_addons"), environment, log, checkout, cores=cores)
         try:
             _until_ready(health_port, folder / "log")
             yield Proxy(
                 name,
                 port,
                 {
-                    "worker": _child(node, "proxy_addons.worker_main"),
+                    **_workers(node),
                     "node": psutil.Process(node.pid),
                     "OPA": _child(pool, "run"),
                     "OPA pool": psutil.Process(pool.pid),
@@ -98,16 +110,16 @@ def gatehouse(
         finally:
             # The node first: it ships what its spool holds, and the control plane has to be there for it.
             for process in (node, pool):
-                _stop(process)
+                stop(process)
             control_plane.stop()
 
 
 @contextmanager
 def single(name: str, command: Sequence[str], port: int) -> Iterator[Proxy]:
     """Run a proxy that is one process."""
-    process = _start(command, dict(os.environ), subprocess.DEVNULL)
+    process = start(command, dict(os.environ), subprocess.DEVNULL)
     try:
-        _until_listens(port)
+        until_listens(port)
         yield Proxy(name, port, {name: psutil.Process(process.pid)})
     finally:
         process.kill()
@@ -135,19 +147,24 @@ def opa_binary() -> Path | None:
     return None if found is None else found.path
 
 
-def _start(
-    command: Sequence[str], environment: Mapping[str, str], output, folder: Path = ROOT
+def start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output,
+    folder: Path = ROOT,
+    *,
+    cores: Collection[int] = (PROXY_CORE,),
 ) -> subprocess.Popen[bytes]:
-    """Start `command` on the proxies' core: a child inherits the core of the thread that starts it."""
+    """Start `command` on the proxies' core: a child inherits the cores of the thread that starts it."""
     ours = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {PROXY_CORE})
+    os.sched_setaffinity(0, cores)
     try:
         return subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=output)
     finally:
         os.sched_setaffinity(0, ours)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(20)
@@ -157,7 +174,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _child(parent: subprocess.Popen[bytes], argument: str) -> psutil.Process:
-    return next(child for child in psutil.Process(parent.pid).children() if argument in child.cmdline())
+    return next(_children(parent, argument))
+
+
+def _workers(node: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
+    workers = sorted(_children(node, "proxy_addons.worker_main"), key=lambda process: process.pid)
+    return {"worker" if number == 1 else f"worker {number}": process for number, process in enumerate(workers, 1)}
+
+
+def _children(parent: subprocess.Popen[bytes], argument: str) -> Iterator[psutil.Process]:
+    return (child for child in psutil.Process(parent.pid).children() if argument in child.cmdline())
 
 
 def _until_ready(health_port: int, log: Path) -> None:
@@ -171,11 +197,11 @@ def _until_ready(health_port: int, log: Path) -> None:
     raise SystemExit(f"the node is not ready after {_READY_S:g} s:\n{log.read_text()}")
 
 
-def _until_listens(port: int) -> None:
-    deadline = time.monotonic() + _READY_S
+def until_listens(port: int, *, within_s: float = _READY_S) -> None:
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port} after {_READY_S:g} s")
+    raise SystemExit(f"nothing listens on port {port} after {within_s:g} s")

@@ -9,12 +9,14 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 PATH = "/v1/chat/completions"
 EVENTS = 64
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", flags=re.IGNORECASE)
+_STREAM = re.compile(rb'"stream": ?true')
 _LAST_CHUNK = b"0\r\n\r\n"
 # The redacted text is in every answer, so that every answer is changed and not only looked at.
 _SENTENCE = "Write to carol.jones@example.com before the end of the week; the rest of this answer is plain words. "
@@ -31,12 +33,13 @@ def request_body(*, stream: bool) -> bytes:
     return _json({"model": "parrot", "messages": messages, "max_tokens": 256, "stream": stream})
 
 
-def request(key: str, *, stream: bool) -> bytes:
+def request(key: str, *, stream: bool, fields: Iterable[tuple[str, str]] = ()) -> bytes:
     body = request_body(stream=stream)
+    more = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return (
         b"POST %s HTTP/1.1\r\nHost: gateway.example\r\nContent-Type: application/json\r\n"
-        b"Authorization: Bearer %s\r\nAccept: application/json\r\nUser-Agent: bench\r\nContent-Length: %d\r\n\r\n"
-        % (PATH.encode(), key.encode(), len(body))
+        b"Authorization: Bearer %s\r\nAccept: application/json\r\nUser-Agent: bench\r\n%sContent-Length: %d\r\n\r\n"
+        % (PATH.encode(), key.encode(), more.encode(), len(body))
     ) + body
 
 
@@ -89,7 +92,7 @@ class Upstream(asyncio.Protocol):
             if len(self._buffer) < size:
                 return
             asked, self._buffer = self._buffer[:size], self._buffer[size:]
-            if b'"stream":true' in asked:
+            if _STREAM.search(asked):
                 self._write_rest(0)
             else:
                 self._transport.write(self.WHOLE)
@@ -167,13 +170,22 @@ class Client(asyncio.Protocol):
         return True
 
 
+class Failed(Exception):
+    """An answer was not a 200, or a connection was closed."""
+
+
 async def drive(port: int, request: bytes, *, connections: int, seconds: float) -> Load:
-    """Keep `connections` busy for `seconds`. Raises SystemExit where an answer is not a 200."""
+    """Keep `connections` busy for `seconds`. Raises Failed where an answer is not a 200, or does not come."""
     load = Load(request, time.monotonic_ns() + int(seconds * 1e9))
     loop = asyncio.get_running_loop()
     clients = [(await loop.create_connection(lambda: Client(load), "127.0.0.1", port))[1] for _ in range(connections)]
-    async with asyncio.timeout(seconds + 10):
-        await asyncio.gather(*(client.closed for client in clients))
+    try:
+        async with asyncio.timeout(seconds + 10):
+            await asyncio.gather(*(client.closed for client in clients))
+    except TimeoutError:
+        load.problem = load.problem or "an answer did not end within 10 s"
     if load.problem:
-        raise SystemExit(f"port {port}: {load.problem}")
+        raise Failed(f"port {port}: {load.problem}")
+    if not load.whole_ns:
+        raise Failed(f"port {port}: no answer in {seconds:g} s")
     return load
