@@ -9,11 +9,13 @@ from policies.contracts.reasons import REASONS
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
+    IdentitySpec,
     LimitsSpec,
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
 )
+from policies.document.tree import escaped
 
 _RELEASE = Position(file="(release)")
 
@@ -28,6 +30,8 @@ def check_together(documents: Sequence[PolicyDocument], detectors: Collection[st
     return [
         *_ids(documents),
         *_groups(documents),
+        *_issuers(documents),
+        *_claimed_groups(documents),
         *_routes(documents),
         *check_each(documents, detectors),
         *_enough(documents),
@@ -47,11 +51,9 @@ def _ids(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
 def _groups(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
     owners: dict[str, PolicyDocument] = {}
     for document in documents:
-        if not isinstance(document.spec, AccessSpec):
-            continue
-        for name in document.spec.groups:
+        for pointer, name in _defined_groups(document):
             if name in owners:
-                at = document.places.at(f"/spec/groups/{name}")
+                at = document.places.at(pointer)
                 message = f"{owners[name].places.at('').file} defines the group {name!r} too."
                 yield Diagnostic(code="duplicate-group", at=at, message=message, fix="A group has one owner.")
             owners.setdefault(name, document)
@@ -61,6 +63,51 @@ def _groups(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
                 message = f"No document of the release defines {subject!r}."
                 fix = "Add it to spec.groups of an access policy."
                 yield Diagnostic(code="unknown-group", at=document.places.at(pointer), message=message, fix=fix)
+
+
+def _defined_groups(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Give the groups that `document` owns: an access policy those it lists, an issuer those its tokens may name."""
+    if isinstance(document.spec, AccessSpec):
+        for name in document.spec.groups:
+            yield f"/spec/groups/{escaped(name)}", name
+    if isinstance(document.spec, IdentitySpec):
+        for number, issuer in enumerate(document.spec.issuers):
+            named = {} if issuer.groups is None else issuer.groups.names
+            # Two values of one issuer may mean one group.
+            for name, value in {name: value for value, name in named.items()}.items():
+                yield f"/spec/issuers/{number}/groups/names/{escaped(value)}", name
+
+
+def _issuers(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    seen: set[str] = set()
+    for document in documents:
+        if not isinstance(document.spec, IdentitySpec):
+            continue
+        for number, issuer in enumerate(document.spec.issuers):
+            for member, value in (("id", issuer.id), ("issuer", issuer.issuer)):
+                if f"{member} {value}" in seen:
+                    at = document.places.at(f"/spec/issuers/{number}/{member}")
+                    message = f"There is an issuer with the {member} {value!r} already."
+                    yield Diagnostic(code="duplicate-issuer", at=at, message=message, fix="Keep one.")
+                seen.add(f"{member} {value}")
+
+
+def _claimed_groups(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    """A test may ask with groups, but only with those that a token can name: others are the access policy's own."""
+    known = {
+        name
+        for document in documents
+        if isinstance(document.spec, IdentitySpec)
+        for _, name in _defined_groups(document)
+    }
+    for document in documents:
+        for number, test in enumerate(document.tests):
+            for name in test.request.subject.groups:
+                if name not in known:
+                    at = document.places.at(f"/tests/{number}/request/groups")
+                    message = f"No issuer of the release names the group {name!r}."
+                    fix = "A group that an access policy lists follows from the subject."
+                    yield Diagnostic(code="unknown-group", at=at, message=message, fix=fix)
 
 
 def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:

@@ -8,11 +8,13 @@ from policies.compiler.checks import check_each, check_together
 from policies.compiler.embedded_check import check_embedded
 from policies.compiler.opa_check import check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
+from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.detectors.registry import DETECTOR_NAMES
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
+    IdentitySpec,
     LimitsSpec,
     PolicyDocument,
     RedactionSpec,
@@ -118,5 +120,10 @@ def _snapshot(documents: Sequence[PolicyDocument], *, tenant: str, environment: 
             )
             for d, spec in specs
             if isinstance(spec, RedactionSpec)
+        ),
+        identity=tuple(
+            IdentityPolicy(id=d.id, version=d.version, issuers=spec.issuers, certificates=spec.certificates)
+            for d, spec in specs
+            if isinstance(spec, IdentitySpec)
         ),
     )

@@ -9,10 +9,15 @@ from policies.contracts.codec import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Who asks. `type` is `user` or `service`; groups are not here, because their one owner is the access policy."""
+    """Who asks. `type` is `user` or `service`.
+
+    `groups` are those that the issuer of a token vouches for, by their names in policy. Memberships that an access
+    policy lists are not here: a group has one owner, the policy that lists its members or the issuer that names it.
+    """
 
     type: str
     id: str
+    groups: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.type}:{self.id}"

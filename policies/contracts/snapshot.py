@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 
 from policies.contracts.codec import JSON, digest
 from policies.contracts.decision import Effect, Mode
+from policies.contracts.identity import IdentityPolicy
 
 SCHEMA: Final = "gatehouse.snapshot/1"
 
@@ -172,6 +173,7 @@ class PolicySnapshot:
     routes: tuple[Route, ...] = ()
     limits: tuple[LimitPolicy, ...] = ()
     redactions: tuple[RedactionPolicy, ...] = ()
+    identity: tuple[IdentityPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -235,6 +237,7 @@ class PolicySnapshot:
                 )
                 for policy in members["redactions"]
             ),
+            identity=tuple(map(IdentityPolicy.from_json, members.get("identity", ()))),
         )
 
 

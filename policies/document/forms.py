@@ -23,6 +23,17 @@ _ID: Final = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 _NAME: Final = r"[A-Za-z0-9._@-]{1,128}"
 _SEGMENT: Final = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"
 
+_PORT: Final = r"(?::[1-9][0-9]{0,4})?"
+_HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+# What never leaves the machine needs no TLS.
+_LOOPBACK: Final = r"(?:127\.0\.0\.1|localhost|\[::1\])"
+_ORIGIN: Final = rf"(?:https://{_HOST}|http://{_LOOPBACK}){_PORT}"
+# No user, no fragment, no back slash, nothing that a client would have to encode first.
+_URL_PATH: Final = r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+_URL_QUERY: Final = r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?"
+_HTTPS: Final = "a URL that begins with https:// (http:// for this machine's loopback only), without user and fragment"
+_ALGORITHMS: Final = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA"
+
 ID: Final = Form("id", re.compile(_ID), "lower-case words joined by '-', at most 64 characters", 64)
 REASON: Final = Form("reason code", re.compile(_ID), "lower-case words joined by '-', at most 64 characters", 64)
 VERSION: Final = Form("version", re.compile(r"[^\x00-\x1f\x7f]{1,64}"), "1 to 64 characters on one line")
@@ -39,6 +50,13 @@ MODEL: Final = Form(
     "model", re.compile(r"\*|[A-Za-z0-9._:/-]{1,128}"), "1 to 128 of the characters A-Z a-z 0-9 . _ : / -, or '*'"
 )
 ONE_MODEL: Final = Form("model", re.compile(r"[^\x00-\x1f\x7f]{1,128}"), "1 to 128 characters")
+NAME_PREFIX: Final = Form("prefix", re.compile(r"[A-Za-z0-9._@-]{0,64}"), "at most 64 of A-Z a-z 0-9 . _ @ -")
+VALUE: Final = Form("value", re.compile(r"[^\x00-\x1f\x7f]{1,512}"), "1 to 512 characters on one line")
+CERTIFICATE_PREFIX: Final = Form("prefix", re.compile(r"[!-~]{0,512}"), "at most 512 characters without space")
+CLAIM: Final = Form("claim", re.compile(r"[!-~]{1,256}"), "1 to 256 characters without space")
+ALGORITHM: Final = Form("algorithm", re.compile(r"(?:RS|PS)(?:256|384|512)|ES256|ES384|EdDSA"), _ALGORITHMS)
+ISSUER: Final = Form("issuer", re.compile(rf"{_ORIGIN}{_URL_PATH}"), _HTTPS, 512)
+JWKS: Final = Form("jwks", re.compile(rf"discovery|{_ORIGIN}{_URL_PATH}{_URL_QUERY}"), f"'discovery' or {_HTTPS}", 512)
 PATH: Final = Form(
     "path", re.compile(rf"(/{_SEGMENT})+"), "'/' and segments of A-Z a-z 0-9 . _ ~ -, none of them '.' or '..'"
 )

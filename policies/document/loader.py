@@ -14,6 +14,8 @@ from policies.document.tests import read_tests
 from policies.document.tree import Array, Node, Object, Scalar, read_tree
 
 _MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
+# What may be asked for, and who may be known: neither can be tried without being in force.
+_WITHOUT_MODE: Final = frozenset({"routes", "identity"})
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 
@@ -45,8 +47,9 @@ def _load(file: str, raw: bytes) -> PolicyDocument:
     kind = _kind(members)
     # Without a kind, nothing can be said about the spec.
     spec = KINDS[kind](members, document_id) if kind else None
-    if kind == "routes" and "mode" in members:
-        notes.add("unknown-member", members.at("mode"), "A routes policy has no mode.", "Remove it.")
+    if kind in _WITHOUT_MODE and "mode" in members:
+        article = "An" if kind == "identity" else "A"
+        notes.add("unknown-member", members.at("mode"), f"{article} {kind} policy has no mode.", "Remove it.")
     tests = read_tests(members)
     version = members.text("version", forms.VERSION)
     mode = members.choice("mode", Mode, Mode.ENFORCE)

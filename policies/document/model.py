@@ -9,6 +9,7 @@ from typing import TypeAlias
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
+from policies.contracts.identity import CertificateRule, Issuer
 from policies.contracts.request import RequestFacts, Subject
 from policies.contracts.snapshot import Grant, Rate, RedactionRule, Route
 
@@ -71,7 +72,13 @@ class RedactionSpec:
     rules: tuple[RedactionRule, ...]
 
 
-Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySpec:
+    issuers: tuple[Issuer, ...]
+    certificates: tuple[CertificateRule, ...]
+
+
+Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +112,7 @@ class PolicyTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDocument:
-    """One policy. `kind` is `access`, `guard`, `routes`, `limits` or `redaction`, and says what `spec` is."""
+    """One policy. `kind` is one of `policies.document.kinds.KINDS` and says what `spec` is."""
 
     kind: str
     id: str

@@ -46,7 +46,7 @@ def _test(entry: Members) -> PolicyTest:
     )
 
 
-_REQUEST: Final = ("subject", "operation", "model", "facts", "time")
+_REQUEST: Final = ("subject", "groups", "operation", "model", "facts", "time")
 
 
 def _request(asked: Members | None) -> RequestOfTest:
@@ -56,7 +56,7 @@ def _request(asked: Members | None) -> RequestOfTest:
         )
     kind, _, name = asked.text("subject", forms.MEMBER).partition(":")
     return RequestOfTest(
-        subject=Subject(type=kind, id=name),
+        subject=Subject(type=kind, id=name, groups=tuple(sorted(asked.texts("groups", forms.GROUP)))),
         operation=asked.text("operation", forms.ONE_OPERATION),
         model=asked.text("model", forms.ONE_MODEL) if "model" in asked else None,
         facts=_facts(asked.object("facts", known=_FACTS)),

@@ -49,6 +49,9 @@ m = (p.sub == "*" || g(r.sub, p.sub)) && keyMatch(r.obj, p.obj) && (p.act == "*"
 # An answer takes about 1 KiB here. A worker that serves more different (subject, resource, action) at a time is large.
 _REMEMBERED_ANSWERS: Final = 16_384
 
+# Rows that match deny before others allow, as in the model's effect.
+_DECIDES: Final = (Outcome.DENY, Outcome.ALLOW)
+
 _ANY_MODEL: Final = "model:*"
 _ANY_ROUTE: Final = "route:*"
 
@@ -69,11 +72,13 @@ class CasbinAccess:
     def evaluate(self, request: EvaluationRequest) -> EngineAnswer:
         """Return one answer for each access policy, by id."""
         started = time.perf_counter_ns()
-        answers = self._answers(
-            str(request.subject),
-            self._known(request.resource),
-            request.action if request.action in self._actions else "",
-        )
+        resource = self._known(request.resource)
+        action = request.action if request.action in self._actions else ""
+        answers = self._answers(str(request.subject), resource, action)
+        # A group that a token names is a role that this subject has now. Casbin takes a role for a subject too, and the
+        # effect is one over all rows that match: so each is asked by itself, and a denial of any of them stands.
+        for group in request.subject.groups:
+            answers = tuple(map(_stronger, answers, self._answers(f"group:{group}", resource, action)))
         return EngineAnswer(
             engine=ENGINE,
             answers=answers,
@@ -93,6 +98,11 @@ class CasbinAccess:
 
     def _ask(self, subject: str, resource: str, action: str) -> tuple[PolicyAnswer, ...]:
         return tuple(matrix.ask(subject, resource, action) for matrix in self._matrices)
+
+
+def _stronger(one: PolicyAnswer, other: PolicyAnswer) -> PolicyAnswer:
+    """Return which of two answers of one policy stands: a denial, else an allow."""
+    return next((answer for outcome in _DECIDES for answer in (one, other) if answer.outcome is outcome), one)
 
 
 class _Matrix:

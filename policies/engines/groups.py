@@ -9,8 +9,9 @@ from policies.engines.per_snapshot import per_snapshot
 
 
 def groups_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:
-    """Return the names of the groups of `subject`, sorted."""
-    return _groups_by_member(snapshot).get(str(subject), ())
+    """Return the names of the groups of `subject`, sorted: those that list it and those its issuer vouches for."""
+    listed = _groups_by_member(snapshot).get(str(subject), ())
+    return tuple(sorted({*listed, *subject.groups})) if subject.groups else listed
 
 
 def selectors_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:

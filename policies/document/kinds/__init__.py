@@ -6,6 +6,7 @@ from typing import Final
 
 from policies.document.kinds.access import read_access
 from policies.document.kinds.guard import read_guard
+from policies.document.kinds.identity import read_identity
 from policies.document.kinds.limits import read_limits
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
@@ -16,6 +17,7 @@ from policies.document.reader import Members
 KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "access": read_access,
     "guard": read_guard,
+    "identity": read_identity,
     "limits": read_limits,
     "redaction": read_redaction,
     "routes": read_routes,

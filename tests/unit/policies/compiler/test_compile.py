@@ -9,6 +9,25 @@ from policies.document.loader import load_documents
 from policies.library import pack
 
 DEMO = {**pack("baseline"), **pack("demo")}
+LOGIN = b"""\
+kind: identity
+id: login
+version: "1"
+spec:
+  issuers:
+    - id: corp
+      issuer: https://login.example.com
+      audiences: [gatehouse]
+      algorithms: [RS256]
+      jwks: discovery
+      groups: {claim: groups, names: {/ml/staff: corp-staff, /ml/leads: corp-staff}}
+"""
+TEST_OF_GROUPS = b"""\
+tests:
+  - name: a member that the access policy would have to list
+    request: {subject: user:eve, groups: [staff], operation: models.list}
+    expect: {effect: allow}
+"""
 SCOPE = {"tenant": "default", "environment": "production"}
 
 
@@ -69,11 +88,31 @@ def test_the_order_of_documents_does_not_matter(rego):
             {"reason-taken"},
             id="a-reason-of-our-own",
         ),
+        pytest.param(
+            {"login.yaml": LOGIN.replace(b"corp-staff", b"staff")}, {"duplicate-group"}, id="a-group-with-two-owners"
+        ),
+        pytest.param(
+            {"a.yaml": LOGIN, "b.yaml": LOGIN.replace(b"id: login", b"id: b")},
+            {"duplicate-group", "duplicate-issuer"},
+            id="an-issuer-twice",
+        ),
+        pytest.param(
+            {"login.yaml": LOGIN + TEST_OF_GROUPS}, {"unknown-group"}, id="a-test-with-a-group-no-token-names"
+        ),
     ],
 )
 def test_refuses_what_does_not_go_together(files, want):
     changed = {name: raw for name, raw in {**DEMO, **files}.items() if raw is not None}
     assert want == codes(changed)
+
+
+def test_a_grant_may_name_a_group_of_an_issuer():
+    access = DEMO["model-access.yaml"].replace(b'"group:staff"], models', b'"group:corp-staff"], models')
+    assert access != DEMO["model-access.yaml"]
+    files = {**DEMO, "model-access.yaml": access}
+    assert codes(files) == {"unknown-group"}
+    snapshot = compile_release(load_documents({**files, "login.yaml": LOGIN}), opa_binary=None, **SCOPE)
+    assert snapshot.identity[0].issuers[0].groups.names == {"/ml/staff": "corp-staff", "/ml/leads": "corp-staff"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 """The access matrix: a table of decisions, its agreement with plain pycasbin, and pycasbin's traps."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import casbin
@@ -111,8 +112,13 @@ def test_groups_are_sorted_and_only_ones_own() -> None:
     assert engine.groups_of(Subject(type="service", id="alice")) == ()
 
 
+def test_groups_that_a_token_names_are_beside_the_listed_ones() -> None:
+    assert access(MATRIX).groups_of(Subject(type="user", id="alice", groups=("corp",))) == ("all", "corp", "staff")
+
+
+claimed = st.lists(st.sampled_from(["corp", "corp-admins"]), max_size=2, unique=True).map(tuple)
 subjects = st.sampled_from(["user:alice", "user:bob", "user:eve", "service:ci"])
-selectors = st.sampled_from(["user:alice", "service:ci", "group:staff", "group:all", "*"])
+selectors = st.sampled_from(["user:alice", "service:ci", "group:staff", "group:all", "group:corp", "*"])
 models = st.sampled_from(["parrot", "m/1", "other"])
 actions = st.sampled_from(["chat.completions", "completions", "models.list"])
 grants = st.builds(
@@ -134,6 +140,41 @@ def test_equals_plain_pycasbin(given_grants, asked) -> None:
         resource = f"route:{action}" if model is None else f"model:{model}"
         allowed = engine.evaluate(request(subject, model, action)).answers[0].outcome is Outcome.ALLOW
         assert allowed is plain.enforce(subject, resource, action)
+
+
+@given(st.lists(grants, max_size=6), st.lists(st.tuples(subjects, claimed, models, actions), max_size=8))
+def test_a_claimed_group_counts_as_a_role_of_plain_pycasbin(given_grants, asked) -> None:
+    engine = access(policy(*given_grants))
+    for subject, groups, model, action in asked:
+        plain = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL_TEXT))
+        plain.add_policies(list(dict.fromkeys(rows_of(tuple(given_grants)))))
+        listed = [(member, f"group:{name}") for name in GROUPS for member in GROUPS[name]]
+        plain.add_grouping_policies(listed + [(subject, f"group:{name}") for name in groups])
+        question = request(subject, model, action)
+        question = replace(question, subject=replace(question.subject, groups=groups))
+        outcome = engine.evaluate(question).answers[0].outcome
+        assert (outcome is Outcome.ALLOW) is plain.enforce(subject, f"model:{model}", action)
+        denied = [row for row in rows_of(tuple(given_grants)) if row[3] == "deny"]
+        if not denied:
+            assert outcome is not Outcome.DENY
+
+
+def test_a_denial_of_one_group_stands_against_the_allow_of_another() -> None:
+    engine = access(
+        policy(
+            grant("allow", ("group:corp",), ("parrot",), ("chat.completions",), name="a"),
+            grant("deny", ("group:corp-guests",), ("parrot",), ("chat.completions",), name="b"),
+        )
+    )
+    question = request("user:eve", "parrot", "chat.completions")
+    for groups, want in (
+        ((), Outcome.NOT_APPLICABLE),
+        (("corp",), Outcome.ALLOW),
+        (("corp", "corp-guests"), Outcome.DENY),
+        (("corp-guests", "corp"), Outcome.DENY),
+    ):
+        subject = replace(question.subject, groups=groups)
+        assert engine.evaluate(replace(question, subject=subject)).answers[0].outcome is want
 
 
 def test_made_up_models_fill_no_memory() -> None:

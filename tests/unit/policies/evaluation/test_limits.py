@@ -34,6 +34,7 @@ LIMITS = (
 @pytest.mark.parametrize(
     ("limits", "subject", "want"),
     [
+        pytest.param(LIMITS, Subject(type="user", id="eve", groups=("staff",)), 500, id="a-group-that-a-token-names"),
         pytest.param((), ALICE, LARGEST_BODY_BYTES, id="none-stated"),
         pytest.param(LIMITS, EVE, 1000, id="everybody"),
         pytest.param(LIMITS, ALICE, 500, id="the-smallest-enforced-that-applies"),
