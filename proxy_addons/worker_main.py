@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import gc
 import os
-import secrets
 import socket
 import sys
 import time
@@ -33,7 +32,7 @@ from proxy_addons.clients.spool import Spool, SpoolUnavailable
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity import KeyRing
 from proxy_addons.core.record_builder import RecordScope
-from proxy_addons.core.request_id import new_request_id
+from proxy_addons.core.request_id import new_salt, new_ulid
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.logs import log_to_stderr
 from proxy_addons.node.messages import (
@@ -217,8 +216,8 @@ def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter) -> AddonPor
         identity=RecordIdentity(
             clock=lambda: datetime.now(UTC),
             monotonic_ns=time.monotonic_ns,
-            new_id=lambda: new_request_id(time.time_ns() // 1_000_000).removeprefix("req_"),
-            new_salt=lambda: secrets.token_hex(16),
+            new_id=lambda: new_ulid(time.time_ns() // 1_000_000),
+            new_salt=new_salt,
         ),
     )
 

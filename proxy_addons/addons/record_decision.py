@@ -21,7 +21,8 @@ from proxy_addons.addons.fail_closed import POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, stop
 from proxy_addons.clients.spool import SpoolUnavailable
 from proxy_addons.core.exchange import Exchange
-from proxy_addons.core.record_builder import RecordScope, Told, build_record
+from proxy_addons.core.record_builder import RecordScope, Told
+from proxy_addons.core.record_writer import RecordWriter
 
 _log: Final = structlog.get_logger()
 _UNAVAILABLE: Final = Reason(code="record-unavailable")
@@ -50,7 +51,7 @@ class RecordIdentity:
 class RecordDecision:
     def __init__(self, sink: RecordSink, *, scope: RecordScope, identity: RecordIdentity) -> None:
         self._sink = sink
-        self._scope = scope
+        self._writer = RecordWriter(scope)
         self._identity = identity
 
     @fail_closed(Hook.RESPONSEHEADERS)
@@ -102,10 +103,9 @@ class RecordDecision:
 
     async def _write(self, flow: http.HTTPFlow, exchange: Exchange, kind: RecordKind) -> None:
         whole = flow.response is not None and enforcer_of(flow) is None and exchange.fault != CLIENT_LEFT
-        record = build_record(
+        record = self._writer.write(
             exchange,
             kind,
-            scope=self._scope,
             told=Told(
                 at=self._identity.clock(),
                 now_ns=self._identity.monotonic_ns(),

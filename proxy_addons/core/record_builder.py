@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from policies.contracts.codec import JSON
-from policies.contracts.decision import Decision, Effect, EngineAnswer, Outcome, Reason, Verdict
+from policies.contracts.decision import Effect, EngineAnswer, Outcome, Reason, Verdict
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import (
     DecisionRecord,
@@ -24,8 +24,8 @@ from policies.contracts.record import (
 )
 from proxy_addons.core.exchange import Exchange
 
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-_MAX_COVERED: Final = 32
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+MAX_COVERED: Final = 32
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
 _ABRIDGED: Final = 8
 
@@ -135,13 +135,13 @@ def _envelope(
         "time": told.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "request_id": exchange.request_id,
         "trace_id": exchange.trace_id,
-        "subject": _subject(exchange, scope),
+        "subject": subject_of(exchange, scope),
         "action": None if route is None else route.operation,
         "resource": None if exchange.resource is None else {"type": exchange.resource.type, "id": exchange.resource.id},
         "http": {
-            "method": told.method if told.method in _METHODS else None,
+            "method": told.method if told.method in METHODS else None,
             "route": None if route is None else route.id,
-            "status": _status(exchange),
+            "status": status_of(exchange),
             "bytes_in": exchange.bytes_in,
             "bytes_out": told.bytes_out,
             "stream": asked is not None and asked.facts.stream,
@@ -151,9 +151,12 @@ def _envelope(
         "engines": [] if decision is None else [_engine(answer, most) for answer in decision.engines],
         "outcome": outcome_of(exchange).value,
         "verdict": None if kind is RecordKind.ADMISSION or exchange.verdict is None else exchange.verdict.value,
-        "reasons": _reasons(exchange, most),
+        "reasons": [_reason(reason) for reason in reasons_of(exchange)[: None if most is None else max(most, 1)]],
         "would_have": None if decision is None or decision.would_have is None else decision.would_have.value,
-        "obligations": [] if decision is None else _obligations(exchange, decision, kind),
+        "obligations": [
+            {"type": "redact", "policy": owed.policy, "status": obligation_status(exchange, kind)}
+            for owed in (() if decision is None else decision.obligations)
+        ],
         "findings": [
             {
                 "detector": found.detector,
@@ -164,12 +167,13 @@ def _envelope(
             }
             for found in exchange.findings[:most]
         ],
-        "coverage": _coverage(exchange, _MAX_COVERED if most is None else most),
+        "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
     }
 
 
-def _subject(exchange: Exchange, scope: RecordScope) -> JSON:
+def subject_of(exchange: Exchange, scope: RecordScope) -> JSON:
+    """Return whose request it was, as the envelope has it: under a pseudonym."""
     credential = exchange.credential
     if credential is None:
         return None
@@ -180,7 +184,8 @@ def _subject(exchange: Exchange, scope: RecordScope) -> JSON:
     }
 
 
-def _status(exchange: Exchange) -> int | None:
+def status_of(exchange: Exchange) -> int | None:
+    """Return what the client is told, also where nobody has said so yet."""
     if exchange.status is not None or exchange.refusal is None:
         return exchange.status
     spec = REASONS.get(exchange.refusal.code)
@@ -213,30 +218,28 @@ def _reason(reason: Reason) -> dict[str, JSON]:
     return {"code": reason.code, "policy": reason.policy, "rule": reason.rule}
 
 
-def _reasons(exchange: Exchange, most: int | None) -> list[JSON]:
+def reasons_of(exchange: Exchange) -> Sequence[Reason]:
     """Return why it was refused or cut: every reason of a decision that denied, else the one refusal."""
     if exchange.refusal is None:
-        return []
+        return ()
     decided = () if exchange.decision is None else exchange.decision.reasons
-    reasons: Sequence[Reason] = decided if exchange.refusal in decided else (exchange.refusal,)
-    return [_reason(reason) for reason in reasons[: None if most is None else max(most, 1)]]
+    return decided if exchange.refusal in decided else (exchange.refusal,)
 
 
-def _obligations(exchange: Exchange, decision: Decision, kind: RecordKind) -> list[JSON]:
+def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     """`pending` before the answer, `done` where all of it was examined, `partial` where it was cut, else `skipped`."""
     blocked_by_rule = exchange.refusal is not None and exchange.refusal.code == "answer-blocked"
     if kind is RecordKind.ADMISSION:
-        status = "pending"
-    elif exchange.verdict is Verdict.CUT:
-        status = "partial"
-    elif blocked_by_rule or exchange.verdict in {Verdict.FORWARDED, Verdict.REDACTED}:
-        status = "done"
-    else:
-        status = "skipped"
-    return [{"type": "redact", "policy": owed.policy, "status": status} for owed in decision.obligations]
+        return "pending"
+    if exchange.verdict is Verdict.CUT:
+        return "partial"
+    if blocked_by_rule or exchange.verdict in {Verdict.FORWARDED, Verdict.REDACTED}:
+        return "done"
+    return "skipped"
 
 
-def _coverage(exchange: Exchange, most: int) -> dict[str, JSON]:
+def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
+    """Return which fields were scanned and which were not, at most `most` of each."""
     coverage = exchange.coverage
     missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
     missing |= {(_folded(path), why): None for path, why in coverage.not_scanned}

@@ -35,6 +35,14 @@ async def test_a_written_record_is_on_disk_when_write_returns(tmp_path):
         assert lines(tmp_path) == [RECORD.to_line()]
 
 
+@pytest.mark.parametrize("text", ["", 'quo"ted\\', "\x00\x1f\x7f\b\f\n\r\t", "é\u2028\U0001f600"])
+async def test_a_line_is_canonical(tmp_path, text):
+    record = DecisionRecord(envelope=text.encode(), payload=text.encode())
+    with open_spool(tmp_path) as spool:
+        await spool.write(record)
+        assert lines(tmp_path) == [record.to_line()]
+
+
 async def test_one_write_serves_all_who_wait(tmp_path, monkeypatch):
     writes = []
     real = os.pwrite
