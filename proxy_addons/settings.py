@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 import socket
 import string
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ _LONGEST_ID: Final = 128
 # Read whole at start; a pepper or a token is far smaller, a larger file is not one.
 _LARGEST_SECRET_BYTES: Final = 64 * 1024
 _LARGEST_PORT: Final = 65535
+_HOST: Final = re.compile(r"(?:[a-z0-9_][a-z0-9_.-]{0,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class SettingInvalid(Exception):
@@ -85,6 +87,13 @@ class Environment:
             raise SettingInvalid(_PREFIX + name, "must be an origin such as https://inference.example:8443")
         return value
 
+    def hosts(self, name: str) -> frozenset[str]:
+        """Read host names, each with a port or without; none where it is not set."""
+        names = [each.strip().lower() for each in self.text(name, "").split(",") if each.strip()]
+        if not all(_HOST.fullmatch(each) for each in names):
+            raise SettingInvalid(_PREFIX + name, "must be host names such as gateway.example,10.0.0.7:8443")
+        return frozenset(names)
+
     def file(self, name: str) -> Path:
         path = Path(self.text(name))
         if not path.is_file():
@@ -129,6 +138,7 @@ class NodeSettings:
     node_id: str
     proxy_host: str
     proxy_port: int
+    proxy_hosts: frozenset[str]
     proxy_tls: DataPortTls | None
     health_port: int
     workers: int
@@ -156,6 +166,7 @@ class NodeSettings:
             node_id=read.identifier("NODE_ID", socket.gethostname()),
             proxy_host=read.text("PROXY_HOST", "127.0.0.1"),
             proxy_port=read.port("PROXY_PORT"),
+            proxy_hosts=read.hosts("PROXY_HOSTS"),
             proxy_tls=_data_port_tls(read),
             health_port=read.port("HEALTH_PORT"),
             workers=read.integer("WORKERS", os.cpu_count() or 1, least=1, most=256),

@@ -219,6 +219,7 @@ def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter) -> AddonPor
             new_id=lambda: new_ulid(time.time_ns() // 1_000_000),
             new_salt=new_salt,
         ),
+        hosts=settings.proxy_hosts,
     )
 
 

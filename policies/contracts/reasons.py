@@ -26,7 +26,7 @@ _POLICY = "permission_error"
 _RATE = "rate_limit_error"
 _SERVER = "server_error"
 
-# In the order in which the proxy refuses: framing, identity, path, route, scope, size, media type, body, policy,
+# In the order in which the proxy refuses: framing, identity, host, path, route, scope, size, media type, body, policy,
 # limits.
 _SPECS: Final = (
     ReasonSpec("malformed-request", 400, _BAD, "The request is not well-formed HTTP/1.1."),
@@ -39,6 +39,7 @@ _SPECS: Final = (
     ReasonSpec("credentials-invalid", 401, _AUTH, "The credential is not valid."),
     ReasonSpec("credentials-expired", 401, _AUTH, "The credential has expired."),
     ReasonSpec("credentials-revoked", 401, _AUTH, "The credential has been revoked."),
+    ReasonSpec("host-not-permitted", 421, _BAD, "This gateway is not reached by that host name."),
     ReasonSpec("path-not-canonical", 400, _BAD, "The request path is not in canonical form."),
     ReasonSpec("route-not-listed", 404, _BAD, "No policy lists this method and path."),
     ReasonSpec("credential-scope-exceeded", 403, _POLICY, "The credential is not for this operation or model."),

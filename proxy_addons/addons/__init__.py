@@ -26,12 +26,13 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddonPorts:
-    """What the addons need from outside: where records go, how rates are counted, and whose records they are."""
+    """What the addons need from outside: where records go and whose they are, how rates are counted, our host names."""
 
     sink: RecordSink
     take_token: Callable[[TakeToken], Awaitable[float]]
     scope: RecordScope
     identity: RecordIdentity
+    hosts: frozenset[str] = frozenset()
 
 
 def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
@@ -39,7 +40,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
     return [
         feed,
         Identify(feed, clock=ports.identity.clock),
-        EnforceRequest(take_token=ports.take_token),
+        EnforceRequest(take_token=ports.take_token, hosts=ports.hosts),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),

@@ -23,6 +23,7 @@ from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.firewall import (
     check_declared_size,
     check_encoding,
+    check_host,
     check_media_type,
     check_no_body,
     check_path,
@@ -34,8 +35,13 @@ from proxy_addons.core.request_reader import read_body, takes_body
 
 
 class EnforceRequest:
-    def __init__(self, *, take_token: Callable[[TakeToken], Awaitable[float]]) -> None:
+    """`hosts` are the names of this gateway that `Host` may have; empty: any."""
+
+    def __init__(
+        self, *, take_token: Callable[[TakeToken], Awaitable[float]], hosts: frozenset[str] = frozenset()
+    ) -> None:
         self._take_token = take_token
+        self._hosts = hosts
 
     @fail_closed(Hook.REQUESTHEADERS)
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -43,6 +49,7 @@ class EnforceRequest:
         if exchange.refusal is not None:
             return
         try:
+            check_host(flow.request.headers.fields, self._hosts)
             _examine_head(flow.request, exchange)
         except Refused as refused:
             refuse(flow, exchange, Reason(code=refused.code))

@@ -10,6 +10,7 @@ from mitmproxy import http
 from policies.contracts.decision import Reason, Verdict
 from policies.contracts.reasons import REASONS
 from proxy_addons.core.exchange import EXCHANGE, Exchange
+from proxy_addons.core.firewall import CLIENT_REQUEST_ID
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.core.verdict_http import refusal_response
 
@@ -57,6 +58,7 @@ def refuse(
     flow.response = refusal_response(
         reason.code, exchange.request_id, message=message, status=status, retry_after_s=retry_after_s
     )
+    flow.response.headers = http.Headers([*flow.response.headers.fields, *_client_request_id(exchange)])
     exchange.refusal = reason
     exchange.verdict = Verdict.BLOCKED
     exchange.status = flow.response.status_code
@@ -83,9 +85,14 @@ def message_for(code: str, param: str | None) -> str | None:
     return None if param is None else f"{REASONS[code].message} Field: {param}."
 
 
+def _client_request_id(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    given = exchange.client_request_id
+    return [] if given is None else [(CLIENT_REQUEST_ID, given.encode("ascii"))]
+
+
 def write_head(response: http.Response, exchange: Exchange, *, content_type: bytes) -> None:
     """Write the answer's head from scratch: no field of the upstream is passed on."""
-    fields = [(b"Content-Type", content_type)]
+    fields = [(b"Content-Type", content_type), *_client_request_id(exchange)]
     if exchange.decision is not None:
         codes = dict.fromkeys(reason.code for reason in exchange.decision.warnings)
         fields += [(b"Gatehouse-Warning", code.encode("ascii")) for code in codes]

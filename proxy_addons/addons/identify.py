@@ -10,7 +10,7 @@ from policies.contracts.decision import Reason
 from proxy_addons.addons.fail_closed import POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, refuse
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
-from proxy_addons.core.firewall import trace_id_of
+from proxy_addons.core.firewall import client_request_id_of, trace_id_of
 from proxy_addons.core.identity import credential_of
 from proxy_addons.core.refused import Refused
 
@@ -31,6 +31,7 @@ class Identify:
             return
         headers = flow.request.headers.fields
         exchange.trace_id = trace_id_of(headers)
+        exchange.client_request_id = client_request_id_of(headers)
         key_ring = self._feed.key_ring
         if key_ring is None:
             refuse(flow, exchange, Reason(code=POLICY_UNAVAILABLE))

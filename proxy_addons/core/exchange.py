@@ -78,6 +78,7 @@ class Exchange:
 
     # Written by addons, in this order.
     trace_id: str | None = None
+    client_request_id: str | None = None  # an attribute and no more: `request_id` is what names the request
     policy: "ActivePolicy | None" = None
     credential: Credential | None = None
     route: Route | None = None

@@ -15,6 +15,9 @@ from proxy_addons.core.refused import Refused
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
+# The client's name for its request travels under a name of its own: `x-request-id` is ours.
+CLIENT_REQUEST_ID: Final = b"x-client-request-id"
+
 _MAX_TARGET_BYTES: Final = 2048
 # As `path` of a route in docs/spec/policy-document.md. What is missing matters: %, ?, #, ;, \ and every control.
 _SEGMENT_BYTES: Final = frozenset((string.ascii_letters + string.digits + "._~-").encode())
@@ -22,6 +25,7 @@ _MAX_LENGTH_DIGITS: Final = 18
 _JSON_MEDIA_TYPE: Final = re.compile(
     rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*', flags=re.IGNORECASE
 )
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -42,6 +46,20 @@ def check_path(target: bytes) -> str:
     if not canonical:
         raise Refused("path-not-canonical")
     return target.decode("ascii")
+
+
+def check_host(headers: Headers, permitted: frozenset[str]) -> None:
+    """Raise Refused unless `Host` names this gateway, with its port or without. No names: every host is taken.
+
+    The decision never uses the name and the upstream gets its own, so that any is harmless to us; a list keeps pages of
+    other names, which a browser was led to by DNS, from using the gateway.
+    """
+    if not permitted:
+        return
+    hosts = [value.decode("latin-1").lower() for value in values_of(headers, b"host")]
+    names = {re.sub(r":[0-9]+\Z", "", host) for host in hosts}
+    if len(hosts) != 1 or permitted.isdisjoint({hosts[0], *names}):
+        raise Refused("host-not-permitted")
 
 
 def match_route(routes: Mapping[tuple[str, str], Route], method: str, path: str) -> Route:
@@ -97,6 +115,14 @@ def trace_id_of(headers: Headers) -> str | None:
     return None
 
 
+def client_request_id_of(headers: Headers) -> str | None:
+    """Return the client's own name for its request, or None where there is none, several, or one that is not plain."""
+    match values_of(headers, b"x-request-id"):
+        case [value] if _REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
+    return None
+
+
 def forwarded_headers(headers: Headers, *, request_id: str, has_body: bool) -> list[tuple[bytes, bytes]]:
     """Return the headers the upstream gets: written from scratch, so that none of the client's is passed on unseen.
 
@@ -106,6 +132,8 @@ def forwarded_headers(headers: Headers, *, request_id: str, has_body: bool) -> l
     written = [(b"accept-encoding", b"identity"), (b"x-request-id", request_id.encode("ascii"))]
     if trace_id_of(headers) is not None:
         written += [(b"traceparent", value) for value in values_of(headers, b"traceparent")]
+    if (client_request_id := client_request_id_of(headers)) is not None:
+        written.append((CLIENT_REQUEST_ID, client_request_id.encode("ascii")))
     if has_body:
         written.append((b"content-type", b"application/json"))
     return written

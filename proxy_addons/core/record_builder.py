@@ -115,6 +115,7 @@ def _payload(exchange: Exchange) -> dict[str, JSON]:
     return {
         "subject": None if subject is None else {"type": subject.type, "id": subject.id},
         "input": exchange.input_for_replay(),
+        "client_request_id": exchange.client_request_id,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from mitmproxy import http
 
-from proxy_addons.core.firewall import trace_id_of
+from proxy_addons.core.firewall import CLIENT_REQUEST_ID, trace_id_of
 from proxy_addons.core.framing import Fields
 from proxy_addons.http1.origin import UpstreamOrigin
 
@@ -43,11 +43,13 @@ class UnsafeField(ValueError):
 
 
 def upstream_request(request: http.Request, origin: UpstreamOrigin, request_id: str) -> bytes:
-    """Return what the upstream is sent: nothing of the client's but method, path, body and three header fields."""
+    """Return what the upstream is sent: nothing of the client's but method, path, body and four header fields."""
     content = request.raw_content or b""
     fields = [(b"Host", origin.host_field), (b"User-Agent", _USER_AGENT), (b"Accept-Encoding", b"identity")]
     fields.append((b"Accept", _first(request, b"accept", b"*/*")))
     fields.append((b"x-request-id", request_id.encode("ascii")))
+    if client_request_id := _first(request, CLIENT_REQUEST_ID, b""):
+        fields.append((CLIENT_REQUEST_ID, client_request_id))
     if trace_id_of(request.headers.fields) is not None:
         fields.append((b"traceparent", _first(request, b"traceparent", b"")))
     if origin.api_key:

@@ -13,6 +13,7 @@ import zlib
 import pytest
 
 from policies.contracts.snapshot import Dialect, Encoding, Modality, UnknownFields
+from proxy_addons.addons.enforce_request import EnforceRequest
 from tests.unit.proxy_addons.harness import Upstream, chat, head, key_of, ready_harness, route
 
 BODY = json.dumps(chat()).encode()
@@ -430,6 +431,26 @@ async def test_49_image_that_passed_is_recorded_as_not_scanned():
     assert told.status == 200
     missing = {"path": "request.messages.*.content.*.image_url", "reason": "image"}
     assert missing in harness.sink.envelopes[0]["coverage"]["not_scanned"]
+
+
+@pytest.mark.parametrize(("host", "status"), [(b"gateway.invalid", 200), (b"good.invalid", 421)])
+async def test_20_host_is_one_of_ours_where_they_are_listed(host, status):
+    harness = ready_harness()
+    harness.addon(EnforceRequest)._hosts = frozenset({"gateway.invalid"})
+    told = await harness.send(BODY, headers=[(b"Host", host), *head(BODY)[1:]])
+    assert (told.status, len(told.sent_upstream)) == (status, 1 if status == 200 else 0)
+    assert len(harness.sink.envelopes) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_name_the_client_gave_its_request_is_told_and_recorded_beside_ours(status):
+    harness = ready_harness()
+    told = await harness.send(BODY if status == 200 else b"[]", **extra((b"x-request-id", b"run-7")))
+    assert told.status == status
+    assert told.flow.response.headers["x-client-request-id"] == "run-7"
+    (record,) = harness.sink.records
+    assert json.loads(record.payload)["client_request_id"] == "run-7"
+    assert "run-7" not in record.envelope.decode()
 
 
 EMBEDDINGS = {"routes": (route(Dialect.EMBEDDINGS),)}

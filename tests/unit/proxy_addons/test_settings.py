@@ -35,6 +35,12 @@ def test_defaults(variables):
     assert settings.upstream.url == "https://inference.example:8443"
     assert settings.workers >= 1
     assert settings.redis_url is None
+    assert settings.proxy_hosts == frozenset()
+
+
+def test_host_names_are_a_list(variables):
+    variables["GATEHOUSE_PROXY_HOSTS"] = "Gateway.example, 10.0.0.7:8443,[::1]:80"
+    assert NodeSettings.read(variables).proxy_hosts == {"gateway.example", "10.0.0.7:8443", "[::1]:80"}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,8 @@ def test_a_missing_variable_is_named(variables, required):
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("PROXY_HOSTS", "https://gateway.example"),
+        ("PROXY_HOSTS", "*.example"),
         ("PROXY_PORT", "0"),
         ("PROXY_PORT", "65536"),
         ("PROXY_PORT", "80x"),

@@ -9,8 +9,10 @@ from policies.contracts.snapshot import Encoding
 from proxy_addons.core.firewall import (
     check_declared_size,
     check_encoding,
+    check_host,
     check_media_type,
     check_path,
+    client_request_id_of,
     forwarded_headers,
     query_parameter_names,
     trace_id_of,
@@ -120,6 +122,73 @@ def test_forwarded_headers_keep_only_the_trace():
         (b"x-request-id", b"req_1"),
         (b"traceparent", PARENT),
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        ([b"run-7.a_B"], "run-7.a_B"),
+        ([b"a" * 128], "a" * 128),
+        ([], None),
+        ([b""], None),
+        ([b"a" * 129], None),
+        ([b"a", b"a"], None),
+        ([b"a b"], None),
+        ([b"a\r\nSet-Cookie: x"], None),
+        ([b"a\n"], None),
+        ([b"\xc3\xa9"], None),
+        ([b"{marzipan}"], None),
+    ],
+)
+def test_name_the_client_gave_is_taken_where_it_is_plain(values, want):
+    assert client_request_id_of([(b"X-Request-Id", value) for value in values]) == want
+
+
+def test_name_the_client_gave_travels_beside_ours():
+    headers = [(b"x-request-id", b"run-7"), (b"x-client-request-id", b"smuggled")]
+    assert forwarded_headers(headers, request_id="req_1", has_body=False) == [
+        (b"accept-encoding", b"identity"),
+        (b"x-request-id", b"req_1"),
+        (b"x-client-request-id", b"run-7"),
+    ]
+
+
+OURS = frozenset({"gateway.example", "10.0.0.7:8443", "[::1]"})
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"gateway.example", b"Gateway.EXAMPLE", b"gateway.example:8443", b"10.0.0.7:8443", b"[::1]", b"[::1]:80"],
+)
+def test_our_hosts_are_taken(host):
+    check_host([(b"Host", host)], OURS)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [b"evil.invalid"],
+        [b"gateway.example.evil.invalid"],
+        [b"gateway.example."],
+        [b"gateway.example:80:80"],
+        [b"gateway.example/?"],
+        [b"gateway.example/#"],
+        [b"gateway.example@evil.invalid"],
+        [b"x.gateway.example"],
+        [b"10.0.0.7"],
+        [b"10.0.0.7:80"],
+        [b"[::1"],
+        [b"::1"],
+        [b"gateway.example:80\n"],
+        [b""],
+        [],
+        [b"gateway.example", b"gateway.example"],
+    ],
+)
+def test_other_hosts_are_refused(hosts):
+    with pytest.raises(Refused, match="host-not-permitted"):
+        check_host([(b"Host", host) for host in hosts], OURS)
+    check_host([(b"Host", host) for host in hosts], frozenset())
 
 
 def test_query_names_are_split_at_both_separators():

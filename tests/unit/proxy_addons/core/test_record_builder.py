@@ -162,4 +162,9 @@ def test_payload_names_the_subject_and_the_input():
         record_id="r1",
         salt="5a" * 16,
     )
-    assert json.loads(record.payload) == {"input": {}, "salt": "5a" * 16, "subject": {"id": "alice", "type": "user"}}
+    assert json.loads(record.payload) == {
+        "client_request_id": None,
+        "input": {},
+        "salt": "5a" * 16,
+        "subject": {"id": "alice", "type": "user"},
+    }
