@@ -14,11 +14,12 @@ _NOTHING: Final[frozenset[int]] = frozenset()
 class Chain:
     """Immutable; any number of texts may use it. `clues` may know detectors that have no rule here."""
 
-    __slots__ = ("_clues", "_places", "blocking", "changes", "may_sleep", "reach", "rules")
+    __slots__ = ("_clean_among", "_clues", "_places", "blocking", "changes", "may_sleep", "reach", "rules")
 
     def __init__(self, rules: Sequence[DetectorRules], clues: Clues) -> None:
         self.rules = tuple(rules)
         self._clues = clues
+        self._clean_among: dict[frozenset[str], frozenset[str]] = {}
         self._places = frozenset(rule.place for rule in self.rules)
         self.blocking = frozenset(rule.place for rule in self.rules if rule.blocks)
         # How much of what was decided any detector must still see.
@@ -50,6 +51,15 @@ class Chain:
                 if rule.place in seen:
                     text = stage_of(rule, tally).whole(text)
         return text
+
+    def clean_among(self, words: frozenset[str]) -> frozenset[str]:
+        """Return those of some constant `words` in which no detector can find anything. Remembers what it returns."""
+        clean = self._clean_among.get(words)
+        if clean is None:
+            clean = self._clean_among[words] = frozenset(
+                word for word in words if not self.rules or not self.seen(word)
+            )
+        return clean
 
     def undecided_from(self, text: str, start: int) -> int:
         """Return what all stages would leave undecided of a text in which there is no clue."""

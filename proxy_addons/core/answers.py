@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer that is not streamed: parsed strictly, redacted, and written again from what was examined."""
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.exchange import Coverage
-from proxy_addons.core.strict_json import NotStrictJson, parse_object
+from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
 
 # The member that makes an object an answer of its dialect: a list of objects.
 _LIST_OF: Final = {Dialect.CHAT: "choices", Dialect.COMPLETIONS: "choices", Dialect.MODELS: "data"}
@@ -55,7 +54,7 @@ def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_byte
     walk = AnswerWalk(rules, tally)
     blocked, left = None, b""
     try:
-        left = json.dumps(walk.value(answer, ()), ensure_ascii=False, separators=(",", ":")).encode()
+        left = canonical(walk.value(answer, ()))
     except AnswerBlocked as exc:
         blocked = exc
     except ValueError as exc:

@@ -55,3 +55,10 @@ def test_a_whole_text_is_redacted_by_those_who_have_a_clue():
 )
 def test_what_any_stage_holds_is_undecided(text, undecided):
     assert undecided == text[CHAIN.undecided_from(text, 0) :]
+
+
+def test_words_without_a_clue_are_clean():
+    words = frozenset({"stop", "secret", "@"})
+    assert CHAIN.clean_among(words) == {"stop"}
+    assert rules(detectors=("email",)).chain.clean_among(words) == {"stop", "secret"}
+    assert ActiveRules().chain.clean_among(words) == words

@@ -7,6 +7,7 @@ from policies.contracts.decision import Mode
 from policies.redaction.engine import AnswerBlocked, RedactionAction
 from policies.redaction.findings import Tally
 from policies.redaction.rules import ActiveRules
+from proxy_addons.core import answer_walk
 from proxy_addons.core.answer_walk import AnswerWalk
 from tests.streams import CARD, EMAIL, KEY, rules
 
@@ -42,13 +43,13 @@ def test_everything_within_a_value_is_redacted(value, want):
 
 def test_arguments_without_a_finding_leave_as_they_came():
     text = '{ "a":1.50,\n"b" : "\\u00e9\\/" , "c":1e3}'
-    assert text == walk()[0].arguments(text, ("arguments",))
+    assert text == walk()[0].value(text, ("arguments",))
 
 
 @pytest.mark.parametrize("member", ["arguments", "logprobs"])
 def test_members_of_arguments_are_never_dropped(member):
     text = json.dumps({member: "x", "to": EMAIL})
-    assert json.loads(walk()[0].arguments(text, ("arguments",))) == {member: "x", "to": SHOWN}
+    assert json.loads(walk()[0].value(text, ("arguments",))) == {member: "x", "to": SHOWN}
 
 
 def test_what_spells_the_text_again_is_dropped_only_where_a_rule_may_redact():
@@ -74,7 +75,7 @@ def test_what_spells_the_text_again_is_dropped_only_where_a_rule_may_redact():
 def test_findings_in_arguments_are_counted_once(text, redacted, observed):
     for mode, count in ((Mode.ENFORCE, redacted), (Mode.OBSERVE, observed), (Mode.WARN, observed)):
         looking, tally = walk(rules(mode=mode))
-        looking.arguments(text, ("arguments",))
+        looking.value(text, ("arguments",))
         assert count == sum(found.count for found in tally.findings)
 
 
@@ -82,7 +83,7 @@ def test_a_block_is_raised_whatever_the_form():
     for text in (json.dumps({"a": CARD}), '{"a": "\\u0034111 1111 1111 1111', '{"a": "\\u0034111 1111 1111 1111"}'):
         blocking, tally = walk(rules(RedactionAction.BLOCK))
         with pytest.raises(AnswerBlocked):
-            blocking.arguments(text, ("arguments",))
+            blocking.value(text, ("arguments",))
         assert [found.count for found in tally.findings] == [1]
 
 
@@ -115,3 +116,12 @@ def test_a_value_that_nests_too_deep_is_an_error():
         value = [value]
     with pytest.raises(ValueError, match="deep"):
         walk()[0].value(value, ())
+
+
+def test_no_word_of_the_protocol_has_a_clue():
+    assert answer_walk._PROTOCOL == rules().chain.clean_among(answer_walk._PROTOCOL)
+
+
+def test_a_word_of_the_protocol_is_looked_at_where_a_detector_may_find_something_in_it(monkeypatch):
+    monkeypatch.setattr(answer_walk, "_PROTOCOL", answer_walk._PROTOCOL | {EMAIL})
+    assert walk()[0].value({EMAIL: EMAIL}, ()) == {SHOWN: SHOWN}
