@@ -23,6 +23,7 @@ _LONGEST_ID: Final = 128
 _LARGEST_SECRET_BYTES: Final = 64 * 1024
 _LARGEST_PORT: Final = 65535
 _HOST: Final = re.compile(r"(?:[a-z0-9_][a-z0-9_.-]{0,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_A_DAY_S: Final = 24 * 60 * 60
 
 
 class SettingInvalid(Exception):
@@ -131,6 +132,17 @@ class DataPortTls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an operator sets of `proxy_addons.http1.bounds`; counts are for each worker."""
+
+    connections: int
+    requests: int
+    upstream_first_byte_s: int
+    upstream_idle_s: int
+    upstream_total_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """Everything a node and its workers are told. Secrets stay in their files; only the paths are here."""
 
@@ -149,6 +161,7 @@ class NodeSettings:
     key_pepper_file: Path
     pseudonym_key_file: Path
     upstream: UpstreamSettings
+    limits: Limits
     guard_engine: GuardEngineName
     tenant: str
     environment: str
@@ -182,6 +195,13 @@ class NodeSettings:
                 cert_file=cert_file,
                 key_file=key_file,
                 api_key_file=read.optional_file("UPSTREAM_API_KEY_FILE"),
+            ),
+            limits=Limits(
+                connections=read.integer("MAX_CONNECTIONS", 4096, least=1, most=1_000_000),
+                requests=read.integer("MAX_REQUESTS", 1024, least=1, most=1_000_000),
+                upstream_first_byte_s=read.integer("UPSTREAM_FIRST_BYTE_S", 120, least=1, most=_A_DAY_S),
+                upstream_idle_s=read.integer("UPSTREAM_IDLE_S", 60, least=1, most=_A_DAY_S),
+                upstream_total_s=read.integer("UPSTREAM_TOTAL_S", 600, least=1, most=_A_DAY_S),
             ),
             guard_engine=GuardEngineName(read.choice("GUARD_ENGINE", "opa", tuple(GuardEngineName))),
             tenant=read.identifier("TENANT", "default"),

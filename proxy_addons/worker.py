@@ -11,12 +11,15 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from proxy_addons.core.request_id import new_request_id
+from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.connection import ClientConnection, Surroundings
 from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.pool import UpstreamPool
 from proxy_addons.http1.turn import Terms
+from proxy_addons.http1.turned_away import Refused, TurnedAway
 from proxy_addons.lean_master import GatehouseMode, LeanMaster
 from proxy_addons.listener import Listener
 from proxy_addons.settings import DataPortTls, UpstreamSettings
@@ -53,12 +56,13 @@ async def serve(
     origin = UpstreamOrigin.from_settings(upstream)
     master = LeanMaster(addons, options or {})
     await master.running()
-    connections = Connections()
+    connections = Connections(bounds)
     around = Surroundings(
         hooks=hooks,
         pool=UpstreamPool(origin, bounds),
         terms=Terms(
             bounds=bounds,
+            admission=Admission(bounds.requests),
             origin=origin,
             utc_now=lambda: datetime.now(UTC),
             monotonic_ns=time.monotonic_ns,
@@ -69,7 +73,7 @@ async def serve(
         mode=GatehouseMode.parse("gatehouse"),
         registry=connections,
     )
-    listener = Listener(sock, lambda: ClientConnection(around), bounds=bounds, tls=tls, report=on_certificate)
+    listener = Listener(sock, lambda: connections.protocol(around), bounds=bounds, tls=tls, report=on_certificate)
     try:
         await _opened_or_stopped(listener, stop)
         if ready is not None and not stop.is_set():
@@ -99,10 +103,28 @@ async def _opened_or_stopped(listener: Listener, stop: asyncio.Event) -> None:
 class Connections:
     """The open connections of a worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.draining = False
+        self._bounds = bounds
         self._open: set[ClientConnection] = set()
+        self._turned_away = 0
         self._none_left = asyncio.Event()
+
+    def protocol(self, around: Surroundings) -> asyncio.Protocol:
+        """Return what a new connection is met by."""
+        if len(self._open) < self._bounds.connections:
+            return ClientConnection(around)
+        if self._turned_away >= self._bounds.turned_away:
+            return Refused()
+        self._turned_away += 1
+        now = around.terms.utc_now()
+        _log.warning("connection_turned_away", open_count=len(self._open))
+        return TurnedAway(
+            new_request_id(int(now.timestamp() * 1000)), stay_s=self._bounds.turn_away_s, leave=self._turned_away_left
+        )
+
+    def _turned_away_left(self) -> None:
+        self._turned_away -= 1
 
     def opened(self, connection: ClientConnection) -> None:
         self._open.add(connection)

@@ -9,15 +9,17 @@ from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.options import Options
 from mitmproxy.proxy.commands import CloseConnection, Command, SendData, StartHook
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, HookCompleted, Start
+from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 
 from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser, AnswerPiece
+from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.http1.hooks import HookTable
+from proxy_addons.http1.hooks import HookTable, completed
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     CallUpstream,
+    ClientFinished,
     DeadlinePassed,
     Linger,
     PauseClient,
@@ -27,6 +29,7 @@ from proxy_addons.http1.messages import (
     UpstreamContent,
     UpstreamFailed,
     UpstreamFinished,
+    WatchClient,
 )
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.turn import Terms
@@ -54,9 +57,11 @@ class Talk:
         self.deadline: SetDeadline | None = None
         self.now_ns = 0
         self.parting = self.draining = False
-        self.hooks_wait = False
+        self.hooks_wait: bool | str = False  # all of them, or the one of that name
         self.waiting: list[StartHook] = []
         self.log: list[str] = []
+        self.admission = Admission((bounds or Bounds()).requests)
+        self.watched = 0
         self._hooks = HookTable(addons)
         self._answer: AnswerParser | None = None
         self._queue: deque[Event] = deque()
@@ -66,6 +71,7 @@ class Talk:
         )
         terms = Terms(
             bounds=bounds or Bounds(),
+            admission=self.admission,
             origin=ORIGIN,
             utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
             monotonic_ns=lambda: self.now_ns,
@@ -84,6 +90,11 @@ class Talk:
     def leave(self) -> None:
         self.client.state = ConnectionState.CLOSED
         self.feed(ConnectionClosed(self.client))
+
+    def finish(self) -> None:
+        """Send no more, as shutdown(SHUT_WR) does."""
+        self.client.state &= ~ConnectionState.CAN_READ
+        self.feed(ClientFinished())
 
     def late(self) -> None:
         """Let the deadline that was set last pass."""
@@ -153,28 +164,29 @@ class Talk:
                 self.sent += content
             case StartHook():
                 self.log.append(command.name)
-                if self.hooks_wait:
+                if self.hooks_wait in (True, command.name):
                     self.waiting.append(command)
                 else:
                     self._queue.append(completed(command, failed=self._hooks.run_inline(command)))
-            case SetDeadline():
-                self.deadline = command
             case CallUpstream():
                 self._answer = None
                 self.calls.append(command)
+            case _:
+                self._note(command)
+
+    def _note(self, command: Command) -> None:
+        match command:
+            case SetDeadline():
+                self.deadline = command
             case AbandonUpstream():
                 self.abandoned += 1
             case PauseClient() | ResumeClient():
                 self.paused = isinstance(command, PauseClient)
+            case WatchClient():
+                self.watched += 1
             case Linger():
                 self.lingers = True
             case CloseConnection():
                 self.closed = True
             case _:
                 raise AssertionError(f"nobody here does {command}")
-
-
-def completed(hook: StartHook, *, failed: bool) -> HookCompleted:
-    done = HookCompleted(hook)
-    done.reply = failed
-    return done

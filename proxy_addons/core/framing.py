@@ -250,8 +250,10 @@ def _judge_fields(method: bytes, target: bytes, version: bytes, fields: Fields) 
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         raise _Refused("malformed-request")
     expectations = named.get(b"expect", [])
-    if b"upgrade" in named or [value for value in expectations if value.lower() != b"100-continue"]:
+    if b"upgrade" in named:
         raise _Refused("protocol-not-permitted")
+    if any(value.lower() != b"100-continue" for value in expectations):
+        raise _Refused("expectation-failed")
     options = {option.strip().lower() for value in named.get(b"connection", []) for option in value.split(b",")}
     modern = version == b"HTTP/1.1"
     return RequestHead(

@@ -9,6 +9,8 @@ from mitmproxy import http
 
 from policies.contracts.reasons import REASONS
 
+# What passes by itself: another worker may be free now, this one in a second.
+_RETRY_AFTER_S: Final = {"draining": 1, "overloaded": 1}
 _RETRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -32,6 +34,7 @@ def refusal_response(
     fields = [(b"Content-Type", b"application/json"), (b"x-request-id", request_id.encode("ascii"))]
     if told == HTTPStatus.UNAUTHORIZED:
         fields.append((b"WWW-Authenticate", b"Bearer"))
+    retry_after_s = _RETRY_AFTER_S.get(code) if retry_after_s is None else retry_after_s
     if retry_after_s is not None and told in _RETRY_LATER:
         fields.append((b"Retry-After", str(retry_after_s).encode("ascii")))
     error = {"message": text, "type": error_type, "code": code, "param": None, "request_id": request_id}

@@ -5,74 +5,33 @@ Rules: every answer leaves by `_answer` (whole) or `_stream_ends` (the last of a
 the upstream sends is never written; what leaves is `flow.response` or what the stream's enforcer gave.
 """
 
-from collections.abc import Generator
-from enum import Enum, auto
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import structlog
 from mitmproxy import http
-from mitmproxy.connection import Server
-from mitmproxy.proxy.commands import CloseConnection, Command, SendData, StartHook
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layer import Layer
-from mitmproxy.proxy.layers.http._hooks import (
-    HttpErrorHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-)
+from mitmproxy.proxy.commands import CloseConnection, SendData
+from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
 
-from proxy_addons.core.framing import RequestParser
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.http1 import wire
+from proxy_addons.http1.conversation import Commands, Conversation, Stage
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     Linger,
     ResumeClient,
-    SetDeadline,
     UpstreamAnswered,
     UpstreamContent,
     UpstreamEvent,
     UpstreamFailed,
     UpstreamFinished,
 )
-from proxy_addons.http1.turn import Terms, Turn, examinable, is_event_stream, upstream_response
+from proxy_addons.http1.turn import Turn, examinable, is_event_stream, upstream_response
 
 _log: Final = structlog.get_logger()
 
-Commands: TypeAlias = Generator[Command, Any, None]
 
-
-class Stage(Enum):
-    HEAD = auto()
-    BODY = auto()
-    UPSTREAM = auto()
-    WHOLE = auto()
-    STREAM = auto()
-    CLOSED = auto()
-
-
-ANSWERING: Final = frozenset({Stage.UPSTREAM, Stage.WHOLE, Stage.STREAM})
-
-
-class Answering(Layer):
-    """What `Http1ReverseLayer` does from the upstream's head on, and how it runs hooks."""
-
-    def __init__(self, context: Context, terms: Terms, *, peer_certificate: bytes | None = None) -> None:
-        super().__init__(context)
-        self._peer_certificate = peer_certificate
-        self._terms = terms
-        self._parser = RequestParser()
-        self._stage = Stage.HEAD
-        self._turn: Turn | None = None
-        self._server = Server(address=(terms.origin.host, terms.origin.port))
-        self._started_ns: int | None = None
-        self._paused_client = False
-        self._deadline = 0
-        self._waits_for: str | None = None
-
-    def _within(self, after_s: float | None) -> SetDeadline:
-        self._deadline += 1
-        return SetDeadline(after_s, self._deadline)
+class Answering(Conversation):
+    """What `Http1ReverseLayer` does from the upstream's head on."""
 
     # ── the upstream's side ──
 
@@ -152,7 +111,7 @@ class Answering(Layer):
             to_head_request=turn.to_head_request,
         )
         turn.answer_started = True
-        yield SendData(self.context.client, answer)
+        yield self._first_bytes(answer)
         yield from self._turn_over(turn, keep_alive=keep_alive)
 
     def _stream_begins(self, turn: Turn, response: http.Response) -> Commands:
@@ -166,7 +125,7 @@ class Answering(Layer):
             keep_alive=turn.keep_alive,
         )
         turn.answer_started = True
-        yield SendData(self.context.client, head)
+        yield self._first_bytes(head)
 
     def _stream(self, turn: Turn, enforcer: StreamEnforcer, content: bytes) -> Commands:
         try:
@@ -213,7 +172,7 @@ class Answering(Layer):
         return wire.chunk(piece) if turn.modern else piece
 
     def _turn_over(self, turn: Turn, *, keep_alive: bool) -> Commands:
-        turn.flow.live = False
+        self._end(turn)
         self._turn = self._waits_for = None
         self._started_ns = self._terms.monotonic_ns() if self._parser.pending_bytes else None
         if not keep_alive:
@@ -226,30 +185,12 @@ class Answering(Layer):
             self._paused_client = False
             yield ResumeClient()
 
-    # ── hooks ──
-
-    def _tell(self, hook: StartHook, turn: Turn) -> Commands:
-        """Run a hook. If it fails, the answer is a refusal, whatever the hook left behind."""
-        failed = yield from self._tell_safely(hook, turn)
-        if failed:
-            turn.refuse("policy-unavailable")
-
-    def _tell_safely(self, hook: StartHook, turn: Turn) -> Generator[Command, Any, bool]:
-        """Run a hook and return whether it failed. Only a reply of exactly False says that it did not."""
-        turn.response_told |= isinstance(hook, HttpResponseHook)
-        error = turn.flow.error
-        reply = yield hook
-        return reply is not False or turn.flow.error is not error  # an addon that kills the flow refuses it
-
-    def _tell_error(self, turn: Turn) -> Commands:
-        if not turn.error_told:
-            turn.error_told = True
-            yield from self._tell(HttpErrorHook(turn.flow), turn)
-
     def _give_up(self) -> Commands:
         """End the connection after an exception in this layer, with a refusal where nothing was said yet."""
         turn, self._turn, self._stage = self._turn, None, Stage.CLOSED
         yield AbandonUpstream()
+        if turn is not None:
+            self._end(turn)
         if turn is None or turn.answer_started:
             yield CloseConnection(self.context.client)
             return
@@ -269,7 +210,7 @@ class Answering(Layer):
             keep_alive=False,
             to_head_request=turn.to_head_request,
         )
-        yield SendData(self.context.client, answer)
+        yield self._first_bytes(answer)
         yield Linger(mid_request=True)
 
 

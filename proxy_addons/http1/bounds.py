@@ -8,6 +8,14 @@ from dataclasses import dataclass
 class Bounds:
     """Limits of one worker's connections. Sizes of request bodies are policy and not here."""
 
+    # A connection without a request costs some 10 KB; two for each request in flight, and room for clients' idle pools.
+    connections: int = 4096
+    # Connections beyond these are told so, which costs a socket for up to a second. Beyond that they are just closed.
+    turned_away: int = 256
+    turn_away_s: float = 1.0
+    # Requests whose answer is not complete. A worker moves some 500 streams at 50 ms an event; twice as many are late,
+    # and more would make every one of them late.
+    requests: int = 1024
     # A handshake takes two round trips; a client that opens a connection and stays silent holds memory for nothing.
     handshake_s: float = 5.0
     # A head fits into a few packets; whoever needs longer from its first to its last byte is dripping it.
@@ -36,6 +44,8 @@ class Bounds:
     first_byte_s: float = 120.0
     # Between two pieces of an answer.
     upstream_idle_s: float = 60.0
+    # An answer, streamed or not, from the request's last byte to its own. Common clients wait 600 s for all of it.
+    upstream_total_s: float = 600.0
     # An unused connection to the upstream; most servers close theirs earlier, and then it is dropped at once.
     pool_idle_s: float = 60.0
     pool_size: int = 128

@@ -17,23 +17,26 @@ from mitmproxy.connection import ConnectionState
 from mitmproxy.options import Options
 from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData, StartHook
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, HookCompleted, Start
+from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
 from proxy_addons.http1.client import client_of
-from proxy_addons.http1.hooks import HookTable
+from proxy_addons.http1.hooks import HookTable, completed
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     CallUpstream,
+    ClientFinished,
     DeadlinePassed,
     Linger,
     PauseClient,
     ResumeClient,
     SetDeadline,
+    WatchClient,
 )
 from proxy_addons.http1.pool import UpstreamCall, UpstreamPool
+from proxy_addons.http1.reset import watch_for_reset
 from proxy_addons.http1.timer import Deadline
 from proxy_addons.http1.turn import Terms
 
@@ -118,17 +121,18 @@ class ClientConnection(asyncio.Protocol):
         if self._lingering_bytes is not None:
             return False  # it has read our answer to its end
         self._client.state &= ~ConnectionState.CAN_READ
-        self._feed(ConnectionClosed(self._client))
-        return not self._over_tls  # the layer closes, after it has said what it still has to say
+        if self._over_tls:  # both directions of TLS end together
+            self._feed(ConnectionClosed(self._client))
+            return False
+        self._feed(ClientFinished())
+        return True  # the layer closes, after it has said what it still has to say
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
-        told = ConnectionState.CAN_READ not in self._client.state
         self._client.state = ConnectionState.CLOSED
         self._client.timestamp_end = self._around.terms.utc_now().timestamp()
         self._deadline.clear()
         self._patience.clear()
-        if not told and self._lingering_bytes is None:
-            self._feed(ConnectionClosed(self._client))
+        self._feed(ConnectionClosed(self._client))
         self._abandon()
         if ClientDisconnectedHook.name in self._around.hooks:
             self._spawn_hook(ClientDisconnectedHook(self._client))
@@ -195,6 +199,8 @@ class ClientConnection(asyncio.Protocol):
                 self._pace_upstream()
             case AbandonUpstream():
                 self._abandon()
+            case WatchClient():
+                watch_for_reset(self._transport, self.abort)
             case Log():
                 pass  # mitmproxy's own debugging texts
             case _:
@@ -207,7 +213,7 @@ class ClientConnection(asyncio.Protocol):
             self._pace_upstream()
             self._spawn_hook(hook)
         else:
-            self._events.append(_completed(hook, failed=hooks.run_inline(hook)))
+            self._events.append(completed(hook, failed=hooks.run_inline(hook)))
 
     def _spawn_hook(self, hook: StartHook) -> None:
         task = asyncio.get_running_loop().create_task(self._run_hook(hook))
@@ -221,6 +227,7 @@ class ClientConnection(asyncio.Protocol):
     def _settle(self) -> None:
         """The connection counts as open until the addons are done with it: they may be recording it."""
         if self._lost and not self._tasks:
+            self._layer.release()
             self._around.registry.closed(self)
 
     async def _run_hook(self, hook: StartHook) -> None:
@@ -233,7 +240,7 @@ class ClientConnection(asyncio.Protocol):
                 self._hook_running = False
                 self._unexamined_bytes = 0
                 self._pace_client()
-                self._feed(_completed(hook, failed=failed))
+                self._feed(completed(hook, failed=failed))
                 self._pace_upstream()
 
     def _pace_upstream(self) -> None:
@@ -247,7 +254,7 @@ class ClientConnection(asyncio.Protocol):
             call.resume()
 
     def _pace_client(self) -> None:
-        if self._transport.is_closing():
+        if self._transport.is_closing() or ConnectionState.CAN_READ not in self._client.state:
             return
         if self._layer_pauses or self._unexamined_bytes > self._bounds.pipelined_bytes:
             self._transport.pause_reading()
@@ -288,10 +295,3 @@ class ClientConnection(asyncio.Protocol):
         """End the connection now. The layer tells the addons that the client is gone."""
         self._abandon()
         self._transport.abort()
-
-
-def _completed(hook: StartHook, *, failed: bool) -> HookCompleted:
-    completed = HookCompleted(hook)
-    # mitmproxy types a hook's reply as None; our layer is told through it whether the hook failed.
-    completed.reply = failed  # type: ignore[assignment]
-    return completed

@@ -12,6 +12,8 @@ from typing import Any, Final
 import mitmproxy.proxy.layers  # noqa: F401  # registers the hooks of all layers
 import structlog
 from mitmproxy import addonmanager, flow, hooks
+from mitmproxy.proxy.commands import StartHook
+from mitmproxy.proxy.events import HookCompleted
 
 _log: Final = structlog.get_logger()
 
@@ -72,6 +74,14 @@ class HookTable:
                 _tell(hook.name, method, exc)
                 return True
         return _intercepted(args)
+
+
+def completed(hook: StartHook, *, failed: bool) -> HookCompleted:
+    """Return the event that lets a layer go on, and tells it whether `hook` failed."""
+    event = HookCompleted(hook)
+    # mitmproxy types a hook's reply as None; our layer is told through it.
+    event.reply = failed  # type: ignore[assignment]
+    return event
 
 
 def _intercepted(args: Iterable[Any]) -> bool:

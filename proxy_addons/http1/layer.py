@@ -26,10 +26,12 @@ from mitmproxy.proxy.layers.http._hooks import (
 
 from proxy_addons.core.framing import BodyPiece, Fault, RequestEnd, RequestHead
 from proxy_addons.http1 import wire
-from proxy_addons.http1.answering import ANSWERING, Answering, Commands, Stage
+from proxy_addons.http1.answering import Answering
+from proxy_addons.http1.conversation import ANSWERING, Commands, Stage
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     CallUpstream,
+    ClientFinished,
     DeadlinePassed,
     PauseClient,
     UpstreamEvent,
@@ -67,6 +69,10 @@ class Http1ReverseLayer(Answering):
                     yield PauseClient()
             case ConnectionClosed():
                 yield from self._client_left()
+            case ClientFinished():
+                self._client_finished = True
+                if self._turn is not None and self._stage in ANSWERING:
+                    yield from self._probe_client(self._turn)
             case DeadlinePassed(serial=serial) if serial == self._deadline:
                 yield from self._client_late()
             case UpstreamEvent(call=call) if self._turn is not None and self._turn.call is call:
@@ -94,7 +100,10 @@ class Http1ReverseLayer(Answering):
                     yield from self._request_faulty(code)
 
     def _await_client(self) -> Commands:
-        """Set the deadline of what the client has to send next."""
+        """Set the deadline of what the client has to send next. One that finished sending will not send it."""
+        if self._client_finished:
+            yield from self._client_left()
+            return
         bounds = self._terms.bounds
         if self._stage is Stage.BODY and self._turn is not None:
             left_s = (self._turn.body_until_ns - self._terms.monotonic_ns()) / 1e9
@@ -121,6 +130,10 @@ class Http1ReverseLayer(Answering):
         self._waits_for = None
         if self._terms.draining():
             turn.exchange.fault = "draining"
+        elif self._terms.admission.take():
+            turn.admitted = True
+        else:
+            turn.exchange.fault = "overloaded"
         yield from self._tell(HttpRequestHeadersHook(turn.flow), turn)
         exchange = turn.exchange
         if turn.flow.response is None and exchange.fault is not None:
@@ -173,7 +186,7 @@ class Http1ReverseLayer(Answering):
             yield from self._answer(turn)
             return
         self._stage = Stage.UPSTREAM
-        if ConnectionState.CAN_READ in self.context.client.state:  # else the client left while addons decided
+        if self.context.client.state is not ConnectionState.CLOSED:  # else the client left while addons decided
             request = wire.upstream_request(flow.request, self._terms.origin, turn.exchange.request_id)
             turn.call = CallUpstream(request, turn.to_head_request, turn.resendable)
             turn.exchange.upstream_started_ns = self._terms.monotonic_ns()
@@ -191,8 +204,8 @@ class Http1ReverseLayer(Answering):
         yield AbandonUpstream()
         if turn is not None:
             turn.fail("client-disconnected")
+            self._end(turn)
             yield from self._tell_error(turn)
-            turn.flow.live = False
         yield CloseConnection(self.context.client)
 
     def _current(self) -> Turn:

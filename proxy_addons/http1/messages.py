@@ -34,6 +34,10 @@ class SetDeadline(Command):
     serial: int
 
 
+class WatchClient(Command):
+    """A byte was sent to a client that finished sending: if it is gone, its kernel refuses that byte; then abort."""
+
+
 class PauseClient(Command):
     """Do not read from the client until ResumeClient."""
 
@@ -50,6 +54,10 @@ class Linger(Command):
     """
 
     mid_request: bool
+
+
+class ClientFinished(Event):
+    """The client has sent its last byte. It may be gone, or only done: a half-closed connection looks the same."""
 
 
 @dataclass

@@ -159,6 +159,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, pool: UpstreamPool) -> None:
         self.deadline = Deadline(self._late)
+        self._total = Deadline(self._too_long)
         self._pool = pool
         self._call: UpstreamCall | None = None
         self._parser: AnswerParser | None = None
@@ -172,6 +173,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = AnswerParser(to_head_request=call.asked.to_head_request)
         self.pace()
         self.deadline.set(self._pool.bounds.first_byte_s)
+        self._total.set(self._pool.bounds.upstream_total_s)
         self._transport.write(call.asked.request)
 
     def pace(self) -> None:
@@ -188,6 +190,7 @@ class UpstreamConnection(asyncio.Protocol):
     def close(self) -> None:
         self._call = self._parser = None
         self.deadline.clear()
+        self._total.clear()
         self._pool.forget(self)
         if self._transport is not None:
             # abort, not close: what the upstream still sends is not wanted, and it must notice at once.
@@ -230,6 +233,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _end(self, parser: AnswerParser) -> None:
         """Let go of the call, whose answer ended or cannot be read."""
         self._call = self._parser = None
+        self._total.pause()
         if parser.reusable:
             self.pace()
             self._pool.give_back(self)
@@ -241,6 +245,10 @@ class UpstreamConnection(asyncio.Protocol):
         if call is not None and call.paused:
             self.deadline.set(self._pool.bounds.upstream_idle_s)  # it is the client that is slow
             return
+        self._too_long()
+
+    def _too_long(self) -> None:
+        call = self._call
         self.close()
         if call is not None:
             call.fail("upstream-timeout")

@@ -16,6 +16,7 @@ from proxy_addons.core.framing import Fields, RequestHead
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import CallUpstream
 from proxy_addons.http1.origin import UpstreamOrigin
@@ -29,10 +30,12 @@ _EVENT_STREAM = b"text/event-stream"
 class Terms:
     """What a layer works by: limits, upstream, clocks.
 
-    `parting` says that each answer is the last of its connection, `draining` that no further request may be taken.
+    `admission` says whether one more request is taken, `parting` that each answer is the last of its connection,
+    `draining` that no further request may be taken.
     """
 
     bounds: Bounds
+    admission: Admission
     origin: UpstreamOrigin
     utc_now: Callable[[], datetime]
     monotonic_ns: Callable[[], int]
@@ -59,6 +62,7 @@ class Turn:
     answer_started: bool = False
     error_told: bool = False
     response_told: bool = False
+    admitted: bool = False
 
     def refuse(self, code: str) -> None:
         """Put the refusal for `code` in the place of any answer."""

@@ -13,6 +13,7 @@ from proxy_addons.core.firewall import CLIENT_REQUEST_ID, trace_id_of
 from proxy_addons.core.framing import Fields
 from proxy_addons.http1.origin import UpstreamOrigin
 
+FIRST_BYTE: Final = b"H"  # of every answer
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 

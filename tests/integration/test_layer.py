@@ -504,6 +504,15 @@ async def test_the_last_bytes_of_a_stream_wait_for_the_response_hook_and_yield_t
     assert body_of(answer) == b"ONE ABORTED record-unavailable"
 
 
+async def ticking(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await upstream.read_request(reader)
+    writer.write(STREAM_HEAD)
+    while True:
+        writer.write(chunk(b"tick "))
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
 async def endless(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await upstream.read_request(reader)
     writer.write(STREAM_HEAD)
@@ -542,6 +551,126 @@ async def test_a_client_that_leaves_while_it_waits_cancels_the_upstream_within_1
         writer.close()
         await asyncio.wait_for(gate.upstream.closed.wait(), 0.1)
     assert addon.seen[-1] == ("error", "client-disconnected")
+
+
+@on_uvloop
+async def test_a_client_that_half_closes_gets_its_answer():
+    release = asyncio.Event()
+
+    async def respond(upstream: Upstream, reader, writer):
+        await upstream.read_request(reader)
+        await release.wait()
+        writer.write(ANSWER)
+        await reader.read()
+
+    async with gateway([AllowAll()], respond) as gate:
+        reader, writer = await gate.connect()
+        writer.write(request(close=False))
+        writer.write_eof()
+        while not gate.upstream.received:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.15)  # the upstream is not cancelled meanwhile
+        assert not gate.upstream.closed.is_set()
+        release.set()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert status(answer) == 200
+    assert answer.endswith(b'{"ok":true}')
+
+
+@on_uvloop
+async def test_a_client_that_half_closes_reads_its_stream_to_the_end():
+    release = asyncio.Event()
+
+    async def respond(upstream: Upstream, reader, writer):
+        await upstream.read_request(reader)
+        writer.write(STREAM_HEAD + chunk(b"one "))
+        await release.wait()
+        writer.write(chunk(b"two ") + b"0\r\n\r\n")
+        await reader.read()
+
+    async with gateway([AllowAll(), Streams(Shouting())], respond) as gate:
+        reader, writer = await gate.connect()
+        writer.write(request())
+        first = await reader.readuntil(b"ONE ")
+        writer.write_eof()
+        await asyncio.sleep(0.05)
+        release.set()
+        answer = first + await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert body_of(answer) == b"ONE TWO FINISHED"
+
+
+@on_uvloop
+async def test_a_client_that_half_closes_and_then_leaves_cancels_the_upstream_with_the_next_event():
+    async with gateway([addon := AllowAll(), Streams(Shouting())], endless) as gate:
+        reader, writer = await gate.connect()
+        writer.write(request())
+        writer.write_eof()
+        await reader.readuntil(b"X")
+        writer.close()
+        await asyncio.wait_for(gate.upstream.closed.wait(), 1)
+    assert addon.seen[-1] == ("error", "client-disconnected")
+
+
+@on_uvloop
+async def test_an_upstream_that_streams_for_ever_is_ended_with_an_error_event():
+    async with gateway(
+        [addon := AllowAll(), Streams(Shouting())], ticking, bounds=Bounds(upstream_total_s=0.3, drain_s=1)
+    ) as gate:
+        answer = await gate.exchange(request())
+    assert answer.endswith(chunk(b"ABORTED upstream-timeout") + b"0\r\n\r\n")
+    assert addon.seen[-2:] == [("error", "upstream-timeout"), ("response", "upstream-timeout")]
+
+
+@on_uvloop
+async def test_connections_beyond_the_bound_are_told_so_unread_and_then_closed_in_silence():
+    bounds = Bounds(connections=2, turned_away=1, drain_s=1)
+    async with gateway([addon := AllowAll()], bounds=bounds) as gate:
+        held = [await gate.connect() for _ in range(2)]
+        await asyncio.sleep(0.05)
+        reader, writer = await gate.connect()
+        writer.write(request())
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert (status(answer), error_code(answer)) == (503, "overloaded")
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        one_more, other = await gate.connect()
+        assert await nothing_from(one_more.read())
+        other.close()
+        writer.close()
+        await asyncio.sleep(0.05)
+        assert addon.seen == []
+        for _, open_writer in held:
+            open_writer.close()
+        await asyncio.sleep(0.05)
+        assert status(await gate.exchange(request())) == 200
+
+
+async def nothing_from(reading) -> bool:
+    try:
+        return await asyncio.wait_for(reading, 5) == b""
+    except OSError:
+        return True
+
+
+@on_uvloop
+async def test_requests_beyond_the_bound_are_refused_and_taken_again_when_one_ended():
+    release = asyncio.Event()
+
+    async def respond(upstream: Upstream, reader, writer):
+        while True:
+            await upstream.read_request(reader)
+            await release.wait()
+            writer.write(ANSWER)
+
+    async with gateway([AllowAll()], respond, bounds=Bounds(requests=1, drain_s=1)) as gate:
+        waiting = asyncio.create_task(gate.exchange(request()))
+        while not gate.upstream.received:
+            await asyncio.sleep(0.01)
+        assert error_code(await gate.exchange(request())) == "overloaded"
+        release.set()
+        assert status(await waiting) == 200
+        assert status(await gate.exchange(request())) == 200
 
 
 @on_uvloop

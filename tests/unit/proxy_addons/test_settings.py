@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy_addons.http1.bounds import Bounds
 from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid, read_hex_key, read_secret
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +44,14 @@ def test_host_names_are_a_list(variables):
     assert NodeSettings.read(variables).proxy_hosts == {"gateway.example", "10.0.0.7:8443", "[::1]:80"}
 
 
+def test_limits_default_to_the_bounds_that_say_why(variables):
+    given, bounds = NodeSettings.read(variables).limits, Bounds()
+    assert (given.connections, given.requests) == (bounds.connections, bounds.requests)
+    assert given.upstream_first_byte_s == bounds.first_byte_s
+    assert given.upstream_idle_s == bounds.upstream_idle_s
+    assert given.upstream_total_s == bounds.upstream_total_s
+
+
 @pytest.mark.parametrize(
     "required", ["NODE_DIR", "PROXY_PORT", "HEALTH_PORT", "API_URL", "UPSTREAM_URL", "KEY_PEPPER_FILE"]
 )
@@ -75,6 +84,11 @@ def test_a_missing_variable_is_named(variables, required):
         ("AGENT_TOKEN_FILE", "/nowhere"),
         ("UPSTREAM_CERT_FILE", "/dev/null"),
         ("PROXY_CERT_FILE", "/nowhere"),
+        ("MAX_CONNECTIONS", "0"),
+        ("MAX_REQUESTS", "-1"),
+        ("UPSTREAM_FIRST_BYTE_S", "0"),
+        ("UPSTREAM_IDLE_S", "1.5"),
+        ("UPSTREAM_TOTAL_S", "86401"),
         ("PROXY_KEY_FILE", "/nowhere"),
     ],
 )

@@ -94,7 +94,7 @@ REFUSED = {
     "fragment": (b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n", "malformed-request"),
     "not-ascii-target": (b"GET /\xc3\xa4 HTTP/1.1\r\n" + HOST + b"\r\n", "malformed-request"),
     "upgrade": (b"GET / HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\n\r\n", "protocol-not-permitted"),
-    "other-expectation": (POST + b"Expect: 200-ok\r\n\r\n", "protocol-not-permitted"),
+    "other-expectation": (POST + b"Expect: 200-ok\r\n\r\n", "expectation-failed"),
     "tls-hello": (b"\x16\x03\x01\x02\x00", "malformed-request"),
     "unknown-method": (b"FROB / HTTP/1.1\r\n" + HOST + b"\r\n", "malformed-request"),
     "long-head": (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * MAX_HEAD_BYTES, "headers-too-large"),

@@ -238,6 +238,35 @@ def test_a_client_that_leaves_a_stream_abandons_the_call_at_once():
     assert "response" not in addon.hooks
 
 
+def test_a_client_that_finished_sending_reads_its_stream_to_the_end():
+    talk = asking(AllowAll(), Streams(Shouting()))
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    talk.finish()
+    assert talk.watched == 1
+    talk.answer(chunk(b"two ") + b"0\r\n\r\n")
+    answer = talk.answers
+    assert b"\r\n04\r\nTWO \r\n" in answer, "a leading zero of the next size was the byte that asked"
+    assert body_of(answer) == b"ONE TWO FINISHED"
+    assert talk.closed
+
+
+def test_a_stream_that_ends_after_the_byte_that_asked_ends_in_order():
+    talk = asking(AllowAll(), Streams(enforcer := Shouting()))
+    enforcer.finish = bytes
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    talk.finish()
+    talk.answer(b"0\r\n\r\n")
+    assert talk.answers.endswith(b"ONE \r\n00\r\n\r\n")
+
+
+def test_an_old_client_is_asked_by_the_next_event():
+    talk = asking(AllowAll(), Streams(Shouting()), raw=b"POST /v1/x HTTP/1.0\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    talk.answers  # noqa: B018  # forget them
+    talk.finish()
+    assert not talk.sent
+
+
 def test_an_enforcer_that_cuts_ends_call_and_stream():
     class Cuts(Shouting):
         cut = None

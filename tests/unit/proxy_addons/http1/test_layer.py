@@ -72,7 +72,7 @@ REFUSED = {
     "tls-hello": (b"\x16\x03\x01\x02\x00", 400, "malformed-request"),
     "many-fields": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200, 431, "headers-too-large"),
     "long-head": (b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 20_000, 431, "headers-too-large"),
-    "other-expectation": (expecting(expect="202-accepted"), 400, "protocol-not-permitted"),
+    "other-expectation": (expecting(expect="202-accepted"), 417, "expectation-failed"),
 }
 
 
@@ -339,6 +339,118 @@ def test_a_client_that_left_while_addons_decided_costs_the_upstream_nothing():
     talk.hooks_wait = False
     talk.complete()
     assert not talk.calls
+
+
+# ── a client that finished sending ──
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1", request(b"x" * 50)[:-10]], ids=["nothing", "head", "body"])
+def test_a_client_that_finished_before_its_request_is_gone(sent):
+    talk = Talk(addon := AllowAll())
+    talk.receive(sent)
+    talk.finish()
+    assert talk.closed
+    assert not talk.sent
+    assert "response" not in addon.hooks
+    assert talk.admission.in_flight == 0
+
+
+def test_a_client_that_finished_after_its_request_still_gets_its_answer():
+    talk = Talk(addon := AllowAll())
+    talk.receive(request(close=False))
+    talk.finish()
+    assert talk.answers == b"H", "the first byte of every answer: a kernel without a reader refuses it"
+    assert talk.watched == 1
+    talk.answer()
+    assert (b"H" + talk.answers).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert talk.closed
+    assert addon.hooks == ["requestheaders", "request", "responseheaders", "response"]
+
+
+def test_requests_that_were_pipelined_before_the_end_are_all_answered():
+    talk = Talk(AllowAll())
+    talk.receive(request(b"1", close=False) + request(b"2", close=False))
+    talk.finish()
+    talk.answer()
+    assert not talk.closed
+    talk.answer()
+    assert talk.answers.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert talk.closed
+
+
+def test_a_client_that_finished_and_then_left_is_told_once():
+    talk = Talk(addon := AllowAll())
+    talk.receive(request())
+    talk.finish()
+    talk.leave()
+    talk.leave()
+    assert addon.seen[-1] == ("error", "client-disconnected")
+    assert addon.hooks.count("error") == 1
+    assert talk.abandoned
+
+
+def test_a_client_that_finished_while_addons_decide_gets_their_refusal():
+    talk = Talk(AllowAll(), RefusesHead())
+    talk.hooks_wait = True
+    talk.receive(request(b"", method="GET", close=False))
+    talk.finish()
+    talk.hooks_wait = False
+    talk.complete(failed=True)
+    assert status(talk.answers) == 503
+    assert talk.closed
+
+
+def test_an_exception_after_the_first_byte_still_tells_a_whole_refusal(monkeypatch):
+    class Breaks:
+        def responseheaders(self, flow):
+            monkeypatch.setattr("proxy_addons.http1.layer.Http1ReverseLayer._answer", None)
+
+    talk = Talk(AllowAll(), Breaks())
+    talk.receive(request())
+    talk.finish()
+    talk.answer()
+    assert (status(talk.sent), error_code(talk.answers)) == (503, "policy-unavailable")
+
+
+# ── how many are taken ──
+
+
+def test_a_request_beyond_those_in_flight_is_refused_on_its_head_and_told_when_to_come_back():
+    talk = Talk(addon := AllowAll(), bounds=Bounds(requests=0))
+    talk.receive(GIGABYTE_HEAD)
+    answer = talk.answers
+    assert (status(answer), error_code(answer)) == (503, "overloaded")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert addon.seen == [("requestheaders", "overloaded"), ("response", "overloaded")]
+    assert talk.admission.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda talk: talk.answer(), id="answered"),
+        pytest.param(lambda talk: talk.upstream_fails("upstream-timeout"), id="upstream-failed"),
+        pytest.param(lambda talk: talk.leave(), id="client-left"),
+        pytest.param(lambda talk: talk.layer.release(), id="connection-over"),
+    ],
+)
+def test_a_place_is_given_back_once_however_the_request_ends(ends):
+    talk = Talk(AllowAll())
+    talk.receive(request(close=False))
+    assert talk.admission.in_flight == 1
+    ends(talk)
+    talk.layer.release()
+    assert talk.admission.in_flight == 0
+
+
+@pytest.mark.parametrize("sent", [GIGABYTE_HEAD, CHUNKED_HEAD + b"zz\r\n"], ids=["too-large", "malformed"])
+def test_a_refused_request_gives_its_place_back(sent):
+    talk = Talk(AllowAll(max_body_bytes=100))
+    talk.receive(sent)
+    assert talk.admission.in_flight == 0
+
+
+# ── time ──
 
 
 @pytest.mark.parametrize(
