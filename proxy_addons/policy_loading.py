@@ -15,6 +15,7 @@ from policies.engines.casbin import CasbinAccess
 from policies.engines.embedded_rego import EmbeddedGuard
 from policies.engines.opa import OpaGuard
 from policies.engines.ports import GuardEngine
+from policies.engines.reused_guard import reusing
 from policies.redaction.engine import Redaction
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.node.messages import ActivateBundle
@@ -47,7 +48,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         manifest_revision=verified.manifest_revision,
         snapshot=snapshot,
         access=CasbinAccess(snapshot),
-        guard=_guard(verified, order),
+        guard=reusing(_guard(verified, order), snapshot),
         routes={(route.method, route.path): route for route in snapshot.routes},
         redaction=Redaction.of(snapshot.redactions),
     )

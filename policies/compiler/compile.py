@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the documents of a release to one snapshot, or to everything that is wrong with them together."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from policies.compiler.checks import check_each, check_together
 from policies.compiler.embedded_check import check_embedded
-from policies.compiler.opa_check import check_with_opa
+from policies.compiler.opa_check import CheckedGuards, check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
@@ -36,11 +36,13 @@ def compile_release(
     """Return the snapshot of `documents`, whatever their order. Raises PolicyRejected with all that is wrong.
 
     Rego is checked with OPA where there is a binary. `engines` are those the release must run on, `opa` and `embedded`;
-    the embedded engine checks it as well where it is one of them, or where there is no OPA.
+    the embedded engine checks it as well where it is one of them, or where there is no OPA. It gives no syntax tree:
+    without OPA, no guard's answer is marked as one that may be reused.
     """
     ordered = sorted(documents, key=lambda document: document.id)
-    _refuse([*check_together(ordered, detectors), *_check_rego(ordered, opa_binary=opa_binary, engines=engines)])
-    return _snapshot(ordered, tenant=tenant, environment=environment)
+    checked = _check_rego(ordered, opa_binary=opa_binary, engines=engines)
+    _refuse([*check_together(ordered, detectors), *checked.problems])
+    return _snapshot(ordered, tenant=tenant, environment=environment, reads=checked.reads)
 
 
 def check_documents(
@@ -51,7 +53,8 @@ def check_documents(
     detectors: Collection[str] = DETECTOR_NAMES,
 ) -> None:
     """Raise PolicyRejected with all that would be wrong with each of `documents` in any release."""
-    _refuse([*check_each(documents, detectors), *_check_rego(documents, opa_binary=opa_binary, engines=engines)])
+    checked = _check_rego(documents, opa_binary=opa_binary, engines=engines)
+    _refuse([*check_each(documents, detectors), *checked.problems])
 
 
 def _check_rego(
@@ -59,12 +62,12 @@ def _check_rego(
     *,
     opa_binary: str | None,
     engines: Collection[str],
-) -> list[Diagnostic]:
+) -> CheckedGuards:
     guards = [document for document in documents if isinstance(document.spec, GuardSpec)]
-    diagnostics = check_with_opa(opa_binary, guards) if opa_binary is not None and guards else []
+    checked = check_with_opa(opa_binary, guards) if opa_binary is not None and guards else CheckedGuards()
     if opa_binary is None or "embedded" in engines:
-        diagnostics += check_embedded(guards)
-    return diagnostics
+        checked.problems.extend(check_embedded(guards))
+    return checked
 
 
 def _refuse(diagnostics: Sequence[Diagnostic]) -> None:
@@ -73,7 +76,13 @@ def _refuse(diagnostics: Sequence[Diagnostic]) -> None:
         raise PolicyRejected(sorted(unique, key=lambda each: (each.at.file, each.at.line, each.at.column, each.code)))
 
 
-def _snapshot(documents: Sequence[PolicyDocument], *, tenant: str, environment: str) -> PolicySnapshot:
+def _snapshot(
+    documents: Sequence[PolicyDocument],
+    *,
+    tenant: str,
+    environment: str,
+    reads: Mapping[str, tuple[str, ...] | None],
+) -> PolicySnapshot:
     specs = [(document, document.spec) for document in documents]
     return PolicySnapshot(
         tenant=tenant,
@@ -91,7 +100,13 @@ def _snapshot(documents: Sequence[PolicyDocument], *, tenant: str, environment: 
         ),
         guards=tuple(
             GuardPolicy(
-                id=d.id, version=d.version, mode=d.mode, module=spec.module, data=spec.data, reasons=spec.reasons
+                id=d.id,
+                version=d.version,
+                mode=d.mode,
+                module=spec.module,
+                data=spec.data,
+                reasons=spec.reasons,
+                reads=reads.get(d.id),
             )
             for d, spec in specs
             if isinstance(spec, GuardSpec)

@@ -5,10 +5,12 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from policies.bundle.guard_entry import guard_name
+from policies.compiler.guard_reads import reads_of
 from policies.compiler.guard_source import GuardSource, sources_of
 from policies.contracts.errors import Diagnostic
 from policies.document.model import PolicyDocument
@@ -20,42 +22,54 @@ _TIMEOUT_S: Final = 15.0
 _SETS: Final = ("deny", "obligations")
 
 
-def check_with_opa(binary: str, guards: Sequence[PolicyDocument]) -> list[Diagnostic]:
-    """Return what OPA finds wrong with the Rego of `guards`. Each is compiled by itself: none may need another."""
+@dataclass(frozen=True, slots=True)
+class CheckedGuards:
+    """What is wrong with guards, and the fields of `input` that each reads, by its id; None: not to be reused."""
+
+    problems: list[Diagnostic] = field(default_factory=list)
+    reads: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+
+
+def check_with_opa(binary: str, guards: Sequence[PolicyDocument]) -> CheckedGuards:
+    """Return what OPA finds in the Rego of `guards`. Each is compiled by itself: none may need another."""
     sources = sources_of(guards)
     try:
         return _check_all(binary, sources)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         # Without its answer nothing is known of any module: none may pass.
-        return [source.problem("rego-unchecked", "OPA could not be run.", row=1) for source in sources]
+        return CheckedGuards([source.problem("rego-unchecked", "OPA could not be run.", row=1) for source in sources])
 
 
-def _check_all(binary: str, sources: Sequence[GuardSource]) -> list[Diagnostic]:
-    problems: list[Diagnostic] = []
+def _check_all(binary: str, sources: Sequence[GuardSource]) -> CheckedGuards:
+    checked = CheckedGuards()
     with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as folder:
         capabilities = json.loads(_run(binary, "capabilities", "--current", folder=folder))
+        builtins = {b["name"]: bool(b.get("nondeterministic", False)) for b in capabilities["builtins"]}
         capabilities["builtins"] = [b for b in capabilities["builtins"] if b["name"] not in FORBIDDEN_BUILTINS]
         capabilities["allow_net"] = []
         Path(folder, _CAPABILITIES).write_text(json.dumps(capabilities), encoding="utf-8")
         for source in sources:
             Path(folder, source.file).write_text(source.module, encoding="utf-8")
-            problems += _check(binary, source, folder)
-    return problems
+            tree, problems = _check(binary, source, folder)
+            checked.problems.extend(problems)
+            checked.reads[source.id] = None if problems else reads_of(tree, builtins=builtins)
+    return checked
 
 
-def _check(binary: str, source: GuardSource, folder: str) -> list[Diagnostic]:
+def _check(binary: str, source: GuardSource, folder: str) -> tuple[dict[str, Any], list[Diagnostic]]:
+    """Return the syntax tree of `source` and what is wrong with it; the tree is empty where there is none."""
     try:
         checked = _run(
             binary, "check", "--strict", "--capabilities", _CAPABILITIES, "--format", "json", source.file, folder=folder
         )
         if checked.strip() not in ("", "{}"):
-            return [_of_opa(error, source) for error in json.loads(checked)["errors"]]
-        tree = json.loads(
+            return {}, [_of_opa(error, source) for error in json.loads(checked)["errors"]]
+        tree: dict[str, Any] = json.loads(
             _run(binary, "parse", "--format", "json", "--json-include", "locations", source.file, folder=folder)
         )
     except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError, RecursionError):
-        return [source.problem("rego-unchecked", "OPA could not check the module.", row=1)]
-    return [*_package(tree, source), *_rules(tree, source), *_data(tree, source)]
+        return {}, [source.problem("rego-unchecked", "OPA could not check the module.", row=1)]
+    return tree, [*_package(tree, source), *_rules(tree, source), *_data(tree, source)]
 
 
 def _of_opa(error: Mapping[str, Any], source: GuardSource) -> Diagnostic:

@@ -77,12 +77,14 @@ class EngineAnswer:
     """What one engine said: the answers of all its policies. `engine` is `casbin`, `opa`, `rego-embedded` or `limits`.
 
     `provenance` is the manifest revision the engine decided by, where it is a process of its own; empty otherwise.
+    `reused` says that it gave this answer to an earlier request that is the same in all that its policies read.
     """
 
     engine: str
     answers: tuple[PolicyAnswer, ...]
     duration_us: int = 0
     provenance: str = ""
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

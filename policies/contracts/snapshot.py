@@ -7,6 +7,7 @@ may be one that forbids something. A member that came after the schema's first f
 default, so that what was compiled before keeps its bytes and its revision.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -24,6 +25,8 @@ SCHEMA: Final = "gatehouse.snapshot/1"
 ADDED: Final = MappingProxyType({"added": True})
 
 _T = TypeVar("_T")
+
+_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 
 
 class Dialect(StrEnum):
@@ -90,6 +93,8 @@ class GuardPolicy:
     """A Rego module of package `gatehouse.guard.<name>`; `name` is the id with `-` as `_`.
 
     Its `data` stands at `data.gatehouse.guard_data.<name>`. `reasons` maps each code it may give to its message.
+    `reads` has the fields of `input` (`request.max_tokens`) that its answer depends on, so that an answer may be reused
+    where they are equal; None: never reuse it.
     """
 
     id: str
@@ -98,6 +103,7 @@ class GuardPolicy:
     module: str
     data: Mapping[str, JSON]
     reasons: Mapping[str, str]
+    reads: tuple[str, ...] | None = field(default=None, metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +213,7 @@ class PolicySnapshot:
                 )
                 for policy in members["access"]
             ),
-            guards=tuple(
-                GuardPolicy(**_members(GuardPolicy, guard) | {"mode": Mode(guard["mode"])})
-                for guard in members["guards"]
-            ),
+            guards=tuple(map(_guard, members["guards"])),
             routes=tuple(map(_route, members["routes"])),
             limits=tuple(
                 LimitPolicy(
@@ -239,6 +242,17 @@ class PolicySnapshot:
             ),
             identity=tuple(map(IdentityPolicy.from_json, members.get("identity", ()))),
         )
+
+
+def _guard(raw: Mapping[str, Any]) -> GuardPolicy:
+    guard = GuardPolicy(**_members(GuardPolicy, raw) | {"mode": Mode(raw["mode"])})
+    reads = guard.reads
+    if reads is not None and not (
+        isinstance(reads, tuple) and all(isinstance(path, str) and _PATH.fullmatch(path) for path in reads)
+    ):
+        msg = f"the guard {guard.id} reads what is no list of fields"
+        raise ValueError(msg)
+    return guard
 
 
 def _route(raw: Mapping[str, Any]) -> Route:

@@ -214,6 +214,7 @@ def _engine(answer: EngineAnswer, most: int | None) -> dict[str, JSON]:
         ],
         "omitted": len(answer.answers) - len(answers),
         "duration_us": answer.duration_us,
+        "reused": answer.reused,
     }
 
 

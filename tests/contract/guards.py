@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -120,10 +121,15 @@ class OpaProcess:
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
-        while not self.socket.exists():
+        while not self._listens():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("OPA did not start")
             time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        """Between bind and listen the socket is there and refuses."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         if self.process is not None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.contracts.snapshot import Encoding, Modality, PolicySnapshot, Route, UnknownFields
+from tests.contract.guards import guard, snapshot_of
 from tests.unit.proxy_addons.harness import snapshot
 
 PLAIN = snapshot().routes[0]
@@ -47,4 +48,28 @@ def test_option_with_an_unknown_word_is_refused(option):
     raw = json.loads(json.dumps(snapshot(routes=(FULL,)).to_json()))
     raw["routes"][0][option] = ["zstd"]
     with pytest.raises(ValueError, match="zstd"):
+        PolicySnapshot.from_json(raw)
+
+
+@pytest.mark.parametrize(
+    ("reads", "written"),
+    [
+        pytest.param(None, [], id="not-to-be-reused"),
+        pytest.param((), ["reads"], id="nothing-is-read"),
+        pytest.param(("request.max_tokens", "subject"), ["reads"], id="two-fields"),
+    ],
+)
+def test_reads_of_a_guard_read_back_and_are_written_where_there_are_any(reads, written):
+    """A release made before there were any keeps its bytes, and so its revision."""
+    want = snapshot_of(replace(guard(), reads=reads))
+    (one,) = want.to_json()["guards"]
+    assert set(one) == {"id", "version", "mode", "module", "data", "reasons", *written}
+    assert read_back(want) == want
+
+
+@pytest.mark.parametrize("reads", ["request", [1], [""], ["request..n"], ["request.n\n"], 7])
+def test_refuses_reads_that_are_no_list_of_paths(reads):
+    raw = json.loads(json.dumps(snapshot_of(replace(guard(), reads=())).to_json()))
+    raw["guards"][0]["reads"] = reads
+    with pytest.raises(ValueError, match="reads"):
         PolicySnapshot.from_json(raw)
