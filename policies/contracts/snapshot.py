@@ -35,6 +35,7 @@ class Dialect(StrEnum):
     CHAT = "openai.chat"
     COMPLETIONS = "openai.completions"
     EMBEDDINGS = "openai.embeddings"
+    TRANSCRIPTIONS = "openai.transcriptions"
     MODELS = "openai.models"
 
 

@@ -24,14 +24,14 @@ from proxy_addons.core.firewall import (
     check_declared_size,
     check_encoding,
     check_host,
-    check_media_type,
     check_no_body,
     check_path,
     forwarded_headers,
     match_route,
 )
+from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.refused import Refused
-from proxy_addons.core.request_reader import read_body, takes_body
+from proxy_addons.core.request_reader import check_content_type, read_body, takes_body
 
 
 class EnforceRequest:
@@ -64,7 +64,7 @@ class EnforceRequest:
             return
         policy = _policy_of(exchange)
         try:
-            evaluation, body = _examine_body(flow.request, exchange, policy)
+            evaluation, read = _examine_body(flow.request, exchange, policy)
         except Refused as refused:
             refuse(flow, exchange, Reason(code=refused.code), message=message_for(refused.code, refused.param))
             return
@@ -80,7 +80,7 @@ class EnforceRequest:
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
         exchange.decision = decision
         if decision.effect is Effect.ALLOW:
-            _forward(flow.request, exchange, body)
+            _forward(flow.request, exchange, read)
         else:
             _refuse_by(decision, flow, exchange, policy)
 
@@ -106,15 +106,15 @@ def _examine_head(request: http.Request, exchange: Exchange) -> None:
     exchange.max_body_bytes = body_limit(policy.snapshot, exchange.credential.subject)
     check_declared_size(headers, exchange.max_body_bytes)
     exchange.encoding = check_encoding(headers, route.encodings)
-    check_media_type(headers)
+    check_content_type(headers, route.dialect)
 
 
 def _examine_body(
     request: http.Request,
     exchange: Exchange,
     policy: ActivePolicy,
-) -> tuple[EvaluationRequest, bytes | None]:
-    """Return the question to the decision point, and the body to forward. Raises Refused."""
+) -> tuple[EvaluationRequest, ReadRequest | None]:
+    """Return the question to the decision point, and what to forward. Raises Refused."""
     route, credential = exchange.route, exchange.credential
     if route is None or credential is None:
         raise LookupError("the head was not examined")
@@ -124,16 +124,16 @@ def _examine_body(
             raise Refused("body-too-large")
         if exchange.encoding is not None:
             content = decoded(content, exchange.encoding, max_bytes=exchange.max_body_bytes)
-        read = read_body(content, route)
+        read = read_body(content, route, request.headers.fields)
         exchange.stripped_fields, exchange.uncovered = read.stripped, read.uncovered
-        resource, facts, body = Resource(type="model", id=read.model), read.facts, read.body
+        resource, facts, forwarded = Resource(type="model", id=read.model), read.facts, read
         exchange.resource = resource
         if not credential.scope.permits_model(read.model):
             raise Refused("credential-scope-exceeded")
     else:
         if content:
             raise Refused("body-not-permitted")
-        resource, facts, body = Resource(type="route", id=route.operation), RequestFacts(), None
+        resource, facts, forwarded = Resource(type="route", id=route.operation), RequestFacts(), None
     evaluation = EvaluationRequest(
         request_id=exchange.request_id,
         tenant=policy.snapshot.tenant,
@@ -144,14 +144,15 @@ def _examine_body(
         facts=facts,
         at=exchange.received_at,
     )
-    return evaluation, body
+    return evaluation, forwarded
 
 
-def _forward(request: http.Request, exchange: Exchange, body: bytes | None) -> None:
+def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None) -> None:
     """Let through what was examined, and nothing beside it."""
-    fields = forwarded_headers(request.headers.fields, request_id=exchange.request_id, has_body=body is not None)
+    media_type = None if read is None else read.media_type
+    fields = forwarded_headers(request.headers.fields, request_id=exchange.request_id, media_type=media_type)
     request.headers = http.Headers(fields)
-    request.content = b"" if body is None else body
+    request.content = b"" if read is None else read.body
     request.trailers = None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from policies.contracts.snapshot import Encoding, Route
+from proxy_addons.core.multipart_form import boundary_of
 from proxy_addons.core.refused import Refused
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -115,6 +116,14 @@ def trace_id_of(headers: Headers) -> str | None:
     return None
 
 
+def form_boundary(headers: Headers) -> bytes:
+    """Return the boundary of the form that the body is said, exactly once, to be. Raises Refused."""
+    match values_of(headers, b"content-type"):
+        case [value] if (boundary := boundary_of(value)) is not None:
+            return boundary
+    raise Refused("media-type-not-permitted")
+
+
 def client_request_id_of(headers: Headers) -> str | None:
     """Return the client's own name for its request, or None where there is none, several, or one that is not plain."""
     match values_of(headers, b"x-request-id"):
@@ -123,8 +132,10 @@ def client_request_id_of(headers: Headers) -> str | None:
     return None
 
 
-def forwarded_headers(headers: Headers, *, request_id: str, has_body: bool) -> list[tuple[bytes, bytes]]:
+def forwarded_headers(headers: Headers, *, request_id: str, media_type: bytes | None) -> list[tuple[bytes, bytes]]:
     """Return the headers the upstream gets: written from scratch, so that none of the client's is passed on unseen.
+
+    `media_type` is that of the body that is forwarded; None: there is none.
 
     No credential, no hop-by-hop header, no `X-Forwarded-*`, `X-Original-URL` or method override survives that.
     `Accept-Encoding: identity` since a compressed answer could not be examined.
@@ -134,8 +145,8 @@ def forwarded_headers(headers: Headers, *, request_id: str, has_body: bool) -> l
         written += [(b"traceparent", value) for value in values_of(headers, b"traceparent")]
     if (client_request_id := client_request_id_of(headers)) is not None:
         written.append((CLIENT_REQUEST_ID, client_request_id.encode("ascii")))
-    if has_body:
-        written.append((b"content-type", b"application/json"))
+    if media_type is not None:
+        written.append((b"content-type", media_type))
     return written
 
 

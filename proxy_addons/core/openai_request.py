@@ -38,6 +38,7 @@ class ReadRequest:
     model: str
     facts: RequestFacts
     body: bytes
+    media_type: bytes = b"application/json"
     stripped: int = 0
     uncovered: tuple[tuple[str, str], ...] = ()
 

@@ -39,6 +39,7 @@ FAILURES: Final = frozenset(
         "expectation-failed",
         "request-timeout",
         "body-not-decodable",
+        "body-not-form",
         "body-not-json",
         "evaluation-failed",
         "policy-unavailable",

@@ -81,7 +81,8 @@ class RecordWriter:
         if credential is not None:
             subject = f'{{"id":{quoted(credential.subject.id)},"type":{quoted(credential.subject.type)}}}'
         replayed = orjson.dumps(exchange.input_for_replay(), option=_CANONICAL).decode()
-        return f'{{"input":{replayed},"salt":"{salt}","subject":{subject}}}'.encode()
+        named = "null" if exchange.client_request_id is None else quoted(exchange.client_request_id)
+        return f'{{"client_request_id":{named},"input":{replayed},"salt":"{salt}","subject":{subject}}}'.encode()
 
     def _envelope(self, exchange: Exchange, kind: RecordKind, told: Told, named: tuple[str, str, str]) -> str:
         digest, record_id, source = named

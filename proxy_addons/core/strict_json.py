@@ -63,7 +63,7 @@ def read_object(body: bytes, *, max_values: int = MAX_VALUES) -> tuple[dict[str,
 
 
 def canonical(value: dict[str, Any]) -> bytes:
-    """Return the one spelling in which `value` is forwarded. Raises ValueError for what strict JSON cannot hold."""
+    """Return the one spelling in which `value` leaves. Whatever `parse_object` gives can be written."""
     return orjson.dumps(value)
 
 

@@ -21,8 +21,8 @@ from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import CallUpstream
 from proxy_addons.http1.origin import UpstreamOrigin
 
-# The operations of these dialects compute an answer and change nothing at the upstream.
-_RESENDABLE = frozenset({Dialect.CHAT, Dialect.COMPLETIONS, Dialect.EMBEDDINGS, Dialect.MODELS})
+# The operations of all dialects so far compute an answer and change nothing at the upstream.
+_RESENDABLE = frozenset(Dialect)
 _EVENT_STREAM = b"text/event-stream"
 
 

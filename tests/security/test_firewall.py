@@ -14,6 +14,7 @@ import pytest
 
 from policies.contracts.snapshot import Dialect, Encoding, Modality, UnknownFields
 from proxy_addons.addons.enforce_request import EnforceRequest
+from proxy_addons.core.multipart_form import Field, write_form
 from tests.unit.proxy_addons.harness import Upstream, chat, head, key_of, ready_harness, route
 
 BODY = json.dumps(chat()).encode()
@@ -451,6 +452,58 @@ async def test_name_the_client_gave_its_request_is_told_and_recorded_beside_ours
     (record,) = harness.sink.records
     assert json.loads(record.payload)["client_request_id"] == "run-7"
     assert "run-7" not in record.envelope.decode()
+
+
+FORM, FORM_BODY = write_form(
+    [Field(name="model", text="parrot"), Field(name="file", content=b"ID3 sound", media_type="audio/mpeg")],
+    file_name="../../etc/passwd",
+    file_type="audio/mpeg",
+)
+HEARD = Upstream(pieces=[b'{"text":"hello"}'])
+HEARING = {"routes": (route(Dialect.TRANSCRIPTIONS, allow_uncovered=(Modality.AUDIO,)),)}
+
+
+def sent_form(content: bytes = FORM_BODY, media_type: bytes = FORM):
+    headers = [*head(None), (b"Content-Type", media_type), (b"Content-Length", b"%d" % len(content))]
+    return {"body": content, "headers": headers, "target": b"/v1/audio/transcriptions", "upstream": HEARD}
+
+
+@pytest.mark.parametrize(
+    ("policy", "request_", "status", "code"),
+    [
+        pytest.param(
+            HEARING, sent_form(media_type=FORM + b"; boundary=b"), 415, "media-type-not-permitted", id="two-boundaries"
+        ),
+        pytest.param(HEARING, sent_form(media_type=b"application/json"), 415, "media-type-not-permitted", id="json"),
+        pytest.param(HEARING, sent_form(b"{}"), 400, "body-not-form", id="no-form"),
+        pytest.param(
+            HEARING, sent_form(FORM_BODY.replace(b'"file"', b'"model"')), 400, "field-invalid", id="file-for-a-text"
+        ),
+        pytest.param(HEARING, sent_form(b"x\r\n" + FORM_BODY), 400, "body-not-form", id="preamble"),
+        pytest.param(
+            {"routes": (route(Dialect.TRANSCRIPTIONS),)},
+            sent_form(),
+            400,
+            "modality-not-permitted",
+            id="sound-by-default",
+        ),
+    ],
+)
+async def test_35_hostile_form_is_refused_unforwarded(policy, request_, status, code):
+    harness = ready_harness(**policy)
+    told = await harness.send(**request_)
+    assert (told.status, told.code, told.sent_upstream) == (status, code, [])
+    assert len(harness.sink.envelopes) == 1
+
+
+async def test_35_form_is_forwarded_with_names_of_our_own():
+    harness = ready_harness(**HEARING)
+    told = await harness.send(**sent_form())
+    assert (told.status, json.loads(told.body)) == (200, {"text": "hello"})
+    assert b"passwd" not in told.sent_upstream[0]
+    assert told.flow.request.headers["content-type"].startswith("multipart/form-data; boundary=")
+    missing = {"path": "request.file", "reason": "audio"}
+    assert missing in harness.sink.envelopes[0]["coverage"]["not_scanned"]
 
 
 EMBEDDINGS = {"routes": (route(Dialect.EMBEDDINGS),)}

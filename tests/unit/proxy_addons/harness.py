@@ -148,13 +148,9 @@ def snapshot(**changes: Any) -> PolicySnapshot:
 
 def route(dialect: Dialect = Dialect.CHAT, **options: Any) -> Route:
     """Return a route of `dialect` with other options than those of `snapshot()`."""
-    if dialect is Dialect.EMBEDDINGS:
-        options = {
-            "id": "embeddings",
-            "path": "/v1/embeddings",
-            "operation": "completions",
-            "dialect": dialect,
-        } | options
+    paths = {Dialect.EMBEDDINGS: "/v1/embeddings", Dialect.TRANSCRIPTIONS: "/v1/audio/transcriptions"}
+    if dialect in paths:
+        options = {"path": paths[dialect], "operation": "completions", "dialect": dialect} | options
         dialect = Dialect.CHAT
     return replace(next(each for each in snapshot().routes if each.dialect is dialect), **options)
 

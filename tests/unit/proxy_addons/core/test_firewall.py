@@ -117,7 +117,7 @@ def test_trace_id_is_taken_from_a_valid_traceparent_only(values, want):
 
 def test_forwarded_headers_keep_only_the_trace():
     headers = [(b"Authorization", b"Bearer x"), (b"traceparent", PARENT), (b"Cookie", b"a")]
-    assert forwarded_headers(headers, request_id="req_1", has_body=False) == [
+    assert forwarded_headers(headers, request_id="req_1", media_type=None) == [
         (b"accept-encoding", b"identity"),
         (b"x-request-id", b"req_1"),
         (b"traceparent", PARENT),
@@ -146,7 +146,7 @@ def test_name_the_client_gave_is_taken_where_it_is_plain(values, want):
 
 def test_name_the_client_gave_travels_beside_ours():
     headers = [(b"x-request-id", b"run-7"), (b"x-client-request-id", b"smuggled")]
-    assert forwarded_headers(headers, request_id="req_1", has_body=False) == [
+    assert forwarded_headers(headers, request_id="req_1", media_type=None) == [
         (b"accept-encoding", b"identity"),
         (b"x-request-id", b"req_1"),
         (b"x-client-request-id", b"run-7"),

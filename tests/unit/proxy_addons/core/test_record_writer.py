@@ -110,6 +110,7 @@ EXCHANGES = st.builds(
     upstream_started_ns=st.none() | COUNTS,
     upstream_first_byte_ns=st.none() | COUNTS,
     trace_id=st.none() | TEXTS,
+    client_request_id=st.none() | TEXTS,
     policy=st.none() | st.builds(lambda serial: replace(POLICY, serial=serial), COUNTS),
     credential=st.none() | st.builds(Credential, key_id=TEXTS, subject=SUBJECTS),
     route=st.none()

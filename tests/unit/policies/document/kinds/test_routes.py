@@ -67,6 +67,7 @@ def test_option_that_is_wrong_is_told_at_its_place(options, want):
         (ROUTE.replace("POST", "GET").replace("openai.chat", "openai.models"), "encodings: [gzip]"),
         (ROUTE.replace("POST", "GET").replace("openai.chat", "openai.models"), "unknown_fields: strip"),
         (ROUTE.replace("openai.chat", "openai.completions"), "allow_uncovered: [image]"),
+        (ROUTE.replace("openai.chat", "openai.transcriptions"), "allow_uncovered: [audio, image]"),
     ],
 )
 def test_option_that_would_change_nothing_is_refused(route, option):
