@@ -238,7 +238,7 @@ def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
         return "pending"
     if exchange.verdict is Verdict.CUT:
         return "partial"
-    if blocked_by_rule or exchange.verdict in {Verdict.FORWARDED, Verdict.REDACTED}:
+    if blocked_by_rule or exchange.verdict is Verdict.FORWARDED or exchange.verdict is Verdict.REDACTED:
         return "done"
     return "skipped"
 
