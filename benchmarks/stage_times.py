@@ -7,7 +7,6 @@ It is run with the modules of the checkout that is measured, so it uses only wha
 import asyncio
 import inspect
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import structlog
 from mitmproxy import http
+from mitmproxy.connection import Client, Server
+from mitmproxy.http import HTTPFlow
 
 from benchmarks.traffic import request_body, whole_answer
 from policies.contracts.decision import Mode
@@ -22,14 +23,26 @@ from policies.contracts.record import DecisionRecord
 from policies.contracts.snapshot import LimitPolicy, Rate
 from proxy_addons.clients.rates import SharedRates
 from proxy_addons.clients.spool import Spool
+from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.node.spool_reader import SpoolReader
-from tests.unit.proxy_addons.harness import Harness, active_policy, head, key_ring
+from tests.unit.proxy_addons.harness import NOW, FakeGuard, Harness, active_policy, head, key_ring
 
 _BATCHES = 10
 _REQUESTS = 100
 _RECORDS = 500
 _WRITERS = 16
+
+
+class RememberingGuard(FakeGuard):
+    """Gives one answer again and again, as a guard does whose decision may be reused."""
+
+    answer = None
+
+    async def evaluate(self, request, access):
+        if self.answer is None:
+            self.answer = await super().evaluate(request, access)
+        return self.answer
 
 
 async def addon_stages(folder: Path) -> tuple[dict[str, float], DecisionRecord]:
@@ -38,7 +51,7 @@ async def addon_stages(folder: Path) -> tuple[dict[str, float], DecisionRecord]:
         id="limits", version="1", mode=Mode.ENFORCE, subjects=("*",), max_body_bytes=65_536,
         rate=Rate(requests=10**9, per_s=1),
     )  # fmt: skip
-    harness = Harness(policy=active_policy(limits=(limits,)), keys=key_ring())
+    harness = Harness(policy=active_policy(limits=(limits,), guard=RememberingGuard()), keys=key_ring())
     rates = SharedRates(folder / "rates", scope="default/production")
     least: dict[str, float] = {}
     for _ in range(_BATCHES):
@@ -55,8 +68,13 @@ async def addon_stages(folder: Path) -> tuple[dict[str, float], DecisionRecord]:
 
 async def _exchange(harness: Harness, taken_ns: "Counter[str]") -> None:
     content = request_body(stream=False)
-    told = harness._begin(content, method="POST", target=b"/v1/chat/completions", headers=head(content), fault=None)
-    flow, exchange = told.flow, told.exchange
+    exchange = Exchange(request_id=new_request_id(1), received_at=NOW, started_ns=1)
+    flow = HTTPFlow(Client(peername=("", 0), sockname=("", 0), timestamp_start=0.0), Server(address=None))
+    fields = http.Headers(head(content))
+    flow.request = http.Request(
+        "", 0, b"POST", b"http", b"", b"/v1/chat/completions", b"HTTP/1.1", fields, None, None, 0.0, 0.0
+    )
+    flow.metadata[EXCHANGE] = exchange
     await _hook(harness, "requestheaders", flow, taken_ns)
     flow.request.data.content, exchange.bytes_in = content, len(content)
     await _hook(harness, "request", flow, taken_ns)
@@ -118,7 +136,7 @@ async def spool_stages(folder: Path, record: DecisionRecord) -> dict[str, float]
 
 
 async def measure() -> dict[str, float]:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
         addons, record = await addon_stages(Path(folder))
         identity = {"an id, alone": await _least_us(lambda: new_request_id(1_795_000_000_000))}

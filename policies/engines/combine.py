@@ -9,6 +9,7 @@ The order in which engines are given and in which an engine lists its policies d
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.decision import (
@@ -43,24 +44,69 @@ def combine(
     `obligations` are owed by any allowed request, beside those of the answers. `retry_after_s` is kept where the
     decision is refused as `rate-limited`.
     """
-    ordered = tuple(sorted(engines, key=lambda engine: (_ORDER.get(engine.engine, _LAST), engine.engine)))
+    owed = tuple(obligations)
+    key = (id(owed), *[(engine.engine, id(engine.answers)) for engine in engines])
+    settled = _REMEMBERED.get(key)
+    if settled is None:
+        settled = _settle(engines, owed)
+        # A list could change after it was united; nothing else here can.
+        if all(type(engine.answers) is tuple for engine in engines):
+            if len(_REMEMBERED) >= _MOST_REMEMBERED:
+                _REMEMBERED.clear()
+            _REMEMBERED[key] = settled
+    return Decision(
+        effect=settled.effect,
+        reasons=settled.reasons,
+        obligations=settled.obligations,
+        revision=revision,
+        engines=tuple([engines[index] for index in settled.order]),
+        would_have=settled.would_have,
+        warnings=settled.warnings,
+        retry_after_s=retry_after_s if settled.rate_limited else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settled:
+    """What answers and obligations come to. `united` holds them, so that their identities are not used again."""
+
+    united: tuple[object, ...]
+    order: tuple[int, ...]
+    effect: Effect
+    reasons: tuple[Reason, ...]
+    obligations: tuple[Redact, ...]
+    would_have: Effect | None
+    warnings: tuple[Reason, ...]
+    rate_limited: bool
+
+
+# By the identity of what is united: engines that remember an answer give the same tuple again, and a tuple of frozen
+# values is what it was. Comparing them would take as long as uniting them.
+_REMEMBERED: Final[dict[tuple[object, ...], _Settled]] = {}
+_MOST_REMEMBERED: Final = 1024
+
+
+def _settle(engines: Sequence[EngineAnswer], owed: tuple[Obligation, ...]) -> _Settled:
+    order = sorted(
+        range(len(engines)), key=lambda index: (_ORDER.get(engines[index].engine, _LAST), engines[index].engine)
+    )
     answers = [
         answer
-        for engine in ordered
-        for answer in sorted(engine.answers, key=lambda answer: (answer.policy, answer.mode, answer.outcome))
+        for index in order
+        for answer in sorted(engines[index].answers, key=lambda answer: (answer.policy, answer.mode, answer.outcome))
     ]
     enforcing = [answer for answer in answers if answer.mode is Mode.ENFORCE]
     effect, reasons = _unite(enforcing)
     would_be, _ = _unite(answers)
-    return Decision(
+    return _Settled(
+        united=(owed, *(engine.answers for engine in engines)),
+        order=tuple(order),
         effect=effect,
         reasons=reasons,
-        obligations=_owed(enforcing, obligations) if effect is Effect.ALLOW else (),
-        revision=revision,
-        engines=ordered,
+        obligations=_owed(enforcing, owed) if effect is Effect.ALLOW else (),
         would_have=None if would_be is effect else would_be,
         warnings=_warnings(answers),
-        retry_after_s=retry_after_s if any(reason.code == RATE_LIMITED for reason in reasons) else None,
+        rate_limited=any(reason.code == RATE_LIMITED for reason in reasons),
     )
 
 

@@ -13,6 +13,7 @@ from policies.engines.per_snapshot import per_snapshot
 
 # The most a policy can state (`docs/spec/policy-document.md`), and so what holds where none states anything.
 LARGEST_BODY_BYTES: Final = 67_108_864
+_MOST_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +45,27 @@ def body_limit(snapshot: PolicySnapshot, subject: Subject, *, ceiling: int = LAR
 
 
 def rates_for(snapshot: PolicySnapshot, subject: Subject) -> tuple[AppliedRate, ...]:
-    """Return every rate that holds for `subject`, in every mode: those that are enforced first, then by policy."""
+    """Return every rate that holds for `subject`, in every mode: those that are enforced first, then by policy.
+
+    A subject that asks again is given the same tuple.
+    """
     stated = _limits(snapshot).rates
     if not stated:
         return ()
-    held = {rate.policy: rate for selector in selectors_of(snapshot, subject) for rate in stated.get(selector, ())}
-    return tuple(sorted(held.values(), key=lambda applied: (applied.mode is not Mode.ENFORCE, applied.policy)))
+    remembered = _rates_by_subject(snapshot)
+    known = remembered.get(subject)
+    if known is None:
+        if len(remembered) >= _MOST_REMEMBERED:
+            remembered.clear()
+        held = {rate.policy: rate for selector in selectors_of(snapshot, subject) for rate in stated.get(selector, ())}
+        known = tuple(sorted(held.values(), key=lambda applied: (applied.mode is not Mode.ENFORCE, applied.policy)))
+        remembered[subject] = known
+    return known
+
+
+@per_snapshot
+def _rates_by_subject(_: PolicySnapshot) -> dict[Subject, tuple[AppliedRate, ...]]:
+    return {}
 
 
 @per_snapshot

@@ -28,10 +28,13 @@ from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest, Subject
 from policies.contracts.snapshot import PolicySnapshot, Rate
 from policies.engines.combine import RATE_LIMITED, combine, failed
+from policies.engines.per_snapshot import per_snapshot
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.limits import AppliedRate, rates_for
 
 LIMITS: Final = "limits"
+_MOST_REMEMBERED: Final = 1024
+_GRANTED: Final[dict[int, tuple[tuple[AppliedRate, ...], tuple[PolicyAnswer, ...]]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +88,30 @@ def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: Ac
 
 
 def redactions_for(snapshot: PolicySnapshot, request: EvaluationRequest) -> tuple[Redact, ...]:
-    """Return the obligations of the enforcing redaction policies that select `request`."""
+    """Return the obligations of the enforcing redaction policies that select `request`.
+
+    Requests for the same action and model are given the same tuple.
+    """
     model = request.resource.id if request.resource.type == "model" else None
-    return tuple(
-        Redact(policy=policy.id)
-        for policy in snapshot.redactions
-        if policy.mode is Mode.ENFORCE
-        and (not policy.operations or request.action in policy.operations or "*" in policy.operations)
-        and (not policy.models or (model is not None and (model in policy.models or "*" in policy.models)))
-    )
+    remembered = _redactions_by_request(snapshot)
+    known = remembered.get((request.action, model))
+    if known is None:
+        if len(remembered) >= _MOST_REMEMBERED:
+            remembered.clear()
+        known = tuple(
+            Redact(policy=policy.id)
+            for policy in snapshot.redactions
+            if policy.mode is Mode.ENFORCE
+            and (not policy.operations or request.action in policy.operations or "*" in policy.operations)
+            and (not policy.models or (model is not None and (model in policy.models or "*" in policy.models)))
+        )
+        remembered[request.action, model] = known
+    return known
+
+
+@per_snapshot
+def _redactions_by_request(_: PolicySnapshot) -> dict[tuple[str, str | None], tuple[Redact, ...]]:
+    return {}
 
 
 async def decide(
@@ -162,6 +180,7 @@ def _take_tokens(
     of the others.
     """
     answers: list[PolicyAnswer] = []
+    all_granted = True
     for applied in rates:
         try:
             wait_s = _seconds((yield TakeToken(policy=applied.policy, subject=subject, rate=applied.rate)))
@@ -171,9 +190,23 @@ def _take_tokens(
         else:
             answers.append(_rate_answer(applied, granted=wait_s == 0))
             refused, retry_after_s = wait_s > 0, math.ceil(wait_s)
+        all_granted = all_granted and not refused
         if refused and applied.mode is Mode.ENFORCE:
             return tuple(answers), retry_after_s
-    return tuple(answers), None
+    return _granted(rates, answers) if all_granted else tuple(answers), None
+
+
+def _granted(rates: tuple[AppliedRate, ...], answers: list[PolicyAnswer]) -> tuple[PolicyAnswer, ...]:
+    """Return the answers of `rates` that granted everything: the same tuple each time, which is what `combine` knows.
+
+    By identity, with the rates beside it: `rates_for` gives the same ones again.
+    """
+    known = _GRANTED.get(id(rates))
+    if known is None:
+        if len(_GRANTED) >= _MOST_REMEMBERED:
+            _GRANTED.clear()
+        known = _GRANTED[id(rates)] = (rates, tuple(answers))
+    return known[1]
 
 
 def _rate_answer(applied: AppliedRate, *, granted: bool) -> PolicyAnswer:

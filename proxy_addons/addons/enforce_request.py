@@ -16,7 +16,7 @@ from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
-from proxy_addons.addons.flows import Hook, exchange_of, message_for, refuse
+from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.content_coding import decoded
 from proxy_addons.core.exchange import Exchange
@@ -151,9 +151,10 @@ def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None
     """Let through what was examined, and nothing beside it."""
     media_type = None if read is None else read.media_type
     fields = forwarded_headers(request.headers.fields, request_id=exchange.request_id, media_type=media_type)
-    request.headers = http.Headers(fields)
-    request.content = b"" if read is None else read.body
-    request.trailers = None
+    # Past mitmproxy's setters: they would look for codings of a content and a head that are written here.
+    request.data.headers = headers_of(fields)
+    request.data.content = b"" if read is None else read.body
+    request.data.trailers = None
 
 
 def _refuse_by(decision: Decision, flow: http.HTTPFlow, exchange: Exchange, policy: ActivePolicy) -> None:

@@ -68,7 +68,8 @@ class EnforceResponse:
             refuse(flow, exchange, _INVALID)
             return
         exchange.verdict = verdict_of(exchange.findings)
-        response.content = content
+        # Past mitmproxy's setter, which would look for a coding in the upstream's head.
+        response.data.content = content
         write_head(response, exchange, content_type=JSON_TYPE)
 
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How addons touch a flow: find its exchange, refuse it, cut its stream. Nothing else sets an answer."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -90,13 +91,20 @@ def _client_request_id(exchange: Exchange) -> list[tuple[bytes, bytes]]:
     return [] if given is None else [(CLIENT_REQUEST_ID, given.encode("ascii"))]
 
 
+def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> http.Headers:
+    """Return `fields`, which we wrote, as mitmproxy's type. Its constructor checks what a client may have written."""
+    headers = http.Headers.__new__(http.Headers)
+    headers.fields = tuple(fields)
+    return headers
+
+
 def write_head(response: http.Response, exchange: Exchange, *, content_type: bytes) -> None:
     """Write the answer's head from scratch: no field of the upstream is passed on."""
     fields = [(b"Content-Type", content_type), *_client_request_id(exchange)]
     if exchange.decision is not None:
         codes = dict.fromkeys(reason.code for reason in exchange.decision.warnings)
         fields += [(b"Gatehouse-Warning", code.encode("ascii")) for code in codes]
-    response.headers = http.Headers(fields)
-    response.trailers = None
-    response.reason = ""
+    response.data.headers = headers_of(fields)
+    response.data.trailers = None
+    response.data.reason = b""
     exchange.status = response.status_code

@@ -90,7 +90,7 @@ def build_record(
     salt: str,
 ) -> DecisionRecord:
     """Return the record of `exchange` as it stands. Lists are abridged where the envelope would become too large."""
-    payload = _payload(exchange)
+    payload = payload_of(exchange)
     named: dict[str, JSON] = {
         "record_id": record_id,
         "source": {"id": source.id, "boot_id": source.boot_id, "seq": source.seq},
@@ -113,7 +113,8 @@ def outcome_of(exchange: Exchange) -> RecordOutcome:
     return RecordOutcome.ERROR_DENY if code in FAILURES else RecordOutcome.DENY
 
 
-def _payload(exchange: Exchange) -> dict[str, JSON]:
+def payload_of(exchange: Exchange) -> dict[str, JSON]:
+    """Return the erasable part of the record, without its salt."""
     subject = None if exchange.credential is None else exchange.credential.subject
     return {
         "subject": None if subject is None else {"type": subject.type, "id": subject.id},

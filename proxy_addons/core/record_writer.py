@@ -31,6 +31,7 @@ from proxy_addons.core.record_builder import (
     covered,
     obligation_status,
     outcome_of,
+    payload_of,
     reasons_of,
     status_of,
     subject_of,
@@ -62,7 +63,7 @@ class RecordWriter:
         self, exchange: Exchange, kind: RecordKind, *, told: Told, source: Source, record_id: str, salt: str
     ) -> DecisionRecord:
         """Return the record of `exchange` as it stands."""
-        payload = self._payload(exchange, salt)
+        payload = orjson.dumps({**payload_of(exchange), "salt": salt}, option=_CANONICAL)
         named = (
             f'"payload_digest":"sha256:{hashlib.sha256(payload).hexdigest()}"',
             f'"record_id":"{record_id}"',
@@ -74,15 +75,6 @@ class RecordWriter:
                 exchange, kind, scope=self._scope, told=told, source=source, record_id=record_id, salt=salt
             )
         return DecisionRecord(envelope, payload)
-
-    def _payload(self, exchange: Exchange, salt: str) -> bytes:
-        credential = exchange.credential
-        subject = "null"
-        if credential is not None:
-            subject = f'{{"id":{quoted(credential.subject.id)},"type":{quoted(credential.subject.type)}}}'
-        replayed = orjson.dumps(exchange.input_for_replay(), option=_CANONICAL).decode()
-        named = "null" if exchange.client_request_id is None else quoted(exchange.client_request_id)
-        return f'{{"client_request_id":{named},"input":{replayed},"salt":"{salt}","subject":{subject}}}'.encode()
 
     def _envelope(self, exchange: Exchange, kind: RecordKind, told: Told, named: tuple[str, str, str]) -> str:
         digest, record_id, source = named

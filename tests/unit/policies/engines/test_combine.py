@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The laws of combining, over generated answers."""
 
+import copy
 import random
 
 import pytest
@@ -17,6 +18,7 @@ from policies.contracts.decision import (
     Reason,
     Redact,
 )
+from policies.engines import combine as combine_module
 from policies.engines.combine import combine, failed
 
 
@@ -158,3 +160,31 @@ def test_retry_after_is_kept_for_a_rate_only(code, want) -> None:
 def test_a_decision_is_not_a_boolean() -> None:
     with pytest.raises(TypeError):
         bool(decided())
+
+
+@given(engines(), st.lists(names, max_size=2), st.randoms())
+def test_what_was_united_before_is_united_the_same(given_engines, owed, shuffled):
+    """The same tuples, in engines of other times and orders, come to what equal ones come to for the first time."""
+    obligations = tuple(Redact(policy=name) for name in owed)
+    decided(*given_engines, obligations=obligations)
+    again = [EngineAnswer(engine=given.engine, answers=given.answers, duration_us=7) for given in given_engines]
+    shuffled.shuffle(again)
+    copied = [EngineAnswer(engine=given.engine, answers=copy.deepcopy(given.answers), duration_us=7) for given in again]
+    want = decided(*copied, obligations=tuple(Redact(policy=name) for name in owed))
+    assert decided(*again, obligations=obligations) == want
+
+
+def test_answers_in_a_list_are_not_remembered():
+    answers = [answer(Outcome.ALLOW)]
+    listed = EngineAnswer(engine="opa", answers=answers)  # type: ignore[arg-type]
+    assert decided(listed).effect is Effect.ALLOW
+    answers[0] = answer(Outcome.DENY, codes=["a"])
+    assert decided(listed).effect is Effect.DENY
+
+
+def test_no_more_is_remembered_than_the_bound(monkeypatch):
+    monkeypatch.setattr(combine_module, "_MOST_REMEMBERED", 4)
+    combine_module._REMEMBERED.clear()
+    for _ in range(20):
+        decided(engine(answer(Outcome.ALLOW)))
+        assert len(combine_module._REMEMBERED) <= 4

@@ -9,6 +9,7 @@ from policies.contracts.decision import Mode
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import LimitPolicy, PolicySnapshot, Rate
 from policies.engines.per_snapshot import per_snapshot
+from policies.evaluation import limits as limits_module
 from policies.evaluation.limits import LARGEST_BODY_BYTES, body_limit, rates_for
 
 ALICE = Subject(type="user", id="alice")
@@ -75,3 +76,17 @@ def test_what_is_remembered_of_a_snapshot_goes_with_it() -> None:
         count(snapshot())
         gc.collect()
     assert (len(built), count(kept)) == (4, 1)
+
+
+def test_a_subject_that_asks_again_is_given_the_same_rates():
+    compiled = snapshot(*LIMITS)
+    assert rates_for(compiled, ALICE) is rates_for(compiled, Subject(type="user", id="alice"))
+    assert rates_for(compiled, ALICE) == rates_for(snapshot(*LIMITS), ALICE)
+
+
+def test_rates_of_a_bounded_number_of_subjects_are_remembered(monkeypatch):
+    monkeypatch.setattr(limits_module, "_MOST_REMEMBERED", 4)
+    compiled = snapshot(*LIMITS)
+    for number in range(20):
+        rates_for(compiled, Subject(type="user", id=f"user-{number}"))
+        assert len(limits_module._rates_by_subject(compiled)) <= 4

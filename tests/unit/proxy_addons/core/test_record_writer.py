@@ -68,7 +68,12 @@ DECISIONS = st.builds(
     engines=st.lists(ENGINES, max_size=3).map(tuple),
     would_have=st.none() | st.sampled_from(Effect),
 )
-SUBJECTS = st.builds(Subject, type=st.sampled_from(["user", "service"]) | TEXTS, id=TEXTS)
+SUBJECTS = st.builds(
+    Subject,
+    type=st.sampled_from(["user", "service"]) | TEXTS,
+    id=TEXTS,
+    groups=st.lists(TEXTS, max_size=2).map(tuple),
+)
 RESOURCES = st.builds(Resource, type=TEXTS, id=TEXTS)
 FACTS = st.builds(
     RequestFacts,
