@@ -58,6 +58,7 @@ ENGINES = st.builds(
     answers=ANSWERS,
     duration_us=COUNTS,
     provenance=TEXTS,
+    reused=st.booleans(),
 )
 DECISIONS = st.builds(
     Decision,
