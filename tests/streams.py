@@ -99,6 +99,33 @@ def texts(output: Iterable[Any]) -> dict[str, str]:
     return dict(put)
 
 
+def told(output: bytes) -> tuple[dict[str, str], list[Any]]:
+    """Return what a client was told, whatever the events its texts were cut into.
+
+    That is every text, and in their order the events that say something else, each with what its choices had said before.
+    Nulls, empty texts and a role said again say nothing.
+    """
+    so_far: dict[str, str] = {}
+    others = []
+    roles = set()
+    for each in events(output):
+        choices = each.get("choices", []) if isinstance(each, dict) else []
+        deltas = [(choice["index"], key, said) for choice in choices for key, said in choice.get("delta", {}).items()]
+        new_roles = {(index, said) for index, key, said in deltas if key == "role"} - roles
+        carries_text = all(isinstance(said, str) or said is None for _, _, said in deltas)
+        if not choices or each.get("usage") or any(choice["finish_reason"] for choice in choices):
+            carries_text = False
+        if new_roles or not carries_text:
+            said_before = tuple(f"choices[{choice['index']}]" for choice in choices)
+            others.append((each, {path: text for path, text in so_far.items() if path.startswith(said_before)}))
+            roles |= new_roles
+        else:
+            for path, text in texts([{"choices": choices}]).items():
+                if text and not path.endswith(".role"):
+                    so_far[path] = so_far.get(path, "") + text
+    return so_far, others
+
+
 def text_of(output: bytes, field: str = "choices[0].delta.content") -> str:
     return texts(events(output)).get(field, "")
 

@@ -9,6 +9,8 @@ before the choice's `finish_reason`, or at the end.
 Rules:
 
 * `[DONE]` is given by `finish`, which the layer calls when the record is durable, never by `feed`.
+* Events that differ from an earlier one in nothing but a text are known by their bytes (`sse_template.py`); the texts
+  of those that came together go to the redactor together.
 * Tool calls are held until the choice ends, because their arguments are JSON and only whole can be redacted as such.
 * A choice that has given its `finish_reason` has no more text: the end of what was held would be no end otherwise.
 * Id, model and the like are said as the first event said them, since texts could be spelt by changing them.
@@ -18,7 +20,6 @@ Rules:
   event too large, an error of the upstream (whose text stays here).
 """
 
-import json
 from typing import Any, Final
 
 from policies.contracts.decision import Reason
@@ -30,14 +31,18 @@ from proxy_addons.core.exchange import Coverage
 from proxy_addons.core.sse_calls import Allowance
 from proxy_addons.core.sse_choice import NOTHING, ChoiceText
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
+from proxy_addons.core.sse_template import Template, marked, spoken_in
 from proxy_addons.core.sse_tree import NotExaminable, index_of
-from proxy_addons.core.strict_json import NotStrictJson, parse_object
+from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
 from proxy_addons.core.verdict_http import stream_error_event
 
 _DONE: Final = b"[DONE]"
 # The member of a choice that carries its pieces of text, and its type.
 _TEXT_IN: Final[dict[Dialect, tuple[str, type]]] = {Dialect.CHAT: ("delta", dict), Dialect.COMPLETIONS: ("text", str)}
 _ENVELOPE: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+# Beyond this many choices and fields, or changes of their form, events go the whole way.
+_MAX_TEMPLATES: Final = 8
+_MAX_LEARNT: Final = 32
 _INVALID: Final = Reason(code="upstream-invalid")
 
 
@@ -60,6 +65,8 @@ class SseEnforcer:
         self._allowance = Allowance()
         self._choices: dict[int, ChoiceText] = {}
         self._envelope: dict[str, Any] = {}
+        self._templates: list[Template] = []
+        self._learnt = 0
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
@@ -75,11 +82,18 @@ class SseEnforcer:
         if self.cut is not None or self.done:
             return b""
         try:
-            for data in self._events.receive(piece):
+            self._events.receive(piece)
+            self._recognised(leaving)
+            while (data := self._events.next()) is not None:
                 if data.strip() == _DONE:
                     self.done = True
                     break
-                leaving += self._examined(data)
+                found = self._tally.total
+                event = parse_object(data)
+                leaving += self._examined(event)
+                if found == self._tally.total:
+                    self._learn(data, event)
+                self._recognised(leaving)
         except (AnswerBlocked, UpstreamFailed, NotExaminable, NotStrictJson, EventTooLarge, ValueError) as exc:
             leaving.append(self._cut(_reason(exc)))
         return b"".join(leaving)
@@ -107,8 +121,54 @@ class SseEnforcer:
         self._choices.clear()
         return stream_error_event(reason.code, self._request_id)
 
-    def _examined(self, data: bytes) -> list[bytes]:
-        event = parse_object(data)
+    def _recognised(self, leaving: list[bytes]) -> None:
+        """Examine the events that come next as long as their form is known. What may leave of them is appended."""
+        again = True
+        while again:
+            again = False
+            for template in self._templates:
+                if texts := self._events.run(template):
+                    again = True
+                    self._say(template, texts, leaving)
+
+    def _say(self, template: Template, texts: list[str], leaving: list[bytes]) -> None:
+        pieces: list[str] = []
+        try:
+            pieces.extend(filter(None, self._choices[template.index].feed_run(texts, template.path)))
+        finally:  # a rule may block, and what stands before the finding leaves nevertheless
+            if pieces:
+                leaving.append(template.written(pieces))
+
+    def _learn(self, data: bytes, event: dict[str, Any]) -> None:
+        """Remember the form of an event that was examined, and in which nothing was found."""
+        if self._learnt >= _MAX_LEARNT:
+            return
+        spoken = spoken_in(event, self._text_in)
+        if spoken is None:
+            return
+        self._learnt += 1
+        path, text = spoken
+        (choice,) = event["choices"]
+        index, said = choice["index"], choice[self._text_in]
+        held = self._choices[index]
+        # The rest of what it said is constant: it leaves now as it left before, and no redactor takes notice.
+        beside = held.feed({key: value for key, value in said.items() if key != path[0]}) if path else None
+        shown = marked({} if beside is NOTHING else beside, path)
+        template = Template.of(
+            data,
+            text,
+            index=index,
+            path=path,
+            event={**event, "choices": [{**choice, self._text_in: marked(said, path)}]},
+            written=_event(
+                {**self._head(event), "choices": [{**self._beside_text(index, choice), self._text_in: shown}]}
+            ),
+        )
+        if template is not None:
+            others = [known for known in self._templates if (known.index, known.path) != (index, path)]
+            self._templates = [template, *others][:_MAX_TEMPLATES]
+
+    def _examined(self, event: dict[str, Any]) -> list[bytes]:
         if event.get("error") is not None:
             raise UpstreamFailed
         choices = event.get("choices")
@@ -233,4 +293,4 @@ def _numbers(value: Any) -> Any:
 
 
 def _event(value: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + canonical(value) + b"\n\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The texts of one choice of a streamed answer, each with a redactor of its own, keyed by field."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from policies.redaction.engine import ActiveRules, StreamRedactor
@@ -11,7 +12,9 @@ from proxy_addons.core.sse_tree import NotExaminable, Path, index_of, nested
 
 # Roles and kinds of parts are wanted at once, and a text could be spelt with them. No detector finds anything in these,
 # however often they are repeated; where a rule may change the answer, any other is dropped.
-_WORD_FIELDS: Final = frozenset({"role", "type"})
+WORD_FIELDS: Final = frozenset({"role", "type"})
+# The members of a delta that models say what they say in. Any other text is one as well; these come by the thousand.
+TEXT_FIELDS: Final = frozenset({"content", "reasoning_content", "reasoning", "refusal"})
 _WORDS: Final = frozenset(
     {
         *("assistant", "model", "user", "system", "developer", "tool", "function"),
@@ -41,6 +44,10 @@ class ChoiceText:
         """Return what may leave of `piece`, or NOTHING. Raises NotExaminable, AnswerBlocked."""
         return self._feed(piece, ())
 
+    def feed_run(self, texts: list[str], path: Path) -> Iterator[str]:
+        """Give what may leave of pieces of the text at `path`, none of which is empty. Raises as `feed` does."""
+        return self._redactor(path).feed_run(texts)
+
     def finish(self) -> list[Any]:
         """Return what was held, in pieces. No text may follow."""
         rests = [(path, redactor.finish()) for path, redactor in self._redactors.items()]
@@ -64,8 +71,11 @@ class ChoiceText:
                 return self._walk.value(value, ("choices", "*", self._path))
 
     def _feed_text(self, text: str, path: Path) -> Any:
-        if not text or (path and path[-1] in _WORD_FIELDS):
+        if not text or (path and path[-1] in WORD_FIELDS):
             return self._word(text)
+        return self._redactor(path).feed(text) or NOTHING
+
+    def _redactor(self, path: Path) -> StreamRedactor:
         if self.finish_reason is not None and self._walk.enforcing:
             # What was held has left: what comes now would continue it unexamined.
             raise NotExaminable
@@ -74,7 +84,7 @@ class ChoiceText:
             self._allowance.take(leaves=1)
             redactor = self._redactors[path] = self._rules.stream(self._tally)
             self._walk.note_scanned(("choices", "*", self._path, *("*" if isinstance(p, int) else p for p in path)))
-        return redactor.feed(text) or NOTHING
+        return redactor
 
     def _word(self, word: str) -> Any:
         return word if not word or word in _WORDS or not self._walk.enforcing else NOTHING

@@ -6,9 +6,12 @@ not pass.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
+from proxy_addons.core.sse_template import Template
+
+_DATA: Final = b"data: "
+_CR: Final = 0x0D
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
@@ -18,26 +21,70 @@ class EventTooLarge(Exception):
 
 
 class EventReader:
-    """Gives the data of each event once the event is complete. An event that the stream's end cuts off is dropped."""
+    """Gives the data of each event once the event is complete. An event that the stream's end cuts off is dropped.
+
+    An event that lies whole in one piece, in one line of data, is cut out of it; others are put together line by line.
+    """
 
     def __init__(self, *, max_event_bytes: int) -> None:
         self._max_event_bytes = max_event_bytes
+        self._piece = b""
+        self._at = 0  # up to where the piece is read
         self._line = bytearray()
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._after_cr = False
         self._at_start = True
+        self._end = b"\n\n"  # what the last event cut out ended with
 
-    def receive(self, piece: bytes) -> Iterator[bytes]:
-        """Give the data of the events that `piece` completes. Raises EventTooLarge."""
-        for line in self._lines(piece):
+    def receive(self, piece: bytes) -> None:
+        """Take the next piece. Of the one before, every event has been read."""
+        self._piece, self._at = piece, 0
+
+    def next(self) -> bytes | None:
+        """Return the data of the next event that the piece completes, or None. Raises EventTooLarge."""
+        if self._between_events:
+            data = self._cut_out()
+            if data is not None:
+                return data
+        while (line := self._next_line()) is not None:
             if line:
                 self._take(line)
                 continue
-            if self._data:
-                yield b"\n".join(self._data)
+            event = b"\n".join(self._data) if self._data else None
             self._data.clear()
             self._data_bytes = 0
+            if event is not None:
+                return event
+        return None
+
+    def run(self, template: Template) -> list[str]:
+        """Return the texts of the events of this form that come next, one behind the other."""
+        if not self._between_events or len(self._piece) > self._max_event_bytes:
+            return []
+        texts, self._at = template.texts(self._piece, self._at, self._end)
+        return texts
+
+    @property
+    def _between_events(self) -> bool:
+        return not (self._line or self._data or self._after_cr or self._at_start)
+
+    def _cut_out(self) -> bytes | None:
+        """Return the data of an event that is one line of data and a blank one, or None for any other."""
+        piece, at = self._piece, self._at
+        if not piece.startswith(_DATA, at):
+            return None
+        stop = piece.find(b"\n", at)
+        end = b"\n\n"
+        if piece.startswith(b"\r\n", stop + 1) and piece[stop - 1] == _CR:
+            stop -= 1
+            end = b"\r\n\r\n"
+        if stop < 0 or not piece.startswith(end, stop) or stop - at > self._max_event_bytes:
+            return None
+        if piece.find(b"\r", at, stop) != -1:
+            return None
+        self._at, self._end = stop + len(end), end
+        return piece[at + len(_DATA) : stop]
 
     def unfinished(self) -> bytes:
         """Return the data of an event whose last line's end, or whose blank line, did not come. Ends the reading."""
@@ -50,19 +97,22 @@ class EventReader:
             self._data.append(value.removeprefix(b" "))
             self._data_bytes += len(line)
 
-    def _lines(self, piece: bytes) -> Iterator[bytes]:
-        """Give the lines that `piece` completes; a line ends with CR LF, LF or CR."""
-        position = 0
-        if self._after_cr and piece:
+    def _next_line(self) -> bytes | None:
+        """Return the next line that the piece completes, or None; a line ends with CR LF, LF or CR."""
+        piece = self._piece
+        if self._after_cr and self._at < len(piece):
             # The LF of a CR LF whose CR ended the line already.
-            position = 1 if piece.startswith(b"\n") else 0
+            self._at += piece.startswith(b"\n", self._at)
             self._after_cr = False
-        for end in _LINE_END.finditer(piece, position):
-            self._grow(piece[position : end.start()])
-            yield self._taken_line()
-            position = end.end()
-            self._after_cr = position == len(piece) and piece.endswith(b"\r")
-        self._grow(piece[position:])
+        end = _LINE_END.search(piece, self._at)
+        if end is None:
+            self._grow(piece[self._at :])
+            self._at = len(piece)
+            return None
+        self._grow(piece[self._at : end.start()])
+        self._at = end.end()
+        self._after_cr = self._at == len(piece) and piece.endswith(b"\r")
+        return self._taken_line()
 
     def _grow(self, more: bytes) -> None:
         self._line += more

@@ -27,6 +27,7 @@ from tests.streams import (
     said,
     stream,
     texts,
+    told,
     wire,
 )
 
@@ -39,7 +40,7 @@ TEXT = f"Höre: {CARD}, {EMAIL} und {KEY}. 漢字 😀\n-----BEGIN PRIVATE KEY--
 SECRETS = (CARD, EMAIL, KEY, "4111111111111111", "MIIEvQIBADAN")
 
 
-def told(pieces: Iterable[str], *, index: int = 0, field: str = "content") -> list[Any]:
+def saying(pieces: Iterable[str], *, index: int = 0, field: str = "content") -> list[Any]:
     return [
         *(event(said({field: piece}, index=index)) for piece in pieces),
         event(said({}, index=index, finish="stop")),
@@ -81,16 +82,18 @@ def check(pieces: list[bytes], *, field: str, whole: str, spans: Iterable[str]) 
 
 
 INTERLEAVED = [
-    each for pair in zip(told(by_length(TEXT, 25)), told(by_length(TEXT, 25), index=1), strict=True) for each in pair
+    each
+    for pair in zip(saying(by_length(TEXT, 25)), saying(by_length(TEXT, 25), index=1), strict=True)
+    for each in pair
 ]
 STREAMS = {
-    "seven-characters-an-event-with-crlf": wire(*told(by_length(TEXT, 7)), end="\r\n"),
-    "carriage-returns-and-escapes": wire(*told(by_length(TEXT, 7)), end="\r", ascii_only=True),
-    "byte-order-mark-and-comments": b"\xef\xbb\xbf: hello\n\n" + wire(*told(by_length(TEXT, 9))),
+    "seven-characters-an-event-with-crlf": wire(*saying(by_length(TEXT, 7)), end="\r\n"),
+    "carriage-returns-and-escapes": wire(*saying(by_length(TEXT, 7)), end="\r", ascii_only=True),
+    "byte-order-mark-and-comments": b"\xef\xbb\xbf: hello\n\n" + wire(*saying(by_length(TEXT, 9))),
     "two-choices-interleaved": wire(*INTERLEAVED),
     "tool-call": wire(*called(by_length(json.dumps({"to": EMAIL, "card": 4111111111111111}), 4))),
-    "ends-without-done": wire(*told(by_length(TEXT, 16)), done=False),
-    "broken-json-at-the-end": wire(*told(by_length(TEXT, 16)), done=False) + b"data: {\n\n",
+    "ends-without-done": wire(*saying(by_length(TEXT, 16)), done=False),
+    "broken-json-at-the-end": wire(*saying(by_length(TEXT, 16)), done=False) + b"data: {\n\n",
     "error-at-the-end": wire(event(said({"content": TEXT})), {"error": {"message": EMAIL}}),
 }
 
@@ -98,16 +101,17 @@ STREAMS = {
 @pytest.mark.parametrize("sent", STREAMS.values(), ids=STREAMS.keys())
 def test_same_output_at_every_single_cut(sent: bytes):
     active = rules()
-    want = b"".join(left([sent], stream(active)))
-    assert not [secret for secret in SECRETS if secret.encode() in want]
+    whole = b"".join(left([sent], stream(active)))
+    assert not [secret for secret in SECRETS if secret.encode() in whole]
+    want = told(whole)
     for cut in range(len(sent)):
-        assert want == b"".join(left([sent[:cut], sent[cut:]], stream(active)))
+        assert want == told(b"".join(left([sent[:cut], sent[cut:]], stream(active))))
 
 
 @pytest.mark.parametrize("sent", STREAMS.values(), ids=STREAMS.keys())
 def test_same_output_byte_by_byte(sent: bytes):
     pieces = left([sent[at : at + 1] for at in range(len(sent))], stream())
-    assert b"".join(left([sent], stream())) == b"".join(pieces)
+    assert told(b"".join(left([sent], stream()))) == told(b"".join(pieces))
     put = ""
     for piece in filter(None, pieces):
         put += texts(events(piece)).get("choices[0].delta.content", "")
@@ -119,7 +123,7 @@ def test_same_output_byte_by_byte(sent: bytes):
 def test_same_output_at_any_cuts(sent: bytes, data: st.DataObject):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=12)))
     pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
-    assert b"".join(left([sent], stream())) == b"".join(left(pieces, stream()))
+    assert told(b"".join(left([sent], stream()))) == told(b"".join(left(pieces, stream())))
 
 
 @pytest.mark.parametrize(("detector", "sample"), SAMPLES)
@@ -132,7 +136,7 @@ def test_a_finding_split_over_two_events_is_redacted(detector: Detector, sample:
     whole, spans = active.text(text).text, forbidden(detector, sample)
     assert spans
     for cut in range(len(text) + 1):
-        pieces = answer(told([text[:cut], text[cut:]]), active=active)
+        pieces = answer(saying([text[:cut], text[cut:]]), active=active)
         check(pieces, field="choices[0].delta.content", whole=whole, spans=spans)
 
 
@@ -141,7 +145,7 @@ def test_a_finding_split_over_two_events_is_redacted(detector: Detector, sample:
 def test_a_finding_in_events_of_one_character_is_redacted(detector: Detector, sample: str, field: str):
     active = rules()
     whole, spans = active.text(f"It is {sample}").text, forbidden(detector, sample)
-    pieces = answer(told(f"It is {sample}", field=field), active=active)
+    pieces = answer(saying(f"It is {sample}", field=field), active=active)
     check(pieces, field=f"choices[0].delta.{field}", whole=whole, spans=spans)
 
 
@@ -190,7 +194,7 @@ def test_a_block_cuts_before_anything_of_the_finding_left(detector: Detector, sa
     active = rules(RedactionAction.BLOCK)
     (span, *_) = forbidden(detector, sample)
     for length in (1, 2, 5, 100):
-        pieces = answer(told(by_length(sample, length)), active=active)
+        pieces = answer(saying(by_length(sample, length)), active=active)
         output = b"".join(pieces)
         assert error_of(output) == "answer-blocked"
         assert b"[DONE]" not in output
