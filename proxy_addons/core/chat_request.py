@@ -174,10 +174,10 @@ def read_chat(body: Mapping[str, Any], reading: Reading, *, body_bytes: int) -> 
     _BODY(body, reading)
     messages: list[dict[str, Any]] = body["messages"]
     tools = tuple([tool["function"]["name"] for tool in body.get("tools") or ()])
-    limits = [limit for name in ("max_tokens", "max_completion_tokens") if (limit := body.get(name)) is not None]
+    of_old, of_new = body.get("max_tokens"), body.get("max_completion_tokens")
     facts = RequestFacts(
         stream=bool(body.get("stream")),
-        max_tokens=max(limits, default=None),
+        max_tokens=max(of_old, of_new) if of_old and of_new else of_old or of_new,
         n=body.get("n") or 1,
         message_count=len(messages),
         roles=tuple([message["role"] for message in messages]),

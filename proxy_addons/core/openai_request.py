@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What OpenAI's chat and completions requests have in common: parameters, and what a reader gives."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from policies.contracts.request import RequestFacts
 from proxy_addons.core.refused import Refused
@@ -27,8 +26,7 @@ _MAX_STOPS: Final = 4
 _MAX_BIASED_TOKENS: Final = 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRequest:
+class ReadRequest(NamedTuple):
     """A body that was examined as a whole: the model it names, its facts, and the bytes to forward instead of it.
 
     `stripped` counts unknown members that were removed; `uncovered` are paths of content that nobody examined, each

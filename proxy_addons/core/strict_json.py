@@ -46,6 +46,10 @@ def parse_object(body: bytes, *, max_values: int = MAX_VALUES) -> dict[str, Any]
 
 def read_object(body: bytes, *, max_values: int = MAX_VALUES) -> tuple[dict[str, Any], bool]:
     """Return the one JSON object that `body` is, and whether `body` is its canonical form. Raises NotStrictJson."""
+    # Every string is a key or a value and has two quotes that no backslash precedes: too many are refused unmade.
+    most_quotes = 2 * (MAX_KEYS + max_values)
+    if len(body) > most_quotes and body.count(b'"') - body.count(b'\\"') > most_quotes:
+        raise NotStrictJson("too-many-values")
     try:
         value = orjson.loads(body)
         # The option raises for integers beyond 53 bits: the strict parser knows where their range ends.

@@ -9,6 +9,7 @@ looks like a known member to a parser that folds case or width (Go's does), pass
 
 import unicodedata
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Final
 
 from policies.contracts.snapshot import Modality, Route, UnknownFields
@@ -39,6 +40,9 @@ DANGEROUS_PREFIXES: Final = ("chat_template", "extra_", "grammar", "guardrail", 
 def folded(name: str) -> str:
     """Return `name` as the most lenient of parsers might compare it."""
     return unicodedata.normalize("NFKC", name).casefold().replace("-", "_")
+
+
+_folded_known = cache(folded)  # of the names of our own vocabulary only: they are few
 
 
 def is_dangerous(name: str) -> bool:
@@ -81,7 +85,7 @@ class Reading:
 
     def _check_passes(self, name: str, member: Any, beside: Collection[str]) -> None:
         near = folded(name)
-        if is_dangerous(name) or any(near == folded(known) for known in beside):
+        if is_dangerous(name) or any(near == _folded_known(known) for known in beside):
             raise Refused(_NOT_PERMITTED)
         for below in _names(member):
             if below not in self._route.allow_fields and is_dangerous(below):

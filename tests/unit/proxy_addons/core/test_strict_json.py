@@ -44,6 +44,8 @@ def nested(depth: int) -> bytes:
         pytest.param(nested(50_000), "too-deep", id="fifty-thousand-levels"),
         pytest.param(json.dumps({str(n): 0 for n in range(MAX_KEYS + 1)}).encode(), "too-many-keys", id="keys"),
         pytest.param(json.dumps({"a": [0] * MAX_VALUES}).encode(), "too-many-values", id="values"),
+        pytest.param(json.dumps({str(n): 0 for n in range(10**6)}).encode(), "too-many-values", id="a-million-keys"),
+        pytest.param(b'{"a":' + b'"' * 300_000, "too-many-values", id="quotes-alone"),
     ],
 )
 def test_what_parsers_read_differently_is_refused(body, problem):
@@ -60,6 +62,8 @@ def test_what_parsers_read_differently_is_refused(body, problem):
         pytest.param(b'{"a":1.7976931348623157e308}', id="largest-double"),
         pytest.param(b'{"a":"\\ud83d\\ude00"}', id="surrogate-pair"),
         pytest.param(b' \r\n\t{"a":1} ', id="blanks-around"),
+        pytest.param(json.dumps({"a": '"\\"' * 200_000}).encode(), id="text-of-quotes"),
+        pytest.param(json.dumps({"a": ["x"] * (MAX_VALUES - 2)}).encode(), id="most-strings"),
         pytest.param(b'{"a":{"b":1},"c":{"b":1}}', id="same-key-in-two-objects"),
         pytest.param(json.dumps({str(n): 0 for n in range(MAX_KEYS)}).encode(), id="most-keys"),
     ],
