@@ -7,6 +7,7 @@ an answer was lost) is stored once, by its source.
 
 import asyncio
 from datetime import UTC, datetime
+from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,17 @@ _log: Final = structlog.get_logger()
 _MAX_LINES: Final = 1000
 _MAX_BYTES: Final = 4 * 1024 * 1024
 # What was written is on its way within this time; a notice from the workers would cost them a system call a record.
+# Also under load: a batch costs a millisecond however many records it has.
 _LOOK_EVERY_S: Final = 0.1
 _MEASURE_EVERY_S: Final = 1.0
+
+
+class _Round(IntEnum):
+    """What a round found in the spools: nothing, something, or more than it could send at once."""
+
+    EMPTY = 0
+    SOME = 1
+    FULL = 2
 
 
 class Shipper:
@@ -44,7 +54,7 @@ class Shipper:
         """Ship for as long as the node lives."""
         while True:
             try:
-                shipped = await self._ship_round()
+                more = await self._ship_round() is _Round.FULL
             except ControlPlaneUnavailable as exc:
                 if self._arrives:
                     _log.warning("records_not_shipped", problem=str(exc))
@@ -58,21 +68,21 @@ class Shipper:
                 continue
             self._backoff.reset()
             await self._measure()
-            if not shipped:
+            if not more:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def finish(self, within_s: float) -> None:
         """Ship what is left, if that is possible in time. The rest waits on disk for the node's next start."""
         try:
             async with asyncio.timeout(within_s):
-                while await self._ship_round():
+                while await self._ship_round() is not _Round.EMPTY:
                     pass
         except (ControlPlaneUnavailable, OSError, TimeoutError) as exc:
             _log.warning("records_left", problem=str(exc))
 
-    async def _ship_round(self) -> bool:
-        """Send one batch of each spool; False where there was nothing."""
-        shipped = False
+    async def _ship_round(self) -> "_Round":
+        """Send one batch of each spool."""
+        came_to = _Round.EMPTY
         for reader in await asyncio.to_thread(self._find_readers):
             batch = await asyncio.to_thread(reader.read_batch, max_lines=_MAX_LINES, max_bytes=_MAX_BYTES)
             if batch is None:
@@ -88,8 +98,8 @@ class Shipper:
                 oldest_s=self.depth.oldest_s,
                 shipped=self.depth.shipped + len(batch.lines),
             )
-            shipped = True
-        return shipped
+            came_to = max(came_to, _Round.FULL if batch.full else _Round.SOME)
+        return came_to
 
     async def _measure(self) -> None:
         now = asyncio.get_running_loop().time()

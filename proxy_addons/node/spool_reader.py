@@ -32,11 +32,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Lines to send, and where reading goes on once they are acknowledged. `corrupt` segments are left unfinished."""
+    """Lines to send, and where reading goes on once they are acknowledged. `corrupt` segments are left unfinished.
+
+    `full` says that a limit ended it: there may be more to read at once.
+    """
 
     lines: tuple[bytes, ...]
     end: Position
     corrupt: tuple[int, ...] = ()
+    full: bool = False
 
 
 class SpoolReader:
@@ -64,7 +68,7 @@ class SpoolReader:
                 frames = Frames(file)
                 for line, behind in frames:
                     if lines and len(line) > room:
-                        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt))
+                        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt), full=True)
                     lines.append(line)
                     room -= len(line)
                     end = Position(segment.number, behind)
@@ -74,7 +78,9 @@ class SpoolReader:
                 corrupt.append(segment.number)
             if len(lines) >= max_lines:
                 break
-        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt)) if end != self._position else None
+        if end == self._position:
+            return None
+        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt), full=len(lines) >= max_lines)
 
     def acknowledge(self, batch: Batch) -> None:
         """Remember that all of `batch` is durable elsewhere, and delete the segments that lie before its end."""

@@ -9,6 +9,7 @@ from policies.contracts.record import DecisionRecord
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.segments import frame, segment_path, segments
 from proxy_addons.clients.spool import Spool
+from proxy_addons.node import shipper as shipper_module
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.spool_reader import SpoolReader
 from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
@@ -187,6 +188,39 @@ async def test_ships_what_is_written_and_once(tmp_path, control_plane, client):
                 await asyncio.sleep(0.02)
     running.cancel()
     assert [seq for _, _, seq in control_plane.identities()] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("limits", "want"),
+    [
+        pytest.param({}, False, id="everything-was-read"),
+        pytest.param({"max_lines": 2}, True, id="ended-by-lines"),
+        pytest.param({"max_bytes": 1}, True, id="ended-by-bytes"),
+    ],
+)
+def test_a_batch_says_whether_a_limit_ended_it(tmp_path, limits, want):
+    write_segment(tmp_path, 1, [1, 2, 3])
+    assert read(SpoolReader(tmp_path), **limits).full is want
+
+
+async def test_a_round_goes_on_at_once_only_where_a_batch_was_full(tmp_path, control_plane, client, monkeypatch):
+    monkeypatch.setattr(shipper_module, "_MAX_LINES", 2)
+    write_segment(tmp_path / "spool" / "w0", 1, [1, 2, 3])
+    shipper = Shipper(tmp_path / "spool", client)
+    assert [(await shipper._ship_round()).name for _ in range(3)] == ["FULL", "SOME", "EMPTY"]
+    assert len(control_plane.requests) == 2
+
+
+async def test_more_than_a_batch_is_shipped_without_a_pause(tmp_path, control_plane, client, monkeypatch):
+    monkeypatch.setattr(shipper_module, "_LOOK_EVERY_S", 60)
+    monkeypatch.setattr(shipper_module, "_MAX_LINES", 2)
+    write_segment(tmp_path / "spool" / "w0", 1, [1, 2, 3, 4, 5])
+    shipper = Shipper(tmp_path / "spool", client)
+    running = asyncio.create_task(shipper.run())
+    async with asyncio.timeout(5):
+        while shipper.depth.shipped < 5:
+            await asyncio.sleep(0.02)
+    running.cancel()
 
 
 async def test_an_outage_delays_and_loses_nothing(tmp_path, control_plane, client):
