@@ -3,7 +3,8 @@
 
 Theory: bytes leave only after the hook that wrote their record has returned. So an admission record is durable before
 a stream's first byte, and a terminal record before the last byte of any answer. A record that cannot be written is
-worse than a refused request: the answer becomes `record-unavailable`, a stream is cut.
+worse than a refused request: the answer becomes `record-unavailable`, a stream is cut. Once it is known that none can
+be written, requests are refused before the upstream is asked: it would compute answers that nobody may have.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from policies.contracts.decision import Reason, Verdict
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import DecisionRecord, RecordKind, Source
 from proxy_addons.addons.fail_closed import POLICY_UNAVAILABLE, fail_closed
-from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, stop
+from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, stop
 from proxy_addons.clients.spool import SpoolUnavailable
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import RecordScope, Told
@@ -30,6 +31,10 @@ _UNAVAILABLE: Final = Reason(code="record-unavailable")
 
 class RecordSink(Protocol):
     """Where records become durable."""
+
+    @property
+    def writable(self) -> bool:
+        """False from a record that could not be written until one can be."""
 
     def next_source(self) -> Source:
         """Return the source of the next record. Its number is used up, whether the record is written or not."""
@@ -53,6 +58,15 @@ class RecordDecision:
         self._sink = sink
         self._writer = RecordWriter(scope)
         self._identity = identity
+
+    @fail_closed(Hook.REQUESTHEADERS)
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self._refuse_what_cannot_be_recorded(flow)
+
+    @fail_closed(Hook.REQUEST)
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Look once more: a body may take a minute to arrive."""
+        self._refuse_what_cannot_be_recorded(flow)
 
     @fail_closed(Hook.RESPONSEHEADERS)
     async def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -117,6 +131,11 @@ class RecordDecision:
             salt=self._identity.new_salt(),
         )
         await self._sink.write(record)
+
+    def _refuse_what_cannot_be_recorded(self, flow: http.HTTPFlow) -> None:
+        exchange = exchange_of(flow)
+        if exchange.refusal is None and not self._sink.writable:
+            refuse(flow, exchange, _UNAVAILABLE)
 
     def _withhold(self, flow: http.HTTPFlow, exchange: Exchange, hook: Hook) -> None:
         _log.error("record_unavailable", request_id=exchange.request_id, hook=hook.value)

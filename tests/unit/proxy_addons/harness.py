@@ -192,10 +192,11 @@ def active_policy(*, serial: int = 7, guard: Any = None, access: Any = None, **c
 
 
 class FakeSink:
-    """Keeps records; `full` makes every write fail, as a full disk does."""
+    """Keeps records; `full` makes every write fail, as a full disk does, `writable` says whether that is known."""
 
     def __init__(self) -> None:
         self.full = False
+        self.writable = True
         self.records: list[DecisionRecord] = []
         self._seq = 0
 

@@ -83,6 +83,10 @@ def spool_is_full(harness: Harness, _patch) -> None:
     harness.sink.full = True
 
 
+def spool_is_known_to_be_full(harness: Harness, _patch) -> None:
+    harness.sink.writable = False
+
+
 def spool_breaks(harness: Harness, _patch) -> None:
     harness.sink.write = raising
 
@@ -116,6 +120,7 @@ REQUEST = [
     pytest.param(guard_times_out, "evaluation-failed", id="guard-engine-times-out"),
     pytest.param(no_snapshot, "policy-unavailable", id="no-snapshot"),
     pytest.param(no_credentials, "policy-unavailable", id="no-credentials"),
+    pytest.param(spool_is_known_to_be_full, "record-unavailable", id="spool-known-to-be-full"),
     pytest.param(missing(SnapshotFeed), "policy-unavailable", id="snapshot-feed-missing"),
     pytest.param(missing(Identify), "policy-unavailable", id="identify-missing"),
     pytest.param(missing(EnforceRequest), "policy-unavailable", id="enforce-request-missing"),
