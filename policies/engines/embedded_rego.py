@@ -79,8 +79,9 @@ class EmbeddedGuard:
         if not is_plain(asked):
             raise EvaluationFailed(ENGINE, "the request has a string that this engine misreads")
         try:
-            async with asyncio.timeout(self._deadline_s):
-                result = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, asked)
+            # Not asyncio.timeout, which needs a task: the first step of a hook is run without one.
+            asking = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, asked)
+            result = await asyncio.wait_for(asking, self._deadline_s)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
         except RuntimeError as exc:  # the thread was given back

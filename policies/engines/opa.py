@@ -9,16 +9,15 @@ is meant: OPA says that the query failed, not in which guard, and a guess could 
 denies.
 
 Facts about opa-python-client 3.0.0 that this depends on, each pinned by a test: it connects by TCP only, and tries
-again on errors with pauses longer than our deadline. So the session is ours, and the one place that sends is replaced.
+again on errors with pauses longer than our deadline. So the one place that sends is replaced; the way to ask a rule is
+the client's. What it does beside queries (policies, health) is not had over these connections.
 """
 
-import asyncio
+import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn, Self
 
-import aiohttp
+import orjson
 from opa_client.opa_async import AsyncOpaClient
 
 from policies.contracts.decision import EngineAnswer
@@ -28,14 +27,11 @@ from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.groups import groups_of
 from policies.engines.guard_answer import read_guards
 from policies.engines.guard_input import guard_input
+from policies.engines.opa_connection import OpaConnections, OpaRefused
 
 ENGINE: Final = "opa"
-_PATH: Final = "gatehouse.main.guards"
-_PARAMETERS: Final = {"strict-builtin-errors": "true", "provenance": "true"}
-
-# OPA answers within a millisecond on a core of its own; more connections at once than this only queue inside it.
-_CONNECTIONS: Final = 64
-_KEEP_ALIVE_S: Final = 60.0
+# Given with the path, so that the client does not put them together again for each question.
+_PATH: Final = "gatehouse/main/guards?strict-builtin-errors=true&provenance=true"
 
 
 class OpaGuard:
@@ -55,7 +51,7 @@ class OpaGuard:
         self._snapshot = snapshot
         self._manifest_revision = manifest_revision
         self._deadline_s = deadline_s
-        self._client = _OneTryClient(address)
+        self._client = _OneTryClient(address, deadline_s=deadline_s)
 
     async def evaluate(self, request: EvaluationRequest, access: EngineAnswer) -> EngineAnswer:
         """Return one answer for each guard, by id. Raises EvaluationFailed."""
@@ -82,13 +78,12 @@ class OpaGuard:
 
     async def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._client.query_rule(asked, _PATH, query_params=_PARAMETERS)
+            answer = await self._client.query_rule(asked, _PATH)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
-        except aiohttp.ClientResponseError as exc:
-            raise EvaluationFailed(ENGINE, f"answered with status {exc.status}") from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except OpaRefused as exc:
+            raise EvaluationFailed(ENGINE, str(exc)) from exc
+        except OSError as exc:
             raise EvaluationFailed(ENGINE, f"not reachable ({type(exc).__name__})") from exc
         except (ValueError, RecursionError) as exc:
             # Neither text is shown: of the input (a lone surrogate) or of the answer (not JSON), it may have content.
@@ -109,49 +104,59 @@ class OpaGuard:
 
 
 class _OneTryClient(AsyncOpaClient):  # type: ignore[misc]  # opa_client has no types
-    """The client over a Unix socket or TCP, with connections kept alive, that asks once and takes 200 only."""
+    """The client over OpaConnections, that asks once and takes 200 only."""
 
-    def __init__(self, address: str) -> None:
-        self._socket_path: str | None = None
-        if "/" in address:
-            super().__init__(host="localhost", retries=0)  # the host is only the Host header
-            self._socket_path = address.removeprefix("unix:")
-        else:
-            host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal():
-                raise ValueError(f"{address!r} is neither the path of a Unix socket nor HOST:PORT")
-            super().__init__(host=host, port=int(port), retries=0)
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, address: str, *, deadline_s: float) -> None:
+        super().__init__(retries=0)
+        self._connections = OpaConnections(address, deadline_s=deadline_s)
+        self._heads: dict[str, bytes] = {}
 
-    async def _init_session(self) -> None:
-        self._session = self._new_session()
+    async def close_connection(self) -> None:
+        self._connections.close()
 
-    def _new_session(self) -> aiohttp.ClientSession:
-        if self._socket_path is None:
-            connector: aiohttp.BaseConnector = aiohttp.TCPConnector(
-                limit=_CONNECTIONS,
-                keepalive_timeout=_KEEP_ALIVE_S,
-            )
-        else:
-            connector = aiohttp.UnixConnector(
-                self._socket_path,
-                limit=_CONNECTIONS,
-                keepalive_timeout=_KEEP_ALIVE_S,
-            )
-        # The deadline of the whole query is OpaGuard's; aiohttp's own would be a second one to reason about.
-        return aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(),
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+    async def _init_session(self) -> NoReturn:
+        raise TypeError("this client has no session: it only queries")
 
-    @asynccontextmanager
-    async def _request(self, method: str, url: str, **arguments: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session is None:
-            # Made at the first question, because aiohttp wants the running loop.
-            self._session = self._new_session()
-        async with self._session.request(method, url, allow_redirects=False, **arguments) as response:
-            if response.status != 200:  # noqa: PLR2004  # the HTTP status OK
-                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
-            yield response
+    def _request(self, method: str, url: str, *, json: dict[str, Any]) -> "_Exchange":
+        if method != "POST":
+            raise TypeError(f"this client only queries: no {method}")
+        head = self._heads.get(url)
+        if head is None:
+            _, _, path = url.removeprefix("http://").partition("/")
+            head = (
+                f"POST /{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+            ).encode("ascii")
+            self._heads[url] = head
+        return _Exchange(self._connections, head, json)
+
+
+class _Exchange:
+    """What the client asks in `async with`, and what it takes for the response there."""
+
+    def __init__(self, connections: OpaConnections, head: bytes, asked: dict[str, Any]) -> None:
+        self._connections = connections
+        self._head = head
+        self._asked = asked
+        self._answer = b""
+
+    async def __aenter__(self) -> Self:
+        self._answer = await self._connections.ask(self._head, _encoded(self._asked))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        return
+
+    def raise_for_status(self) -> None:
+        """Nothing to raise: other answers than 200 were never given out."""
+
+    async def json(self) -> object:
+        answer: object = orjson.loads(self._answer)
+        return answer
+
+
+def _encoded(asked: dict[str, Any]) -> bytes:
+    """Return `asked` as JSON. Raises ValueError for what is none, such as a lone surrogate."""
+    try:
+        return orjson.dumps(asked)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits is JSON too
+        return json.dumps(asked, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
