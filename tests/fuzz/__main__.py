@@ -3,8 +3,8 @@
 
 import argparse
 import importlib.util
-import multiprocessing
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -62,11 +62,11 @@ if __name__ == "__main__":
         sys.exit("Atheris is not installed: pip install atheris")
     failed = 0
     for name in arguments.targets or TARGETS:
-        if arguments.guided:
-            process = multiprocessing.get_context("spawn").Process(target=guided, args=(name, arguments.seconds))
-            process.start()
-            process.join()
-            failed |= process.exitcode != 0
+        if arguments.guided and len(arguments.targets) == 1:
+            guided(name, arguments.seconds)
+        elif arguments.guided:  # Atheris ends its process
+            command = [sys.executable, "-m", "tests.fuzz", name, "--guided", "--seconds", str(arguments.seconds)]
+            failed |= subprocess.run(command, check=False).returncode != 0
         else:
             failed |= mutate(name, arguments.seconds, arguments.seed)
     sys.exit(failed)
