@@ -22,6 +22,8 @@ _LONGEST_ID: Final = 128
 # Read whole at start; a pepper or a token is far smaller, a larger file is not one.
 _LARGEST_SECRET_BYTES: Final = 64 * 1024
 _LARGEST_PORT: Final = 65535
+# A feed answers at least every 30 s; two of its answers and an outage of a control plane's restart fit into this.
+_LEAST_STALENESS_S: Final = 120
 _HOST: Final = re.compile(r"(?:[a-z0-9_][a-z0-9_.-]{0,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _A_DAY_S: Final = 24 * 60 * 60
 
@@ -166,6 +168,7 @@ class NodeSettings:
     tenant: str
     environment: str
     redis_url: str | None
+    max_staleness_s: int
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "NodeSettings":
@@ -207,6 +210,7 @@ class NodeSettings:
             tenant=read.identifier("TENANT", "default"),
             environment=read.identifier("ENVIRONMENT", "production"),
             redis_url=read.text("REDIS_URL", "") or None,
+            max_staleness_s=_staleness(read),
         )
 
     @property
@@ -237,6 +241,13 @@ def _data_port_tls(read: Environment) -> DataPortTls | None:
             "GATEHOUSE_PROXY_CLIENT_CA_FILE", "needs GATEHOUSE_PROXY_CERT_FILE: clients show theirs in TLS"
         )
     return None
+
+
+def _staleness(read: Environment) -> int:
+    seconds = read.integer("MAX_STALENESS_S", 86_400, least=0, most=31_536_000)
+    if 0 < seconds < _LEAST_STALENESS_S:
+        raise SettingInvalid("GATEHOUSE_MAX_STALENESS_S", f"must be 0 (never stale) or at least {_LEAST_STALENESS_S}")
+    return seconds
 
 
 def read_secret(path: Path) -> str:

@@ -46,6 +46,7 @@ from proxy_addons.node.messages import (
     Released,
     Serve,
     ShowsCertificate,
+    TrustUntil,
     UseCredentials,
     decode,
     encode,
@@ -116,6 +117,8 @@ class Worker:
                     await self._activate(order)
                 case UseCredentials() as order:
                     await self._use_credentials(order)
+                case TrustUntil(monotonic_ns=until_ns):
+                    self.feed.trust_until(until_ns)
                 case Serve():
                     self.may_serve.set()
                 case Drain():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Holds the policy and the credentials in force, and gives each exchange the ones it keeps to its end."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar, Final
@@ -23,10 +24,14 @@ class SnapshotFeed:
     `on_release` is called once with each replaced policy, when the last exchange that it decides has ended.
     """
 
-    NOT_HOOKS: ClassVar = frozenset({"swap", "use_credentials", "finish"})
+    NOT_HOOKS: ClassVar = frozenset({"swap", "use_credentials", "trust_until", "finish"})
 
-    def __init__(self, *, on_release: Callable[[ActivePolicy], None]) -> None:
+    def __init__(
+        self, *, on_release: Callable[[ActivePolicy], None], monotonic_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._on_release = on_release
+        self._monotonic_ns = monotonic_ns
+        self._trusted_until_ns: int | None = None
         self._active: ActivePolicy | None = None
         self._key_ring: KeyRing | None = None
         self._open: dict[str, ActivePolicy] = {}
@@ -53,10 +58,15 @@ class SnapshotFeed:
         self._key_ring = key_ring
         _log.info("credentials_activated", epoch=key_ring.epoch)
 
+    def trust_until(self, monotonic_ns: int) -> None:
+        """Give no exchange a policy after that time, since nobody has confirmed it by then. Untold, there is no end."""
+        self._trusted_until_ns = monotonic_ns
+
     @fail_closed(Hook.REQUESTHEADERS)
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         exchange = exchange_of(flow)
-        active = exchange.policy = self._active
+        trusted = self._trusted_until_ns is None or self._monotonic_ns() < self._trusted_until_ns
+        active = exchange.policy = self._active if trusted else None
         if active is not None:
             self._open[exchange.request_id] = active
             self._open_count[id(active)] += 1

@@ -70,6 +70,10 @@ class BundleActivation:
         return self._in_force.etag or None if self._in_force else None
 
     @property
+    def refused(self) -> bool:
+        return self.rejected is not None
+
+    @property
     def activated_serial(self) -> int:
         """The highest serial ever put to work here, 0 where none was."""
         return self._activated.serial if self._activated else 0

@@ -32,6 +32,7 @@ class CredentialsActivation:
 
     def __init__(self, path: Path, fleet: Fleet, *, verify: Callable[[bytes], Verified]) -> None:
         self.etag: str | None = None
+        self.refused = False
         self._path = path
         self._fleet = fleet
         self._verify = verify
@@ -52,6 +53,7 @@ class CredentialsActivation:
         await self._use(verified)
 
     async def accept(self, fetched: Fetched) -> None:
+        self.refused = True
         try:
             verified = await asyncio.to_thread(self._verify, fetched.content)
         except BundleRejected as exc:
@@ -65,6 +67,7 @@ class CredentialsActivation:
         if verified.epoch > self._epoch:
             await asyncio.to_thread(write_durably, self._path, fetched.content)
             await self._use(verified)
+        self.refused = False
         self.etag = fetched.etag or None
 
     async def _use(self, verified: Verified) -> None:

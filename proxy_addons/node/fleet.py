@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from proxy_addons.node.changed import Changed
-from proxy_addons.node.messages import ActivateBundle, Serve, UseCredentials
+from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials
 from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
 
 # Loading a bundle of thousands of rules takes a second on a busy core; a worker that needs longer is reported.
@@ -26,6 +26,7 @@ class Fleet:
         self.changed = Changed()
         self.bundle: ActivateBundle | None = None
         self.credentials: UseCredentials | None = None
+        self._trust: TrustUntil | None = None
         self._open = False
         self._workers = tuple(
             WorkerProcess(slot, listener, greeting=self._greeting, on_change=self.changed.notify, program=program)
@@ -78,6 +79,12 @@ class Fleet:
             timeout_s=_ACKNOWLEDGE_S,
         )
 
+    def trust(self, until: TrustUntil) -> None:
+        """Have all workers refuse from then on, unless they are told a later time before."""
+        self._trust = until
+        for worker in self._workers:
+            worker.send(until)
+
     async def restart(self, drain_s: float) -> None:
         """Replace every worker by a new process, the next only when the one before serves again."""
         for worker in self._workers:
@@ -100,6 +107,6 @@ class Fleet:
     def _is_up(self, state: WorkerState) -> bool:
         return state.ready or state.epoch is not None or self._has_answered(state)
 
-    def _greeting(self) -> list[ActivateBundle | UseCredentials | Serve]:
-        told = (self.credentials, self.bundle, Serve() if self._open else None)
+    def _greeting(self) -> list[ToWorker]:
+        told = (self._trust, self.credentials, self.bundle, Serve() if self._open else None)
         return [message for message in told if message is not None]

@@ -4,7 +4,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 
@@ -25,11 +25,19 @@ class NotAccepted(Exception):
     """What was fetched cannot be put to work now, and may be later: fetch it again."""
 
 
+# Given what is held, returns what the feed has instead; None where it has nothing else.
+Fetch: TypeAlias = Callable[[str | None], Awaitable[Fetched | None]]
+
+
 class Acceptor(Protocol):
     """Puts to work what a feed gave. `etag` names what it holds; the feed is asked for something else than that."""
 
     @property
     def etag(self) -> str | None: ...
+
+    @property
+    def refused(self) -> bool:
+        """The newest that the feed has was refused: what is in force is older than it."""
 
     async def resume(self) -> None:
         """Put to work what was kept from before, if there is something and nothing is in force."""
@@ -55,10 +63,15 @@ class Backoff:
 
 async def follow(
     name: str,
-    fetch: Callable[[str | None], Awaitable[Fetched | None]],
+    fetch: Fetch,
     acceptor: Acceptor,
+    *,
+    confirmed: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fetch and accept for ever. `name` stands in the log; an outage is logged at its begin and at its end."""
+    """Fetch and accept for ever. `name` stands in the log; an outage is logged at its begin and at its end.
+
+    `confirmed` is called whenever the feed has nothing newer than what is in force.
+    """
     backoff = Backoff()
     reachable = True
     now = asyncio.get_running_loop().time
@@ -88,5 +101,7 @@ async def follow(
             _log.error("feed_not_accepted", feed=name, problem=str(exc))  # the trace tells nothing more
             await asyncio.sleep(backoff.next_s())
         else:
+            if not acceptor.refused:
+                confirmed()
             backoff.reset()
             await asyncio.sleep(max(0.0, asked_at + _LEAST_PERIOD_S - now()))

@@ -28,11 +28,12 @@ async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir
 
     async def readyz(_: web.Request) -> web.Response:
         now = status()
-        enforcing, writable = serving(now.workers), await asyncio.to_thread(_writable, spool_dir)
+        enforcing, writable = serving(now.workers) and not now.stale, await asyncio.to_thread(_writable, spool_dir)
         ready = enforcing and writable
         body: dict[str, JSON] = {
             "status": "ready" if ready else "not-ready",
             "enforcing": enforcing,
+            "stale": now.stale,
             "spool_writable": writable,
             "certificate": certificate_state(now.workers),
             **now.to_json(),

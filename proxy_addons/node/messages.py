@@ -36,6 +36,14 @@ class Serve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustUntil:
+    """Node to worker: decide by what is in force until the machine's monotonic clock says this, then refuse."""
+
+    type: ClassVar[str] = "trust-until"
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
     """Node to worker: take no new request, finish the open ones within `deadline_s`, then exit."""
 
@@ -85,7 +93,7 @@ class ShowsCertificate:
     problem: str
 
 
-ToWorker: TypeAlias = ActivateBundle | UseCredentials | Serve | Drain
+ToWorker: TypeAlias = ActivateBundle | UseCredentials | TrustUntil | Serve | Drain
 FromWorker: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
 Message: TypeAlias = ToWorker | FromWorker
 
@@ -94,6 +102,7 @@ _TYPES: Final = {
     for message in (
         ActivateBundle,
         UseCredentials,
+        TrustUntil,
         Serve,
         Drain,
         Ready,

@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -27,7 +28,8 @@ from proxy_addons.node.bundle_store import BundleStore
 from proxy_addons.node.credentials import CredentialsActivation
 from proxy_addons.node.credentials import Verified as VerifiedCredentials
 from proxy_addons.node.fleet import Fleet
-from proxy_addons.node.follow import follow
+from proxy_addons.node.follow import Acceptor, Fetch, follow
+from proxy_addons.node.freshness import Freshness
 from proxy_addons.node.guard_socket import guard_address
 from proxy_addons.node.health import serve_health
 from proxy_addons.node.listeners import bind_listeners
@@ -72,6 +74,9 @@ class Node:
         self._credentials = CredentialsActivation(
             settings.credentials_file, self._fleet, verify=self._verify_credentials
         )
+        self._freshness = Freshness(
+            settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
+        )
         self._shipper = Shipper(settings.node_dir / "spool", control_plane)
         self._stop = asyncio.Event()
 
@@ -112,6 +117,7 @@ class Node:
             spool=self._shipper.depth,
             guard_engine=self._settings.guard_engine.in_records,
             rejected_bundle=self._bundles.rejected,
+            stale=self._freshness.stale,
         )
 
     def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
@@ -140,10 +146,15 @@ class Node:
                 await asyncio.gather(self._credentials.resume(), self._bundles.resume())
         except TimeoutError:
             _log.warning("resume_overdue")  # the feeds try again
+        self._freshness.resume()
         self._fleet.open()
+        feeds: tuple[tuple[str, Fetch, Acceptor], ...] = (
+            ("bundles", self._control_plane.bundle, self._bundles),
+            ("credentials", self._control_plane.credentials, self._credentials),
+        )
         async with asyncio.TaskGroup() as group:
-            group.create_task(follow("bundles", self._control_plane.bundle, self._bundles))
-            group.create_task(follow("credentials", self._control_plane.credentials, self._credentials))
+            for name, fetch, acceptor in feeds:
+                group.create_task(follow(name, fetch, acceptor, confirmed=partial(self._freshness.confirm, name)))
 
     async def _restart_on_hangup(self) -> None:
         hangup = asyncio.Event()

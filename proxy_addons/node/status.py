@@ -46,6 +46,7 @@ class NodeStatus:
     spool: SpoolDepth
     guard_engine: str
     rejected_bundle: RejectedBundle | None
+    stale: bool = False  # for so long unconfirmed that workers refuse; the control plane knows by not hearing of us
 
     def to_json(self) -> dict[str, JSON]:
         rejected = self.rejected_bundle

@@ -18,7 +18,6 @@ from typing import Final
 import structlog
 
 from proxy_addons.node.messages import (
-    ActivateBundle,
     Authenticating,
     Drain,
     Enforcing,
@@ -26,9 +25,8 @@ from proxy_addons.node.messages import (
     Message,
     Ready,
     Released,
-    Serve,
     ShowsCertificate,
-    UseCredentials,
+    ToWorker,
     decode,
     encode,
 )
@@ -94,7 +92,7 @@ class WorkerProcess:
         slot: int,
         listener: socket.socket,
         *,
-        greeting: Callable[[], Sequence[ActivateBundle | UseCredentials | Serve]],
+        greeting: Callable[[], Sequence[ToWorker]],
         on_change: Callable[[], None],
         program: Sequence[str] = PROGRAM,
     ) -> None:
@@ -118,7 +116,7 @@ class WorkerProcess:
                 await asyncio.sleep(delay_s)
                 delay_s = min(max(2 * delay_s, _FIRST_DELAY_S), _LONGEST_DELAY_S)
 
-    def send(self, message: ActivateBundle | UseCredentials | Serve | Drain) -> None:
+    def send(self, message: ToWorker) -> None:
         """Tell the running process; a process that starts later is greeted instead."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(message))

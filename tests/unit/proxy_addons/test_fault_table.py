@@ -75,6 +75,10 @@ def no_snapshot(harness: Harness, _patch) -> None:
     harness.feed._active = None
 
 
+def stale_snapshot(harness: Harness, _patch) -> None:
+    harness.feed.trust_until(1)
+
+
 def no_credentials(harness: Harness, _patch) -> None:
     harness.feed._key_ring = None
 
@@ -119,6 +123,7 @@ REQUEST = [
     pytest.param(guard_is_late, "evaluation-failed", id="guard-engine-late"),
     pytest.param(guard_times_out, "evaluation-failed", id="guard-engine-times-out"),
     pytest.param(no_snapshot, "policy-unavailable", id="no-snapshot"),
+    pytest.param(stale_snapshot, "policy-unavailable", id="stale-snapshot"),
     pytest.param(no_credentials, "policy-unavailable", id="no-credentials"),
     pytest.param(spool_is_known_to_be_full, "record-unavailable", id="spool-known-to-be-full"),
     pytest.param(missing(SnapshotFeed), "policy-unavailable", id="snapshot-feed-missing"),

@@ -12,6 +12,7 @@ from proxy_addons.node.follow import Backoff, NotAccepted, follow
 class Recorder:
     def __init__(self) -> None:
         self.etag = None
+        self.refused = False
         self.resumed = 0
         self.accepted = []
         self.failures = []
@@ -33,7 +34,7 @@ def test_delays_double_up_to_two_seconds_and_begin_anew():
     assert backoff.next_s() == 0.1
 
 
-async def run(acceptor: Recorder, answers: list) -> list:
+async def run(acceptor: Recorder, answers: list, confirmed=lambda: None) -> list:
     asked = []
     done = asyncio.Event()
 
@@ -47,7 +48,7 @@ async def run(acceptor: Recorder, answers: list) -> list:
             raise answer
         return answer
 
-    task = asyncio.create_task(follow("test", fetch, acceptor))
+    task = asyncio.create_task(follow("test", fetch, acceptor, confirmed=confirmed))
     async with asyncio.timeout(5):
         await done.wait()
     task.cancel()
@@ -93,3 +94,19 @@ async def test_until_sees_a_change_and_gives_up_in_time():
     changed.notify()
     assert await waiting is True
     assert await changed.until(lambda: False, timeout_s=0.01) is False
+
+
+@pytest.mark.usefixtures("quick")
+async def test_confirms_with_every_answer_that_leaves_nothing_newer():
+    acceptor, confirmed = Recorder(), []
+    answers = [ControlPlaneUnavailable("away"), NothingPublished("none"), Fetched(etag="a", content=b""), None]
+    await run(acceptor, answers, lambda: confirmed.append(acceptor.etag))
+    assert confirmed == ["a", "a"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_refused_confirms_nothing():
+    acceptor, confirmed = Recorder(), []
+    acceptor.refused = True
+    await run(acceptor, [Fetched(etag="a", content=b""), None], lambda: confirmed.append(1))
+    assert confirmed == []
