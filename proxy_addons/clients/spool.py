@@ -7,14 +7,8 @@ what arrives meanwhile is the next flush. So a flush grows with the load, no tim
 loop never waits for a disk. Each flush costs a wake-up and two requests to the disk, some 100 µs of processor time
 however few records it has.
 
-Facts: zeros are written ahead of the records, AHEAD_BYTES at a time. Writing over them changes neither the file's size
-nor its extents, so that most flushes wait for their own block and not for the file system's journal. `O_DSYNC` makes
-writing and syncing one call: between two calls the thread would have to get the interpreter's lock back.
-
-Warning: after a failed write nobody knows what the disk holds. The flush's writers get SpoolUnavailable, the segment is
-cut back to what was durable before and left, and the next flush opens a new one. It is never written to again, since
-the shipper may have read on in it; one that was left empty is deleted when the next one is there. Until a flush
-succeeds, or a trial of the thread's own does, `writable` says no.
+Rules: the writers of a flush that failed get SpoolUnavailable. Until a flush succeeds, or a trial of the thread's own
+does, `writable` says no.
 """
 
 import asyncio
@@ -22,7 +16,6 @@ import fcntl
 import os
 import secrets
 import threading
-from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -31,13 +24,12 @@ from typing import Final, Self
 import orjson
 
 from policies.contracts.record import DecisionRecord, Source
-from proxy_addons.clients.segments import MAX_LINE_BYTES, frame, segment_path, segments, size_of, whole_bytes
-from proxy_addons.durable import private_directory, sync_directory
+from proxy_addons.clients.segment_writer import SegmentWriter, SpoolFull
+from proxy_addons.clients.segments import MAX_LINE_BYTES, frame
+from proxy_addons.durable import private_directory
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 HIGH_WATER_BYTES: Final = 256 * 1024 * 1024
-# Some 150 records: so few flushes change the file's size that they do not show, and a kill leaves little to cut off.
-AHEAD_BYTES: Final = 256 * 1024
 # How soon a disk that has room again is noticed. A trial writes AHEAD_BYTES.
 _TRIAL_EVERY_S: Final = 0.5
 
@@ -54,19 +46,12 @@ class Spool:
     """
 
     def __init__(self, directory: Path, *, source_id: str, segment_bytes: int, high_water_bytes: int) -> None:
-        self._directory = private_directory(directory)
+        private_directory(directory)
         self._source_id = source_id
         self._boot_id = secrets.token_hex(16)
         self._seq = 0
-        self._segment_bytes = segment_bytes
-        self._high_water_bytes = high_water_bytes
         self._lock = _lock(directory)
-        self._segment: int | None = None  # its descriptor; None: the next flush opens a new segment
-        self._segment_size = 0  # of its frames; zeros written ahead follow them
-        self._allocated = 0  # of the file, with those zeros
-        self._left_empty: Path | None = None
-        self._total = 0
-        self._number = self._recover()
+        self._segments = SegmentWriter(directory, segment_bytes=segment_bytes, high_water_bytes=high_water_bytes)
         self._group: _Group | None = None  # of this round of the event loop
         self._handed: SimpleQueue[_Group | None] = SimpleQueue()  # None: close
         self._guard = threading.Lock()
@@ -137,7 +122,7 @@ class Spool:
             self._handed.put(None)
         if self._thread.is_alive():
             self._thread.join()
-        self._leave_segment()
+        self._segments.close()
         os.close(self._lock)
 
     def _end_round(self, group: "_Group") -> None:
@@ -150,28 +135,15 @@ class Spool:
             self._handed.put(self._group)
             self._group = None
 
-    def _recover(self) -> int:
-        """Cut the torn end off the last segment, and return its number (0 where there is none)."""
-        found = segments(self._directory)
-        self._total = size_of(self._directory)
-        if not found:
-            return 0
-        last = found[-1]
-        size, whole = last.path.stat().st_size, whole_bytes(last.path)
-        if whole < size:
-            os.truncate(last.path, whole)
-            self._total -= size - whole
-        return last.number
-
     # ── on the thread ──
 
     def _flush_until_closed(self) -> None:
         while (groups := self._next_groups()) is not None:
             try:
-                self._append(b"".join([framed for group in groups for framed in group.frames]))
+                self._segments.append(b"".join([framed for group in groups for framed in group.frames]))
             except OSError as exc:
                 problem: str | None = f"the spool cannot be written ({exc.strerror})"
-            except SpoolUnavailable as exc:
+            except SpoolFull as exc:
                 problem = str(exc)
             else:
                 problem = None
@@ -200,71 +172,6 @@ class Spool:
             self._handed.put(None)  # for the next call
             return groups
         return None
-
-    def _append(self, frames: bytes) -> None:
-        """Make `frames` durable; without any, find out whether some could be."""
-        wanted = len(frames) or AHEAD_BYTES
-        if self._total + wanted > self._high_water_bytes:
-            # The shipper deletes what is acknowledged, so the sum kept here is an upper bound: count again.
-            self._total = size_of(self._directory) - (self._allocated - self._segment_size)
-            if self._total + wanted > self._high_water_bytes:
-                raise SpoolUnavailable("the spool is full: records are not being shipped")
-        if self._segment is None or self._segment_size >= self._segment_bytes:
-            self._rotate()
-        try:
-            self._write_through(frames)
-        except OSError:
-            self._abandon_segment()
-            raise
-        self._segment_size += len(frames)
-        self._total += len(frames)
-
-    def _write_through(self, frames: bytes) -> None:
-        descriptor = self._segment
-        if descriptor is None:
-            raise OSError("no segment is open")
-        at, end = self._segment_size, self._segment_size + len(frames)
-        if not frames or end > self._allocated:
-            frames += bytes(max(0, min(AHEAD_BYTES, self._segment_bytes - end)))
-            self._allocated = at + len(frames)
-        rest = memoryview(frames)
-        # On a nearly full disk there is room for the records and none for zeros. A trial wants room for all of them.
-        while rest and (at < end or end == self._segment_size):
-            written = os.pwrite(descriptor, rest, at)
-            rest, at = rest[written:], at + written
-
-    def _rotate(self) -> None:
-        self._leave_segment()
-        # O_EXCL: a segment that is already there was written by somebody else, and is not to be written to.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DSYNC | os.O_CLOEXEC
-        self._number += 1
-        descriptor = os.open(segment_path(self._directory, self._number), flags, 0o600)
-        try:
-            sync_directory(self._directory)
-        except OSError:
-            os.close(descriptor)  # its name may be lost, and every record in it
-            raise
-        self._segment = descriptor
-        if self._left_empty is not None:
-            # Else a full disk would get a file for every request that it refuses.
-            self._left_empty.unlink(missing_ok=True)
-            self._left_empty = None
-
-    def _abandon_segment(self) -> None:
-        if not self._segment_size:
-            self._left_empty = segment_path(self._directory, self._number)
-        self._leave_segment()
-
-    def _leave_segment(self) -> None:
-        """Cut off what follows the last record, and close. Where that fails, a reader tells the rest from records."""
-        descriptor, size, longer = self._segment, self._segment_size, self._allocated > self._segment_size
-        self._segment, self._segment_size, self._allocated = None, 0, 0
-        if descriptor is None:
-            return
-        if longer:
-            with suppress(OSError):
-                os.ftruncate(descriptor, size)
-        os.close(descriptor)
 
 
 class _Group:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from policies.contracts.record import DecisionRecord
+from proxy_addons.clients import segment_writer as writer_module
 from proxy_addons.clients import spool as spool_module
 from proxy_addons.clients.segments import Frames, frame, segments, size_of, whole_bytes
-from proxy_addons.clients.spool import AHEAD_BYTES, Spool, SpoolUnavailable
+from proxy_addons.clients.spool import Spool, SpoolUnavailable
 
 RECORD = DecisionRecord(envelope=b'{"a":1}', payload=b'{"b":"\xc3\xa9"}')
 
@@ -69,35 +70,6 @@ async def test_records_written_before_the_loop_ended_are_kept(tmp_path):
     writing.cancel()
     spool.close()
     assert lines(tmp_path) == [RECORD.to_line()]
-
-
-async def test_zeros_are_written_ahead_so_that_a_flush_changes_no_metadata(tmp_path):
-    sizes = set()
-    with open_spool(tmp_path) as spool:
-        for _ in range(20):
-            await spool.write(RECORD)
-            sizes.add(segments(tmp_path)[0].path.stat().st_size)
-        assert len(lines(tmp_path)) == 20
-    assert sizes == {len(frame(RECORD.to_line())) + AHEAD_BYTES}
-    assert segments(tmp_path)[0].path.stat().st_size == 20 * len(frame(RECORD.to_line()))
-
-
-async def test_zeros_written_ahead_are_cut_off_when_a_segment_is_left(tmp_path):
-    with open_spool(tmp_path, segment_bytes=1000) as spool:
-        for _ in range(40):
-            await spool.write(RECORD)
-        left = segments(tmp_path)[:-1]
-        assert [segment.path.stat().st_size for segment in left] == [whole_bytes(segment.path) for segment in left]
-        assert len(left) > 1
-
-
-async def test_a_short_write_is_gone_on_with(tmp_path, monkeypatch):
-    real = os.pwrite
-    monkeypatch.setattr(spool_module.os, "pwrite", lambda file, rest, at: real(file, rest[:7], at))
-    with open_spool(tmp_path, segment_bytes=1000) as spool:
-        await spool.write(RECORD)
-        await spool.write(RECORD)
-    assert lines(tmp_path) == [RECORD.to_line()] * 2
 
 
 def test_sequence_is_dense_from_one_and_each_process_has_its_own_boot(tmp_path):
@@ -208,7 +180,7 @@ async def test_above_the_mark_a_trial_does_not_say_that_there_is_room(tmp_path, 
     monkeypatch.setattr(spool_module, "_TRIAL_EVERY_S", 0.01)
     looked = threading.Semaphore(0)
     real = size_of
-    monkeypatch.setattr(spool_module, "size_of", lambda directory: (looked.release(), real(directory))[1])
+    monkeypatch.setattr(writer_module, "size_of", lambda directory: (looked.release(), real(directory))[1])
     with open_spool(tmp_path, high_water_bytes=len(RECORD.to_line()) + 8) as spool:
         await spool.write(RECORD)
         with pytest.raises(SpoolUnavailable, match="full"):
