@@ -2,7 +2,7 @@
 """The one document guards decide by: `input`, as `docs/spec/policy-document.md` states it."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from policies.contracts.codec import JSON
@@ -57,11 +57,15 @@ def guard_input(
             "tenant": request.tenant,
             "environment": request.environment,
             # RFC 3339 with Z, the form that `time.parse_rfc3339_ns` takes and the specification shows.
-            "time": request.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "time": _rfc3339(request.at),
         },
         "request": request.facts.to_json(),
         "access": {"effect": united_effect(access)},
     }
+
+
+def _rfc3339(at: datetime) -> str:
+    return f"{(at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()[:-6]}Z"
 
 
 def united_effect(access: EngineAnswer) -> str:

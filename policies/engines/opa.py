@@ -15,12 +15,13 @@ the client's. What it does beside queries (policies, health) is not had over the
 
 import json
 import time
+from functools import lru_cache
 from typing import Any, Final, NoReturn, Self
 
 import orjson
 from opa_client.opa_async import AsyncOpaClient
 
-from policies.contracts.decision import EngineAnswer
+from policies.contracts.decision import EngineAnswer, PolicyAnswer
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
@@ -32,6 +33,10 @@ from policies.engines.opa_connection import OpaConnections, OpaRefused
 ENGINE: Final = "opa"
 # Given with the path, so that the client does not put them together again for each question.
 _PATH: Final = "gatehouse/main/guards?strict-builtin-errors=true&provenance=true"
+
+# What guards say differs in their reasons and obligations only, some hundred bytes each.
+_REMEMBERED_ANSWERS: Final = 256
+_LONGEST_REMEMBERED_BYTES: Final = 4096
 
 
 class OpaGuard:
@@ -52,6 +57,7 @@ class OpaGuard:
         self._manifest_revision = manifest_revision
         self._deadline_s = deadline_s
         self._client = _OneTryClient(address, deadline_s=deadline_s)
+        self._reads = lru_cache(_REMEMBERED_ANSWERS)(self._read)
 
     async def evaluate(self, request: EvaluationRequest, access: EngineAnswer) -> EngineAnswer:
         """Return one answer for each guard, by id. Raises EvaluationFailed."""
@@ -59,15 +65,11 @@ class OpaGuard:
         if not self._snapshot.guards:
             return EngineAnswer(engine=ENGINE, answers=())
         asked = guard_input(request, groups=groups_of(self._snapshot, request.subject), access=access)
-        answer = await self._query(asked)
-        if self._revisions(answer) != {self._manifest_revision}:
-            raise EvaluationFailed(ENGINE, "the answer was made by another revision than the snapshot's")
-        if "result" not in answer:
-            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
-        return read_guards(
-            answer["result"],
-            snapshot=self._snapshot,
+        said = await self._query(asked)
+        read = self._reads(said) if len(said) <= _LONGEST_REMEMBERED_BYTES else self._read(said)
+        return EngineAnswer(
             engine=ENGINE,
+            answers=read,
             duration_us=(time.perf_counter_ns() - started) // 1000,
             provenance=self._manifest_revision,
         )
@@ -76,28 +78,44 @@ class OpaGuard:
         """Close the connections to OPA."""
         await self._client.close_connection()
 
-    async def _query(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _query(self, asked: dict[str, Any]) -> bytes:
         try:
-            answer = await self._client.query_rule(asked, _PATH)
+            said: bytes = await self._client.query_rule(asked, _PATH)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
         except OpaRefused as exc:
             raise EvaluationFailed(ENGINE, str(exc)) from exc
         except OSError as exc:
             raise EvaluationFailed(ENGINE, f"not reachable ({type(exc).__name__})") from exc
-        except (ValueError, RecursionError) as exc:
-            # Neither text is shown: of the input (a lone surrogate) or of the answer (not JSON), it may have content.
-            raise EvaluationFailed(ENGINE, "question or answer is not JSON") from exc
+        except (ValueError, RecursionError) as exc:  # a lone surrogate; its text is not shown, since it has content
+            raise EvaluationFailed(ENGINE, "the question is not JSON") from exc
+        return said
+
+    def _read(self, said: bytes) -> tuple[PolicyAnswer, ...]:
+        """Return what OPA said, by guard. Raises EvaluationFailed where it is not all that it must say.
+
+        It depends on nothing but `said`, so that the few things that OPA says are read once each.
+        """
+        try:
+            answer = orjson.loads(said)
+        except ValueError as exc:
+            raise EvaluationFailed(ENGINE, "the answer is not JSON") from exc
         if not isinstance(answer, dict):
             raise EvaluationFailed(ENGINE, "the answer is not an object")
-        return answer
+        if self._revisions(answer) != {self._manifest_revision}:
+            raise EvaluationFailed(ENGINE, "the answer was made by another revision than the snapshot's")
+        if "result" not in answer:
+            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
+        return read_guards(answer["result"], snapshot=self._snapshot, engine=ENGINE, duration_us=0).answers
 
     @staticmethod
     def _revisions(answer: dict[str, Any]) -> set[object]:
         """Return the revisions of all bundles that OPA has loaded; empty where it does not say."""
         match answer.get("provenance"):
             case {"bundles": dict(bundles)}:
-                revisions = [bundle.get("revision") for bundle in bundles.values() if isinstance(bundle, dict)]
+                revisions = [
+                    bundle.get("revision") if isinstance(bundle, dict) else None for bundle in bundles.values()
+                ]
                 return {revision if isinstance(revision, str) else None for revision in revisions}
             case _:
                 return set()
@@ -149,9 +167,9 @@ class _Exchange:
     def raise_for_status(self) -> None:
         """Nothing to raise: other answers than 200 were never given out."""
 
-    async def json(self) -> object:
-        answer: object = orjson.loads(self._answer)
-        return answer
+    async def json(self) -> bytes:
+        """Return the answer as it came: OpaGuard reads it."""
+        return self._answer
 
 
 def _encoded(asked: dict[str, Any]) -> bytes:

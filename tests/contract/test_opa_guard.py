@@ -132,6 +132,10 @@ async def test_takes_a_whole_answer(server) -> None:
             ),
             id="a-second-bundle",
         ),
+        pytest.param(
+            answer_of('{"provenance":{"bundles":{"b":{"revision":"7+sha256:00ff"},"c":7}},"result":' + NEUTRAL + "}"),
+            id="a-second-bundle-that-is-none",
+        ),
         pytest.param(answer_of(f"{{{PROVENANCE}}}"), id="undefined"),
         pytest.param(answer_of(f'{{{PROVENANCE},"result":{{}}}}'), id="guard-missing"),
         pytest.param(answer_of(f'{{{PROVENANCE},"result":{NEUTRAL}'), id="not-json"),
