@@ -63,6 +63,7 @@ async def serve(
         terms=Terms(
             bounds=bounds,
             admission=Admission(bounds.requests),
+            hooks=hooks,
             origin=origin,
             utc_now=lambda: datetime.now(UTC),
             monotonic_ns=time.monotonic_ns,

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client's layer without sockets, loop or clock: fed by hand, and what it commands is kept to be looked at."""
 
+import asyncio
 import itertools
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mitmproxy import http
 from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.options import Options
-from mitmproxy.proxy.commands import CloseConnection, Command, SendData, StartHook
+from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 
 from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser, AnswerPiece
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.http1.hooks import HookTable, completed
+from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
+    AwaitHook,
     CallUpstream,
     ClientFinished,
     DeadlinePassed,
+    HookEnded,
     Linger,
     PauseClient,
     ResumeClient,
@@ -46,6 +51,25 @@ def cut_at(raw: bytes, cuts: tuple[int, ...]) -> list[bytes]:
     return [raw[start:end] for start, end in itertools.pairwise(edges) if end > start]
 
 
+class _NoLoop(asyncio.AbstractEventLoop):
+    """What a future is made for that nobody waits for."""
+
+    def get_debug(self) -> bool:
+        return False
+
+
+_NO_LOOP = _NoLoop()
+
+
+@dataclass
+class Waiting:
+    """A hook that the test lets return when it likes."""
+
+    name: str
+    flow: http.HTTPFlow
+    command: AwaitHook | None = None
+
+
 class Talk:
     """A connection's layer between a client and an upstream that are both the test."""
 
@@ -58,8 +82,8 @@ class Talk:
         self.now_ns = 0
         self.parting = self.draining = False
         self.hooks_wait: bool | str = False  # all of them, or the one of that name
-        self.waiting: list[StartHook] = []
-        self.log: list[str] = []
+        self.waiting: list[Waiting] = []
+        self._never: asyncio.Future[bool] = asyncio.Future(loop=_NO_LOOP)
         self.admission = Admission((bounds or Bounds()).requests)
         self.watched = 0
         self._hooks = HookTable(addons)
@@ -72,6 +96,7 @@ class Talk:
         terms = Terms(
             bounds=bounds or Bounds(),
             admission=self.admission,
+            hooks=self,
             origin=ORIGIN,
             utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
             monotonic_ns=lambda: self.now_ns,
@@ -121,7 +146,14 @@ class Talk:
 
     def complete(self, *, failed: bool = False) -> None:
         """Let the hook return that has waited longest; `hooks_wait` made it wait."""
-        self.feed(completed(self.waiting.pop(0), failed=failed))
+        self.feed(HookEnded(self.waiting.pop(0).command, failed))
+
+    def start(self, name: str, flow: http.HTTPFlow) -> object:
+        """Run a hook, as the layer asks for it."""
+        if self.hooks_wait not in (True, name):
+            return self._hooks.start(name, flow)
+        self.waiting.append(Waiting(name, flow))
+        return self._never
 
     # ── what came of it ──
 
@@ -162,12 +194,8 @@ class Talk:
             case SendData(data=content):
                 assert not self.closed
                 self.sent += content
-            case StartHook():
-                self.log.append(command.name)
-                if self.hooks_wait in (True, command.name):
-                    self.waiting.append(command)
-                else:
-                    self._queue.append(completed(command, failed=self._hooks.run_inline(command)))
+            case AwaitHook():
+                self.waiting[-1].command = command
             case CallUpstream():
                 self._answer = None
                 self.calls.append(command)

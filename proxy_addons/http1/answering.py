@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 from mitmproxy import http
 from mitmproxy.proxy.commands import CloseConnection, SendData
-from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
 
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.http1 import wire
@@ -63,7 +62,7 @@ class Answering(Conversation):
         flow = turn.flow
         unix_s = self._terms.utc_now().timestamp()
         turn.upstream_response = flow.response = upstream_response(event.status, event.fields, unix_s=unix_s)
-        yield from self._tell(HttpResponseHeadersHook(flow), turn)
+        yield from self._tell("responseheaders", turn)
         stream: object = turn.upstream_response.stream
         if flow.response is not turn.upstream_response:
             yield AbandonUpstream()
@@ -99,7 +98,7 @@ class Answering(Conversation):
         turn.call = None
         response = turn.flow.response
         turn.exchange.bytes_out = len(response.raw_content or b"") if response is not None else 0
-        yield from self._tell(HttpResponseHook(turn.flow), turn)
+        yield from self._tell("response", turn)
         if turn.flow.response is None:
             turn.refuse("policy-unavailable")
         response = turn.flow.response
@@ -158,7 +157,7 @@ class Answering(Conversation):
         turn.call = None
         turn.exchange.bytes_out += len(last)
         known = turn.exchange.refusal
-        failed = yield from self._tell_safely(HttpResponseHook(turn.flow), turn)
+        failed = yield from self._tell_safely("response", turn)
         if is_error:
             pass
         elif failed:
@@ -199,7 +198,7 @@ class Answering(Conversation):
         yield from self._tell_error(turn)
         turn.refuse("policy-unavailable")
         if not turn.response_told:
-            yield from self._tell(HttpResponseHook(turn.flow), turn)
+            yield from self._tell("response", turn)
             turn.refuse("policy-unavailable")
         refusal = turn.flow.response
         if refusal is None:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The socket of one client: feeds its bytes to the layer and does what the layer commands.
 
-Theory: an asyncio Protocol. Hooks whose addons are all plain methods run in place; others run in a task, and the layer
-waits. Backpressure: the upstream is read only while the client's transport is below its high-water mark and no hook
-runs, so memory for a slow reader is bounded by that mark and one read.
+Theory: an asyncio Protocol. A hook runs in place as far as it goes; one that waits goes on in a task, for which the layer
+waits. Backpressure: the upstream is read only while the client's transport is below its high-water mark and no hook is
+waited for, so memory for a slow reader is bounded by that mark and one read.
 """
 
 import asyncio
+import functools
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -15,20 +16,22 @@ from typing import Final, Protocol, cast
 import structlog
 from mitmproxy.connection import ConnectionState
 from mitmproxy.options import Options
-from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData, StartHook
+from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
 from proxy_addons.http1.client import client_of
-from proxy_addons.http1.hooks import HookTable, completed
+from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
+    AwaitHook,
     CallUpstream,
     ClientFinished,
     DeadlinePassed,
+    HookEnded,
     Linger,
     PauseClient,
     ResumeClient,
@@ -68,7 +71,7 @@ class ClientConnection(asyncio.Protocol):
         self._bounds = around.terms.bounds
         self._events: deque[Event] = deque()
         self._feeding = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[bool]] = set()
         self._call: UpstreamCall | None = None
         self._hook_running = False
         self._client_slow = False
@@ -102,8 +105,7 @@ class ClientConnection(asyncio.Protocol):
         context = Context(self._client, self._around.options)
         self._layer = Http1ReverseLayer(context, self._around.terms, peer_certificate=certificate)
         self._around.registry.opened(self)
-        if ClientConnectedHook.name in self._around.hooks:
-            self._spawn_hook(ClientConnectedHook(self._client))
+        self._tell_addons(ClientConnectedHook.name)
         self._feed(Start())
 
     def data_received(self, data: bytes) -> None:
@@ -134,8 +136,7 @@ class ClientConnection(asyncio.Protocol):
         self._patience.clear()
         self._feed(ConnectionClosed(self._client))
         self._abandon()
-        if ClientDisconnectedHook.name in self._around.hooks:
-            self._spawn_hook(ClientDisconnectedHook(self._client))
+        self._tell_addons(ClientDisconnectedHook.name)
         self._lost = True
         self._settle()
 
@@ -186,8 +187,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _execute_other(self, command: Command) -> None:
         match command:
-            case StartHook():
-                self._start_hook(command)
+            case AwaitHook():
+                self._await_hook(command)
             case SetDeadline(after_s=after_s, serial=serial):
                 self._deadline_serial = serial
                 if after_s is None:
@@ -206,21 +207,33 @@ class ClientConnection(asyncio.Protocol):
             case _:
                 raise TypeError(f"no such command here: {type(command).__name__}")
 
-    def _start_hook(self, hook: StartHook) -> None:
-        hooks = self._around.hooks
-        if hooks.awaits(hook.name):
-            self._hook_running = True
-            self._pace_upstream()
-            self._spawn_hook(hook)
-        else:
-            self._events.append(completed(hook, failed=hooks.run_inline(hook)))
+    def _await_hook(self, command: AwaitHook) -> None:
+        self._hook_running = True
+        self._pace_upstream()
+        self._tasks.add(command.task)
+        command.task.add_done_callback(functools.partial(self._hook_ended, command))
 
-    def _spawn_hook(self, hook: StartHook) -> None:
-        task = asyncio.get_running_loop().create_task(self._run_hook(hook))
-        self._tasks.add(task)
-        task.add_done_callback(self._hook_done)
+    def _hook_ended(self, command: AwaitHook, task: "asyncio.Future[bool]") -> None:
+        self._tasks.discard(task)
+        self._hook_running = False
+        self._unexamined_bytes = 0
+        self._pace_client()
+        # Also when it was cancelled: the layer goes on, and goes on to refuse.
+        failed = task.cancelled() or task.exception() is not None or task.result()
+        self._feed(HookEnded(command, failed))
+        self._pace_upstream()
+        self._settle()
 
-    def _hook_done(self, task: asyncio.Task[None]) -> None:
+    def _tell_addons(self, name: str) -> None:
+        """Run a hook about the client. Nobody waits for it but the end of the connection."""
+        if name not in self._around.hooks:
+            return
+        outcome = self._around.hooks.start(name, self._client)
+        if not isinstance(outcome, bool):
+            self._tasks.add(outcome)
+            outcome.add_done_callback(self._told)
+
+    def _told(self, task: "asyncio.Future[bool]") -> None:
         self._tasks.discard(task)
         self._settle()
 
@@ -229,19 +242,6 @@ class ClientConnection(asyncio.Protocol):
         if self._lost and not self._tasks:
             self._layer.release()
             self._around.registry.closed(self)
-
-    async def _run_hook(self, hook: StartHook) -> None:
-        failed = True
-        try:
-            failed = await self._around.hooks.run(hook)
-        finally:
-            # Also when cancelled: the layer goes on, and goes on to refuse.
-            if hook.blocking:
-                self._hook_running = False
-                self._unexamined_bytes = 0
-                self._pace_client()
-                self._feed(completed(hook, failed=failed))
-                self._pace_upstream()
 
     def _pace_upstream(self) -> None:
         call = self._call

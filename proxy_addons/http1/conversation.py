@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What both halves of a turn stand on: the state of the connection, hooks, and the first bytes of an answer."""
 
+from asyncio import Future
 from collections.abc import Generator
 from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
 from mitmproxy.connection import Server
-from mitmproxy.proxy.commands import Command, SendData, StartHook
+from mitmproxy.proxy.commands import Command, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer
-from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from proxy_addons.core.framing import RequestParser
 from proxy_addons.http1 import wire
-from proxy_addons.http1.messages import SetDeadline, WatchClient
+from proxy_addons.http1.messages import AwaitHook, SetDeadline, WatchClient
 from proxy_addons.http1.turn import Terms, Turn
 
 Commands: TypeAlias = Generator[Command, Any, None]
@@ -86,20 +86,22 @@ class Conversation(Layer):
 
     # ── hooks ──
 
-    def _tell(self, hook: StartHook, turn: Turn) -> Commands:
+    def _tell(self, name: str, turn: Turn) -> Commands:
         """Run a hook. If it fails, the answer is a refusal, whatever the hook left behind."""
-        failed = yield from self._tell_safely(hook, turn)
+        failed = yield from self._tell_safely(name, turn)
         if failed:
             turn.refuse("policy-unavailable")
 
-    def _tell_safely(self, hook: StartHook, turn: Turn) -> Generator[Command, Any, bool]:
-        """Run a hook and return whether it failed. Only a reply of exactly False says that it did not."""
-        turn.response_told |= isinstance(hook, HttpResponseHook)
+    def _tell_safely(self, name: str, turn: Turn) -> Generator[Command, Any, bool]:
+        """Run a hook and return whether it failed. Only an outcome of exactly False says that it did not."""
+        turn.response_told |= name == "response"
         error = turn.flow.error
-        reply = yield hook
-        return reply is not False or turn.flow.error is not error  # an addon that kills the flow refuses it
+        outcome: object = self._terms.hooks.start(name, turn.flow)
+        if isinstance(outcome, Future):
+            outcome = yield AwaitHook(outcome)
+        return outcome is not False or turn.flow.error is not error  # an addon that kills the flow refuses it
 
     def _tell_error(self, turn: Turn) -> Commands:
         if not turn.error_told:
             turn.error_told = True
-            yield from self._tell(HttpErrorHook(turn.flow), turn)
+            yield from self._tell("error", turn)

@@ -5,15 +5,16 @@ mitmproxy logs an addon that raises and goes on as if it had agreed, and never c
 Here a raising addon is a failed hook, which the layer turns into a refusal, and an unknown name is an error at start.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import mitmproxy.proxy.layers  # noqa: F401  # registers the hooks of all layers
 import structlog
 from mitmproxy import addonmanager, flow, hooks
-from mitmproxy.proxy.commands import StartHook
-from mitmproxy.proxy.events import HookCompleted
+
+from proxy_addons.http1.eager import start
 
 _log: Final = structlog.get_logger()
 
@@ -43,50 +44,43 @@ class HookTable:
     def __contains__(self, name: str) -> bool:
         return name in self._methods
 
-    def awaits(self, name: str) -> bool:
-        """Some method of this hook is a coroutine function, so that `run` has to be used."""
-        return name in self._awaiting
+    def start(self, name: str, subject: object) -> "bool | asyncio.Task[bool]":
+        """Call the methods of the hook `name`. Return whether it failed, or, where one waits, the task that says so."""
+        if name not in self._awaiting:
+            return self._call(name, subject)
+        try:
+            return start(self._await(name, subject))
+        except asyncio.CancelledError:
+            return True
 
-    def run_inline(self, hook: hooks.Hook) -> bool:
-        """Call the hook's methods, none of which is a coroutine function. Return whether it failed."""
-        args = hook.args()
-        for method in self._methods.get(hook.name, ()):
+    def _call(self, name: str, subject: object) -> bool:
+        for method in self._methods.get(name, ()):
             try:
-                result = method(*args)
+                result = method(subject)
             except Exception as exc:  # noqa: BLE001  # the boundary to the addons: a failure becomes a refusal
-                _tell(hook.name, method, exc)
+                _tell(name, method, exc)
                 return True
             if result is not None and inspect.isawaitable(result):
                 # Not declared `async def`, so it was not foreseen, and what it would decide is not known here.
-                _tell(hook.name, method, TypeError("awaitable from a plain method"))
+                _tell(name, method, TypeError("awaitable from a plain method"))
                 return True
-        return _intercepted(args)
+        return _intercepted(subject)
 
-    async def run(self, hook: hooks.Hook) -> bool:
-        """Call the hook's methods one after the other. Return whether it failed."""
-        args = hook.args()
-        for method in self._methods.get(hook.name, ()):
+    async def _await(self, name: str, subject: object) -> bool:
+        for method in self._methods[name]:
             try:
-                result = method(*args)
+                result = method(subject)
                 if result is not None and isinstance(result, Awaitable):
                     await result
             except Exception as exc:  # noqa: BLE001  # as above
-                _tell(hook.name, method, exc)
+                _tell(name, method, exc)
                 return True
-        return _intercepted(args)
+        return _intercepted(subject)
 
 
-def completed(hook: StartHook, *, failed: bool) -> HookCompleted:
-    """Return the event that lets a layer go on, and tells it whether `hook` failed."""
-    event = HookCompleted(hook)
-    # mitmproxy types a hook's reply as None; our layer is told through it.
-    event.reply = failed  # type: ignore[assignment]
-    return event
-
-
-def _intercepted(args: Iterable[Any]) -> bool:
+def _intercepted(subject: object) -> bool:
     """An addon wants the flow held back. There is nobody here to release it, so it is refused."""
-    return any(isinstance(arg, flow.Flow) and arg.intercepted for arg in args)
+    return isinstance(subject, flow.Flow) and subject.intercepted
 
 
 def _methods(chain: Iterable[object], name: str) -> Iterable[Callable[..., object]]:

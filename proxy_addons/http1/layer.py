@@ -19,10 +19,6 @@ import structlog
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy.commands import CloseConnection, SendData
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event
-from mitmproxy.proxy.layers.http._hooks import (
-    HttpRequestHeadersHook,
-    HttpRequestHook,
-)
 
 from proxy_addons.core.framing import BodyPiece, Fault, RequestEnd, RequestHead
 from proxy_addons.http1 import wire
@@ -134,7 +130,7 @@ class Http1ReverseLayer(Answering):
             turn.admitted = True
         else:
             turn.exchange.fault = "overloaded"
-        yield from self._tell(HttpRequestHeadersHook(turn.flow), turn)
+        yield from self._tell("requestheaders", turn)
         exchange = turn.exchange
         if turn.flow.response is None and exchange.fault is not None:
             turn.refuse(exchange.fault)
@@ -162,13 +158,13 @@ class Http1ReverseLayer(Answering):
         if turn is None:
             turn = self._open(None)
             turn.exchange.fault = code
-            yield from self._tell(HttpRequestHeadersHook(turn.flow), turn)
+            yield from self._tell("requestheaders", turn)
         else:
             turn.exchange.fault = code
         turn.keep_alive = False
         turn.body.clear()
         if turn.flow.response is None and turn.flow.request.method:
-            yield from self._tell(HttpRequestHook(turn.flow), turn)
+            yield from self._tell("request", turn)
         if turn.flow.response is None:
             turn.refuse(code)
         yield from self._answer(turn)
@@ -179,7 +175,7 @@ class Http1ReverseLayer(Answering):
         flow.request.data.content = b"".join(turn.body)
         turn.body.clear()
         yield self._within(None)
-        yield from self._tell(HttpRequestHook(flow), turn)
+        yield from self._tell("request", turn)
         if flow.response is None and not turn.allowed:
             turn.refuse("policy-unavailable")
         if flow.response is not None:

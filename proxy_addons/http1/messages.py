@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the layer and its connection say to each other beyond mitmproxy's own commands and events."""
 
+from asyncio import Future
 from dataclasses import dataclass
 
 from mitmproxy.proxy.commands import Command
-from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.events import CommandCompleted, Event
 
 from proxy_addons.core.framing import Fields
 
@@ -20,6 +21,20 @@ class CallUpstream(Command):
     request: bytes
     to_head_request: bool
     resendable: bool
+
+
+@dataclass(eq=False)
+class AwaitHook(Command):
+    """Go on when `task`, a hook that waits for something, says whether it failed. The reply is HookEnded."""
+
+    blocking = True
+    task: Future[bool]
+
+
+@dataclass(repr=False)
+class HookEnded(CommandCompleted):
+    command: AwaitHook
+    reply: bool
 
 
 class AbandonUpstream(Command):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One turn of a connection: a request and its answer, as mitmproxy's flow and our exchange, and how far they are."""
 
+from asyncio import Task
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from mitmproxy import http
 from mitmproxy.connection import Client, Server
@@ -26,6 +28,12 @@ _RESENDABLE = frozenset(Dialect)
 _EVENT_STREAM = b"text/event-stream"
 
 
+class Hooks(Protocol):
+    """Runs the addons' methods of a hook: whether it failed, or, where a method waits, the task that will say so."""
+
+    def start(self, name: str, subject: http.HTTPFlow, /) -> "bool | Task[bool]": ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What a layer works by: limits, upstream, clocks.
@@ -36,6 +44,7 @@ class Terms:
 
     bounds: Bounds
     admission: Admission
+    hooks: Hooks
     origin: UpstreamOrigin
     utc_now: Callable[[], datetime]
     monotonic_ns: Callable[[], int]

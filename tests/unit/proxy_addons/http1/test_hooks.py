@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of hooks: what is no hook is an error at start, and what fails in one is known to the layer."""
 
+import asyncio
+
 import pytest
 from mitmproxy import http
-from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.test import tflow
 
 from proxy_addons.http1.hooks import HookTable, MisspeltHook
-
-
-def hook() -> HttpRequestHook:
-    return HttpRequestHook(tflow.tflow())
 
 
 def addon(method) -> object:
@@ -48,12 +45,12 @@ def test_addons_are_called_in_their_order_and_no_further_after_one_failed():
         return addon(request)
 
     table = HookTable([notes(1), notes(2, RuntimeError()), notes(3)])
-    assert table.run_inline(hook()) is True
+    assert table.start("request", tflow.tflow()) is True
     assert called == [1, 2]
 
 
 def test_a_hook_that_nobody_has_does_not_fail():
-    assert HookTable([]).run_inline(hook()) is False
+    assert HookTable([]).start("request", tflow.tflow()) is False
 
 
 def test_an_awaitable_from_a_plain_method_is_a_failure():
@@ -61,12 +58,12 @@ def test_an_awaitable_from_a_plain_method_is_a_failure():
         pass
 
     given = nothing()
-    assert HookTable([addon(lambda _self, _flow: given)]).run_inline(hook()) is True
+    assert HookTable([addon(lambda _self, _flow: given)]).start("request", tflow.tflow()) is True
     given.close()
 
 
 def test_an_intercepted_flow_is_a_failure():
-    assert HookTable([addon(lambda _self, flow: flow.intercept())]).run_inline(hook()) is True
+    assert HookTable([addon(lambda _self, flow: flow.intercept())]).start("request", tflow.tflow()) is True
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -79,16 +76,34 @@ async def test_coroutines_are_awaited_and_their_failure_known(fails):
             raise RuntimeError("secret")
 
     table = HookTable([addon(request)])
-    assert table.awaits("request")
-    assert await table.run(hook()) is fails
+    assert table.start("request", tflow.tflow()) is fails
     assert done == [True]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_hook_that_waits_goes_on_in_a_task(fails):
+    async def request(self, flow):
+        await asyncio.sleep(0)
+        if fails:
+            raise RuntimeError("secret")
+
+    task = HookTable([addon(request)]).start("request", tflow.tflow())
+    assert isinstance(task, asyncio.Task)
+    assert await task is fails
+
+
+async def test_a_hook_that_is_cancelled_before_it_waits_failed():
+    async def request(self, flow):
+        raise asyncio.CancelledError
+
+    assert HookTable([addon(request)]).start("request", tflow.tflow()) is True
 
 
 def test_an_addon_that_raises_is_named_and_its_text_is_not(capsys):
     def request(self, flow):
         raise RuntimeError("secret")
 
-    HookTable([addon(request)]).run_inline(hook())
+    HookTable([addon(request)]).start("request", tflow.tflow())
     told = capsys.readouterr()
     assert "enforcement_failed" in told.out + told.err
     assert "secret" not in told.out + told.err
