@@ -14,10 +14,11 @@ import uvloop
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.http1.connection import ClientConnection, Surroundings
+from proxy_addons.http1.connection import ClientConnection
 from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.pool import UpstreamPool
+from proxy_addons.http1.surroundings import Surroundings
 from proxy_addons.http1.turn import Terms
 from proxy_addons.http1.turned_away import Refused, TurnedAway
 from proxy_addons.lean_master import GatehouseMode, LeanMaster

@@ -6,7 +6,7 @@ Interim answers (1xx) are skipped, a switch of protocols is invalid.
 """
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import httptools
 
@@ -19,14 +19,12 @@ _BODILESS: Final = frozenset({204, 304})
 _FIRST_FINAL_STATUS: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
+class AnswerHead(NamedTuple):
     status: int
     fields: Fields
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPiece:
+class AnswerPiece(NamedTuple):
     content: bytes
 
 

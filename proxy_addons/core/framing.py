@@ -16,7 +16,7 @@ asks again; the caller bounds them by `pending_bytes`.
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import httptools
 
@@ -33,13 +33,13 @@ _HTTP_0_9: Final = re.compile(rb"[A-Z]+ [^\x00-\x20\x7f]+\r\n")
 _ORIGIN_FORM: Final = re.compile(rb"/[!-\x22\x24-~]*")  # printable ASCII without `#`
 _PRINTABLE: Final = re.compile(rb"[!-~]+")
 _FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+_WHOLE_HEAD: Final = re.compile(rb"[^\r\n]+\r\n(?:" + _FIELD_LINE.pattern + rb")*\r\n")
 _CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A head both parsers agree on. `content_length` is None for a chunked body and 0 for no body."""
 
     method: bytes
@@ -51,8 +51,7 @@ class RequestHead:
     expects_continue: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BodyPiece:
+class BodyPiece(NamedTuple):
     content: bytes
 
 
@@ -67,6 +66,8 @@ class Fault:
 
     code: str
 
+
+_END: Final = RequestEnd()
 
 RequestEvent: TypeAlias = RequestHead | BodyPiece | RequestEnd | Fault
 
@@ -131,6 +132,8 @@ class RequestParser:
         if self._buffer and not ord("A") <= self._buffer[0] <= ord("Z"):
             # A TLS hello or a stray line break: no request line can follow, so nobody has to wait for a timeout.
             raise _Refused("malformed-request")
+        if not self._searched and (head := self._whole_head()) is not None:
+            return head
         while (end := self._buffer.find(b"\n", self._searched, MAX_HEAD_BYTES)) >= 0:
             line = bytes(self._buffer[self._line_at : end + 1])
             self._searched = self._line_at = end + 1
@@ -141,6 +144,22 @@ class RequestParser:
         if len(self._buffer) >= MAX_HEAD_BYTES:
             raise _Refused("headers-too-large")
         return None
+
+    def _whole_head(self) -> RequestHead | None:
+        """Read a head that came in one piece, and whose lines are well-formed, as any other, but by one match.
+
+        None: it did not, or they are not; which of them is wrong, and how, is found line by line.
+        """
+        end = self._buffer.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
+        if end < 0 or not _WHOLE_HEAD.fullmatch(self._buffer, 0, end + 4):
+            return None
+        raw = bytes(self._buffer[: end + 4])
+        lines = raw[:-4].split(b"\r\n")
+        if len(lines) > MAX_FIELDS + 1:
+            return None
+        _judge_request_line(lines[0] + b"\r\n")
+        self._lines = lines
+        return self._complete_head(raw)
 
     def _judge_line(self, line: bytes) -> None:
         if not line.endswith(b"\r\n"):
@@ -176,7 +195,7 @@ class RequestParser:
     def _read_length(self) -> BodyPiece | RequestEnd | None:
         if not self._left:
             self._start_head()
-            return RequestEnd()
+            return _END
         if not self._buffer:
             return None
         content = bytes(self._buffer[: self._left])
@@ -197,7 +216,7 @@ class RequestParser:
             return BodyPiece(step.content)
         if step.ended:
             self._start_head()
-            return RequestEnd()
+            return _END
         return None
 
 

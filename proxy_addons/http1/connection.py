@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The socket of one client: feeds its bytes to the layer and does what the layer commands.
 
-Theory: an asyncio Protocol. A hook runs in place as far as it goes; one that waits goes on in a task, for which the layer
-waits. Backpressure: the upstream is read only while the client's transport is below its high-water mark and no hook is
-waited for, so memory for a slow reader is bounded by that mark and one read.
+Theory: an asyncio Protocol. A hook runs in place as far as it goes; one that waits goes on in a task, and the layer
+waits for that. Backpressure: the upstream is read only while the client's transport is below its high-water mark and no
+hook is waited for, so memory for a slow reader is bounded by that mark and one read.
 """
 
 import asyncio
 import functools
 import socket
 from collections import deque
-from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import structlog
 from mitmproxy.connection import ConnectionState
-from mitmproxy.options import Options
 from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
-from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
 from proxy_addons.http1.client import client_of
-from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.layer import Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
@@ -36,33 +32,16 @@ from proxy_addons.http1.messages import (
     PauseClient,
     ResumeClient,
     SetDeadline,
+    UpstreamContent,
+    UpstreamEvent,
     WatchClient,
 )
-from proxy_addons.http1.pool import UpstreamCall, UpstreamPool
+from proxy_addons.http1.pool import UpstreamCall
 from proxy_addons.http1.reset import watch_for_reset
+from proxy_addons.http1.surroundings import Surroundings
 from proxy_addons.http1.timer import Deadline
-from proxy_addons.http1.turn import Terms
 
 _log: Final = structlog.get_logger()
-
-
-class Registry(Protocol):
-    """Who counts the open connections."""
-
-    def opened(self, connection: "ClientConnection", /) -> None: ...
-    def closed(self, connection: "ClientConnection", /) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What all connections of a worker share."""
-
-    hooks: HookTable
-    pool: UpstreamPool
-    terms: Terms
-    options: Options
-    mode: ProxyMode
-    registry: Registry
 
 
 class ClientConnection(asyncio.Protocol):
@@ -164,11 +143,27 @@ class ClientConnection(asyncio.Protocol):
                 for command in self._layer.handle_event(self._events.popleft()):
                     self._execute(command)
         except Exception as exc:  # noqa: BLE001  # the layer could not even refuse: nothing may pass any more
-            _log.error("connection_failed", error=type(exc).__name__)
-            self._events.clear()
-            self.abort()
+            self._fail(exc)
         finally:
             self._feeding = False
+
+    def _from_upstream(self, event: UpstreamEvent) -> None:
+        if type(event) is UpstreamContent and not self._feeding:
+            try:
+                piece = self._layer.pass_on(event)
+            except Exception as exc:  # noqa: BLE001  # as above
+                self._fail(exc)
+                return
+            if piece is not None:
+                if piece and not self._transport.is_closing():
+                    self._transport.write(piece)
+                return
+        self._feed(event)
+
+    def _fail(self, exc: Exception) -> None:
+        _log.error("connection_failed", error=type(exc).__name__)
+        self._events.clear()
+        self.abort()
 
     def _execute(self, command: Command) -> None:
         match command:
@@ -196,7 +191,7 @@ class ClientConnection(asyncio.Protocol):
                 else:
                     self._deadline.set(after_s)
             case CallUpstream():
-                self._call = self._around.pool.call(command, self._feed)
+                self._call = self._around.pool.call(command, self._from_upstream)
                 self._pace_upstream()
             case AbandonUpstream():
                 self._abandon()

@@ -35,6 +35,7 @@ from proxy_addons.http1.messages import (
 from proxy_addons.http1.turn import Turn, begin
 
 _log: Final = structlog.get_logger()
+_READING: Final = frozenset({Stage.HEAD, Stage.BODY})
 
 
 class Http1ReverseLayer(Answering):
@@ -57,28 +58,35 @@ class Http1ReverseLayer(Answering):
             return
         match event:
             case DataReceived(data=chunk):
-                if self._started_ns is None:
-                    self._started_ns = self._terms.monotonic_ns()
-                self._parser.receive(chunk)
-                if self._stage in ANSWERING and self._parser.pending_bytes > self._terms.bounds.pipelined_bytes:
-                    self._paused_client = True
-                    yield PauseClient()
+                yield from self._received(chunk)
             case ConnectionClosed():
                 yield from self._client_left()
             case ClientFinished():
-                self._client_finished = True
-                if self._turn is not None and self._stage in ANSWERING:
-                    yield from self._probe_client(self._turn)
+                yield from self._finished()
             case DeadlinePassed(serial=serial) if serial == self._deadline:
                 yield from self._client_late()
             case UpstreamEvent(call=call) if self._turn is not None and self._turn.call is call:
                 yield from self._upstream(self._turn, event)
-        yield from self._read_requests()
+        if self._stage in _READING:
+            yield from self._read_requests()
 
     # ── the client's side ──
 
+    def _received(self, chunk: bytes) -> Commands:
+        if self._started_ns is None:
+            self._started_ns = self._terms.monotonic_ns()
+        self._parser.receive(chunk)
+        if self._stage in ANSWERING and self._parser.pending_bytes > self._terms.bounds.pipelined_bytes:
+            self._paused_client = True
+            yield PauseClient()
+
+    def _finished(self) -> Commands:
+        self._client_finished = True
+        if self._turn is not None and self._stage in ANSWERING:
+            yield from self._probe_client(self._turn)
+
     def _read_requests(self) -> Commands:
-        while self._stage in (Stage.HEAD, Stage.BODY):
+        while self._stage in _READING:
             event = self._parser.next_event()
             match event:
                 case None:
@@ -192,7 +200,7 @@ class Http1ReverseLayer(Answering):
         if self._stage is Stage.HEAD and self._parser.between_requests:
             self._stage = Stage.CLOSED
             yield CloseConnection(self.context.client)
-        elif self._stage in (Stage.HEAD, Stage.BODY):
+        elif self._stage in _READING:
             yield from self._request_faulty("request-timeout")
 
     def _client_left(self) -> Commands:

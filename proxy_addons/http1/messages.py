@@ -3,6 +3,7 @@
 
 from asyncio import Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mitmproxy.proxy.commands import Command
 from mitmproxy.proxy.events import CommandCompleted, Event
@@ -71,6 +72,14 @@ class Linger(Command):
     mid_request: bool
 
 
+class Examined(NamedTuple):
+    """What may leave of a piece of a stream, and why the stream ends here if it does."""
+
+    piece: bytes
+    failed: bool = False
+    cut: bool = False
+
+
 class ClientFinished(Event):
     """The client has sent its last byte. It may be gone, or only done: a half-closed connection looks the same."""
 
@@ -95,7 +104,10 @@ class UpstreamAnswered(UpstreamEvent):
 
 @dataclass
 class UpstreamContent(UpstreamEvent):
+    """`examined` is what a stream's enforcer made of the content, where it was asked already."""
+
     content: bytes
+    examined: "Examined | None" = None
 
 
 @dataclass

@@ -22,6 +22,10 @@ class UpstreamOrigin:
     tls: ssl.SSLContext | None
     api_key: str
 
+    @property
+    def scheme_bytes(self) -> bytes:
+        return b"http" if self.tls is None else b"https"
+
     @classmethod
     def from_settings(cls, settings: UpstreamSettings) -> Self:
         """Read the files that `settings` names. Raises ValueError or OSError where one is unusable."""

@@ -141,6 +141,10 @@ class UpstreamCall:
                 self._connection = None  # it may carry another call by the time this one is abandoned
             self._sink(event)
 
+    def give_content(self, content: bytes) -> None:
+        if not self.ended:
+            self._sink(UpstreamContent(self.asked, content))
+
     def fail(self, code: str) -> None:
         self.give(UpstreamFailed(self.asked, code))
 
@@ -256,13 +260,16 @@ class UpstreamConnection(asyncio.Protocol):
 
 def _pass_on(events: list[AnswerEvent], call: UpstreamCall) -> None:
     """Tell the call what one read gave. Pieces of content that came together are told, and then sent, together."""
+    if len(events) == 1 and isinstance(piece := events[0], AnswerPiece):
+        call.give_content(piece.content)
+        return
     content: list[bytes] = []
     for event in events:
         if isinstance(event, AnswerPiece):
             content.append(event.content)
             continue
         if content:
-            call.give(UpstreamContent(call.asked, b"".join(content)))
+            call.give_content(b"".join(content))
             content.clear()
         match event:
             case AnswerHead(status, fields):
@@ -270,4 +277,4 @@ def _pass_on(events: list[AnswerEvent], call: UpstreamCall) -> None:
             case AnswerEnd():
                 call.give(UpstreamFinished(call.asked))
     if content:
-        call.give(UpstreamContent(call.asked, b"".join(content)))
+        call.give_content(b"".join(content))

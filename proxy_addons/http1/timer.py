@@ -13,17 +13,17 @@ class Deadline:
 
     def __init__(self, passed: Callable[[], None]) -> None:
         self._passed = passed
+        self._loop = asyncio.get_running_loop()
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, after_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._at = loop.time() + after_s
+        self._at = self._loop.time() + after_s
         if self._timer is not None and self._timer.when() > self._at:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = loop.call_at(self._at, self._fire)
+            self._timer = self._loop.call_at(self._at, self._fire)
 
     def clear(self) -> None:
         self._at = None
@@ -39,9 +39,8 @@ class Deadline:
         self._timer = None
         if self._at is None:
             return
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._at:
-            self._timer = loop.call_at(self._at, self._fire)
+        if self._loop.time() < self._at:
+            self._timer = self._loop.call_at(self._at, self._fire)
             return
         self._at = None
         self._passed()

@@ -18,6 +18,7 @@ from proxy_addons.core.framing import Fields, RequestHead
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1 import made
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import CallUpstream
@@ -96,22 +97,20 @@ def begin(head: RequestHead | None, client: Client, server: Server, *, terms: Te
     """Return the turn of a request whose head has arrived, or, without a head, of one that could not be read."""
     now = terms.utc_now()
     unix_s = now.timestamp()
-    exchange = Exchange(request_id=new_request_id(int(unix_s * 1000)), received_at=now, started_ns=started_ns)
-    flow = http.HTTPFlow(client, server, live=True)
+    request_id = new_request_id(int(unix_s * 1000))
+    exchange = Exchange(request_id=request_id, received_at=now, started_ns=started_ns)
+    flow = made.ReverseFlow(client, server, request_id=request_id, created_s=unix_s)
     flow.metadata[EXCHANGE] = exchange
-    flow.request = http.Request(
-        host=terms.origin.host,
-        port=terms.origin.port,
+    origin = terms.origin
+    flow.request = made.request(
+        host=origin.host,
+        port=origin.port,
+        scheme=origin.scheme_bytes,
         method=head.method if head else b"",
-        scheme=terms.origin.scheme.encode("ascii"),
-        authority=b"",
         path=head.target if head else b"",
-        http_version=head.version if head else b"HTTP/1.1",
-        headers=http.Headers(head.fields if head else ()),
-        content=None,
-        trailers=None,
-        timestamp_start=unix_s,
-        timestamp_end=None,
+        version=head.version if head else b"HTTP/1.1",
+        fields=head.fields if head else (),
+        at_s=unix_s,
     )
     return Turn(
         flow=flow,
@@ -125,16 +124,7 @@ def begin(head: RequestHead | None, client: Client, server: Server, *, terms: Te
 def upstream_response(status: int, fields: Fields, *, unix_s: float) -> http.Response:
     """Return the upstream's head as addons see it: status and media type, and nothing else that the upstream says."""
     media_types = tuple((b"Content-Type", value) for name, value in fields if name == b"content-type")
-    return http.Response(
-        http_version=b"HTTP/1.1",
-        status_code=status,
-        reason=b"",
-        headers=http.Headers(media_types),
-        content=None,
-        trailers=None,
-        timestamp_start=unix_s,
-        timestamp_end=None,
-    )
+    return made.response(status, media_types, at_s=unix_s)
 
 
 def examinable(fields: Fields) -> bool:
