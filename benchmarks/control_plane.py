@@ -30,6 +30,8 @@ _ENFORCE = {"version": "1", "mode": Mode.ENFORCE}
 # Every kind of policy there is. The rate is counted for every request and refuses none.
 EVERYTHING = replace(
     SNAPSHOT,
+    # What the compiler finds in the guard's module. Every request of a benchmark has the same value there.
+    guards=tuple(replace(guard, reads=("request.max_tokens",)) for guard in SNAPSHOT.guards),
     limits=(
         LimitPolicy(
             id="limits", subjects=("*",), max_body_bytes=65_536, rate=Rate(requests=10**9, per_s=1), **_ENFORCE
@@ -57,7 +59,11 @@ NO_GUARD = replace(EVERYTHING, guards=())
 ASKED_EACH_TIME = replace(
     EVERYTHING,
     guards=tuple(
-        replace(guard, module=f'{guard.module}\ndeny contains "max-tokens-over-cap" if input.context.time < "2000"\n')
+        replace(
+            guard,
+            reads=None,
+            module=f'{guard.module}\ndeny contains "max-tokens-over-cap" if input.context.time < "2000"\n',
+        )
         for guard in EVERYTHING.guards
     ),
 )
