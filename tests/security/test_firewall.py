@@ -15,7 +15,16 @@ import pytest
 from policies.contracts.snapshot import Dialect, Encoding, Modality, UnknownFields
 from proxy_addons.addons.enforce_request import EnforceRequest
 from proxy_addons.core.multipart_form import Field, write_form
-from tests.unit.proxy_addons.harness import Upstream, chat, head, key_of, ready_harness, route
+from tests.unit.proxy_addons.harness import (
+    Upstream,
+    chat,
+    head,
+    key_of,
+    plain_answer,
+    ready_harness,
+    route,
+    streamed_answer,
+)
 
 BODY = json.dumps(chat()).encode()
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -522,6 +531,38 @@ async def test_50_embeddings_are_of_text(given, status, code):
     )
     assert (told.status, told.code, len(told.sent_upstream)) == (status, code, 1 if status == 200 else 0)
     assert b'"x"' not in told.body
+
+
+HIDDEN = (
+    (b"Content-Type", b"application/json"),
+    (b"Set-Cookie", b"a=marzipan"),
+    (b"Location", b"http://10.0.0.7/marzipan"),
+    (b"Server-Timing", b"marzipan;dur=5"),
+    (b"X-Upstream", b"marzipan"),
+    (b"Gatehouse-Warning", b"marzipan"),
+    (b"x-request-id", b"marzipan"),
+)
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        pytest.param(Upstream(headers=HIDDEN, pieces=plain_answer("hi").pieces), id="plain"),
+        pytest.param(Upstream(status=500, headers=HIDDEN, pieces=[b'{"error":"marzipan"}']), id="error"),
+        pytest.param(Upstream(status=302, headers=HIDDEN), id="redirect"),
+        pytest.param(
+            Upstream(
+                headers=((b"Content-Type", b"text/event-stream"), *HIDDEN[1:]), pieces=streamed_answer("hi").pieces
+            ),
+            id="stream",
+        ),
+    ],
+)
+async def test_63_no_header_field_of_the_upstream_leaves(upstream):
+    told = await ready_harness().send(chat("hi", stream=True), upstream=upstream)
+    assert told.status is not None
+    assert b"marzipan" not in told.body
+    assert not [field for field in told.flow.response.headers.fields if b"marzipan" in field[1]]
 
 
 async def test_upstream_without_embeddings_is_our_own_error():
