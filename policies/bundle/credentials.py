@@ -9,7 +9,6 @@ without scopes and blocked subjects; one that has them they refuse whole, since 
 """
 
 import base64
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ def parse_api_key(text: str) -> str | None:
 
 def hash_api_key(pepper: bytes, key: str) -> str:
     """Return the hexadecimal HMAC-SHA256 of the whole key, under which it is kept."""
-    return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, key.encode(), "sha256").hex()
 
 
 def sign_credentials(document: CredentialsDocument, signer: SigningKey) -> bytes:

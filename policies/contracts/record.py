@@ -72,4 +72,4 @@ def seal(envelope: Mapping[str, JSON], payload: Mapping[str, JSON], *, salt: str
 
 def pseudonym(key: bytes, *, tenant: str, subject: str) -> str:
     """Return the keyed pseudonym under which `subject` (`user:alice`) of `tenant` stands in envelopes."""
-    return "p1:" + hmac.new(key, f"{tenant}\0{subject}".encode(), hashlib.sha256).hexdigest()[:32]
+    return "p1:" + hmac.digest(key, f"{tenant}\0{subject}".encode(), "sha256").hex()[:32]

@@ -33,15 +33,20 @@ class _Limits:
     rates: Mapping[str, tuple[AppliedRate, ...]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """Limits that hold for one subject."""
+
+    body_bytes: int
+    rates: tuple[AppliedRate, ...]
+
+
 def body_limit(snapshot: PolicySnapshot, subject: Subject, *, ceiling: int = LARGEST_BODY_BYTES) -> int:
     """Return how many bytes a request body of `subject` may have: at most `ceiling`.
 
     Only policies in mode `enforce` count: a size is refused before there is a decision to record the others in.
     """
-    stated = _limits(snapshot).body_bytes
-    if not stated:
-        return ceiling
-    return min(ceiling, *(stated.get(selector, ceiling) for selector in selectors_of(snapshot, subject)))
+    return min(ceiling, _held(snapshot, subject).body_bytes)
 
 
 def rates_for(snapshot: PolicySnapshot, subject: Subject) -> tuple[AppliedRate, ...]:
@@ -49,22 +54,30 @@ def rates_for(snapshot: PolicySnapshot, subject: Subject) -> tuple[AppliedRate, 
 
     A subject that asks again is given the same tuple.
     """
-    stated = _limits(snapshot).rates
-    if not stated:
-        return ()
-    remembered = _rates_by_subject(snapshot)
+    return _held(snapshot, subject).rates
+
+
+def _held(snapshot: PolicySnapshot, subject: Subject) -> _Held:
+    remembered = _held_by_subject(snapshot)
     known = remembered.get(subject)
     if known is None:
         if len(remembered) >= _MOST_REMEMBERED:
             remembered.clear()
-        held = {rate.policy: rate for selector in selectors_of(snapshot, subject) for rate in stated.get(selector, ())}
-        known = tuple(sorted(held.values(), key=lambda applied: (applied.mode is not Mode.ENFORCE, applied.policy)))
-        remembered[subject] = known
+        known = remembered[subject] = _find(snapshot, subject)
     return known
 
 
+def _find(snapshot: PolicySnapshot, subject: Subject) -> _Held:
+    stated, selectors = _limits(snapshot), selectors_of(snapshot, subject)
+    held = {rate.policy: rate for selector in selectors for rate in stated.rates.get(selector, ())}
+    return _Held(
+        body_bytes=min(stated.body_bytes.get(selector, LARGEST_BODY_BYTES) for selector in selectors),
+        rates=tuple(sorted(held.values(), key=lambda applied: (applied.mode is not Mode.ENFORCE, applied.policy))),
+    )
+
+
 @per_snapshot
-def _rates_by_subject(_: PolicySnapshot) -> dict[Subject, tuple[AppliedRate, ...]]:
+def _held_by_subject(_: PolicySnapshot) -> dict[Subject, _Held]:
     return {}
 
 

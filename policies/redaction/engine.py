@@ -26,6 +26,7 @@ __all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Reda
 # A snapshot has few policies, and so few sets of them that come to be in force. Beyond this many none is kept.
 _KEPT: Final = 256
 _Key = tuple[tuple[str, ...], tuple[str, ...]]
+_Asked = tuple[tuple[str, ...], str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Redaction:
 
     policies: tuple[RedactionPolicy, ...]
     _clues: Clues = field(default_factory=lambda: Clues(DETECTORS), init=False, repr=False, compare=False)
+    _asked: dict[_Asked, ActiveRules] = field(default_factory=dict, init=False, repr=False, compare=False)
     _active: dict[_Key, ActiveRules] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -64,6 +66,16 @@ class Redaction:
         Policies in mode `warn` and `observe` look at every answer they select, and at every answer if no `operation`
         is given. Raises LookupError where `obliged` names a policy that there is not: the obligation cannot be met.
         """
+        asked = tuple(obliged), operation, model
+        known = self._asked.get(asked)
+        if known is None:
+            known = self._selected_rules(*asked)
+            if len(self._asked) >= _KEPT:
+                self._asked.clear()  # a client can name as many models as it likes
+            self._asked[asked] = known
+        return known
+
+    def _selected_rules(self, obliged: tuple[str, ...], operation: str | None, model: str | None) -> ActiveRules:
         if unknown := set(obliged).difference(policy.id for policy in self.policies):
             raise LookupError(f"no such redaction policy: {', '.join(sorted(unknown))}")
         enforced = [policy for policy in self.policies if policy.mode is Mode.ENFORCE and policy.id in obliged]

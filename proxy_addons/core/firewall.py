@@ -6,7 +6,6 @@ to be is refused, since the next parser may normalise it otherwise. Headers are 
 """
 
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -20,8 +19,9 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 CLIENT_REQUEST_ID: Final = b"x-client-request-id"
 
 _MAX_TARGET_BYTES: Final = 2048
-# As `path` of a route in docs/spec/policy-document.md. What is missing matters: %, ?, #, ;, \ and every control.
-_SEGMENT_BYTES: Final = frozenset((string.ascii_letters + string.digits + "._~-").encode())
+# As `path` of a route in docs/spec/policy-document.md: segments, none of them empty, `.` or `..`. What is missing
+# matters: %, ?, #, ;, \ and every control.
+_PATH: Final = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 _MAX_LENGTH_DIGITS: Final = 18
 _JSON_MEDIA_TYPE: Final = re.compile(
     rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*', flags=re.IGNORECASE
@@ -30,21 +30,32 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
-def values_of(headers: Headers, name: bytes) -> list[bytes]:
+def values_of(headers: Headers, name: bytes) -> Sequence[bytes]:
     """Return every value of the header `name` (lower case), in order."""
-    return [value for key, value in headers if key.lower() == name]
+    return _by_name(headers).get(name, ())
+
+
+# The head that was last asked about, and its values by name: a dozen questions come for each, one after the other. A
+# tuple of pairs of bytes cannot change, so that its identity, while it is held here, says that it is the same.
+_last: tuple[Headers, Mapping[bytes, Sequence[bytes]]] = ((), {})
+
+
+def _by_name(headers: Headers) -> Mapping[bytes, Sequence[bytes]]:
+    global _last  # noqa: PLW0603  # a cache of one entry
+    known, values = _last
+    if known is headers:
+        return values
+    named: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        named.setdefault(name.lower(), []).append(value)
+    if type(headers) is tuple:
+        _last = headers, named
+    return named
 
 
 def check_path(target: bytes) -> str:
     """Return the request target as a path. Raises Refused where it is not the canonical form of one."""
-    segments = target.split(b"/")
-    canonical = (
-        len(target) <= _MAX_TARGET_BYTES
-        and len(segments) > 1
-        and not segments[0]
-        and all(segment not in {b"", b".", b".."} and _SEGMENT_BYTES.issuperset(segment) for segment in segments[1:])
-    )
-    if not canonical:
+    if len(target) > _MAX_TARGET_BYTES or not _PATH.fullmatch(target):
         raise Refused("path-not-canonical")
     return target.decode("ascii")
 

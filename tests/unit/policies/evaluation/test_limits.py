@@ -89,4 +89,4 @@ def test_rates_of_a_bounded_number_of_subjects_are_remembered(monkeypatch):
     compiled = snapshot(*LIMITS)
     for number in range(20):
         rates_for(compiled, Subject(type="user", id=f"user-{number}"))
-        assert len(limits_module._rates_by_subject(compiled)) <= 4
+        assert len(limits_module._held_by_subject(compiled)) <= 4

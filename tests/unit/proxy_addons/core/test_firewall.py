@@ -16,6 +16,7 @@ from proxy_addons.core.firewall import (
     forwarded_headers,
     query_parameter_names,
     trace_id_of,
+    values_of,
 )
 from proxy_addons.core.refused import Refused
 
@@ -193,3 +194,42 @@ def test_other_hosts_are_refused(hosts):
 
 def test_query_names_are_split_at_both_separators():
     assert list(query_parameter_names(b"/x?A=1;b=2&c")) == [b"a", b"b", b"c"]
+
+
+PATH_BYTES = st.lists(
+    st.sampled_from([b"/", b".", b"a", b"..", b"v1", b"~", b"%", b"?", b"\n", b"\\", b"\x80", b";"]), max_size=8
+)
+
+
+@given(PATH_BYTES.map(b"".join) | st.binary(max_size=6))
+def test_a_path_is_canonical_where_every_segment_is_plain(target):
+    segments = target.split(b"/")
+    plain = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-")
+    want = (
+        len(segments) > 1
+        and not segments[0]
+        and all(part not in {b"", b".", b".."} and plain.issuperset(part) for part in segments[1:])
+    )
+    try:
+        check_path(target)
+    except Refused:
+        assert not want
+    else:
+        assert want
+
+
+HEADS = st.lists(st.tuples(st.sampled_from([b"Host", b"host", b"X-A", b"x-a", b""]), st.binary(max_size=2)), max_size=5)
+
+
+@given(st.lists(HEADS.map(tuple) | HEADS, min_size=1, max_size=4), st.randoms())
+def test_values_are_those_of_the_head_that_is_asked_about(heads, chance):
+    for _ in range(12):
+        headers, name = chance.choice(heads), chance.choice([b"host", b"x-a", b"", b"absent"])
+        assert list(values_of(headers, name)) == [value for key, value in headers if key.lower() == name]
+
+
+def test_a_head_that_can_change_is_read_each_time():
+    headers = [(b"Host", b"one")]
+    assert list(values_of(headers, b"host")) == [b"one"]
+    headers[0] = (b"Host", b"two")
+    assert list(values_of(headers, b"host")) == [b"two"]
