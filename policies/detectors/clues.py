@@ -34,7 +34,7 @@ class Clues:
     def seen(self, text: str) -> Collection[int]:
         """Return the places of the detectors whose clue is in `text`: empty where none of them can find anything."""
         try:
-            found = self._patterns.Match(text)
+            found = self._patterns.Match(text.encode())
         except UnicodeEncodeError:  # a lone surrogate, which strict JSON does not have
             return self._everything
         if found == self._nothing:

@@ -157,6 +157,7 @@ class SseEnforcer:
         template = Template.of(
             data,
             text,
+            end=self._events.end,
             index=index,
             path=path,
             event={**event, "choices": [{**choice, self._text_in: marked(said, path)}]},

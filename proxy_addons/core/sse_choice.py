@@ -46,7 +46,8 @@ class ChoiceText:
 
     def feed_run(self, texts: list[str], path: Path) -> Iterator[str]:
         """Give what may leave of pieces of the text at `path`, none of which is empty. Raises as `feed` does."""
-        return self._redactor(path).feed_run(texts)
+        redactor = self._redactor(path)
+        return redactor.feed_run(texts) if len(texts) > 1 else iter((redactor.feed(texts[0]),))
 
     def finish(self) -> list[Any]:
         """Return what was held, in pieces. No text may follow."""

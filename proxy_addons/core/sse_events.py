@@ -35,7 +35,7 @@ class EventReader:
         self._data_bytes = 0
         self._after_cr = False
         self._at_start = True
-        self._end = b"\n\n"  # what the last event cut out ended with
+        self.end = b"\n\n"  # what the last event cut out ended with
 
     def receive(self, piece: bytes) -> None:
         """Take the next piece. Of the one before, every event has been read."""
@@ -43,10 +43,10 @@ class EventReader:
 
     def next(self) -> bytes | None:
         """Return the data of the next event that the piece completes, or None. Raises EventTooLarge."""
-        if self._between_events:
-            data = self._cut_out()
-            if data is not None:
-                return data
+        if self._at == len(self._piece):
+            return None
+        if self._is_between_events() and (data := self._cut_out()) is not None:
+            return data
         while (line := self._next_line()) is not None:
             if line:
                 self._take(line)
@@ -60,13 +60,12 @@ class EventReader:
 
     def run(self, template: Template) -> list[str]:
         """Return the texts of the events of this form that come next, one behind the other."""
-        if not self._between_events or len(self._piece) > self._max_event_bytes:
+        if self._at == len(self._piece) or not self._is_between_events() or len(self._piece) > self._max_event_bytes:
             return []
-        texts, self._at = template.texts(self._piece, self._at, self._end)
+        texts, self._at = template.texts(self._piece, self._at)
         return texts
 
-    @property
-    def _between_events(self) -> bool:
+    def _is_between_events(self) -> bool:
         return not (self._line or self._data or self._after_cr or self._at_start)
 
     def _cut_out(self) -> bytes | None:
@@ -83,7 +82,7 @@ class EventReader:
             return None
         if piece.find(b"\r", at, stop) != -1:
             return None
-        self._at, self._end = stop + len(end), end
+        self._at, self.end = stop + len(end), end
         return piece[at + len(_DATA) : stop]
 
     def unfinished(self) -> bytes:

@@ -65,15 +65,15 @@ class Template:
     index: int
     path: Path
     _head: bytes
-    _tail: bytes
+    _tail: bytes  # with what ends an event
     _before: bytes
     _behind: bytes
 
     @classmethod
     def of(
-        cls, data: bytes, text: str, *, index: int, path: Path, event: dict[str, Any], written: bytes
+        cls, data: bytes, text: str, *, end: bytes, index: int, path: Path, event: dict[str, Any], written: bytes
     ) -> "Template | None":
-        """Return the form of the event whose bytes are `data`, or None where it cannot be told.
+        """Return the form of the event whose bytes are `data` and then `end`, or None where it cannot be told.
 
         `event` is its value, `written` what leaves of it, both with the mark in place of `text`.
         """
@@ -85,32 +85,36 @@ class Template:
                 return None
         except NotStrictJson:
             return None
-        return cls(index, path, _DATA + before + b'"', b'"' + behind, *written.split(_MARK_BYTES))
+        return cls(index, path, _DATA + before + b'"', b'"' + behind + end, *written.split(_MARK_BYTES))
 
-    def texts(self, piece: bytes, at: int, end: bytes) -> tuple[list[str], int]:
+    def texts(self, piece: bytes, at: int) -> tuple[list[str], int]:
         """Return the texts of the events of this form that stand in `piece` from `at` on, and where the last one ends.
 
-        `end` is what ends an event. An empty text is none, nor is one that the strict parser would not read.
+        An empty text is none, nor is one that the strict parser would not read.
         """
         if not piece.startswith(self._head, at):
             return [], at
         first = at + len(self._head)
-        closing = self._tail + end
-        *raw, rest = piece[first : first + _WINDOW].split(closing + self._head)
-        last, closed, _ = rest.partition(closing)
+        if (last := piece.find(self._tail, first)) + len(self._tail) == len(piece) and last != -1:
+            text = _string(piece[first:last])
+            return ([text], len(piece)) if text else ([], at)
+        *raw, rest = piece[first : first + _WINDOW].split(self._tail + self._head)
+        text_of_last, closed, _ = rest.partition(self._tail)
         if closed:
-            raw.append(last)
+            raw.append(text_of_last)
         texts, size = _read(raw)
-        between = len(self._head) + len(closing)
-        return texts, at + size + len(texts) * between
+        return texts, at + size + len(texts) * (len(self._head) + len(self._tail))
 
     def written(self, texts: list[str]) -> bytes:
         """Return one event for each text."""
         listed = orjson.dumps(texts)[2:-2]
-        between = self._behind + self._before
-        if b"\\" not in listed:  # so every quote is one of those around the texts
-            return self._before + listed.replace(b'","', between) + self._behind
-        return self._before + between.join([orjson.dumps(text)[1:-1] for text in texts]) + self._behind
+        if len(texts) > 1:
+            between = self._behind + self._before
+            if b"\\" in listed:
+                listed = between.join([orjson.dumps(text)[1:-1] for text in texts])
+            else:  # so every quote is one of those around the texts
+                listed = listed.replace(b'","', between)
+        return self._before + listed + self._behind
 
 
 def _read(raw: list[bytes]) -> tuple[list[str], int]:

@@ -16,9 +16,9 @@ def an_event(delta: Any, **more: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": delta, **more}]}
 
 
-def made(data: bytes, text: str, *, written: bytes = OURS, event: Any = None) -> Template | None:
+def made(data: bytes, text: str, *, written: bytes = OURS, event: Any = None, end: bytes = LF) -> Template | None:
     value = {"n": 1, "choices": [{"index": 0, "delta": {"content": "gatehouse:text"}}]} if event is None else event
-    return Template.of(data, text, index=0, path=("content",), event=value, written=written)
+    return Template.of(data, text, end=end, index=0, path=("content",), event=value, written=written)
 
 
 def sent(*texts: bytes, end: bytes = LF) -> bytes:
@@ -85,46 +85,48 @@ def test_no_template_where_what_leaves_has_the_mark_elsewhere():
 
 @pytest.mark.parametrize("end", [LF, CRLF])
 @pytest.mark.parametrize("behind", [b"", b"data: {}%b", b"data: ", b": hi%b", sent(b"c")[:-3]], ids=ascii)
-def test_texts_are_read_up_to_another_form(template, behind, end):
+def test_texts_are_read_up_to_another_form(behind, end):
+    template = made(BEFORE + b"hi" + BEHIND, "hi", end=end)
     known = sent(b"a", b" b", "é漢".encode(), end=end)
     piece = b"xyz" + known + behind.replace(b"%b", end)
-    assert template.texts(piece, 3, end) == (["a", " b", "é漢"], 3 + len(known))
-    assert template.texts(piece, 2, end) == ([], 2)
+    assert template.texts(piece, 3) == (["a", " b", "é漢"], 3 + len(known))
+    assert template.texts(piece, 2) == ([], 2)
 
 
 def test_the_event_before_a_comment_is_left_to_others_where_more_of_the_form_follow(template):
-    assert template.texts(sent(b"a", b"b") + b": hi\n\n" + sent(b"c", b"d"), 0, LF) == (["a"], len(sent(b"a")))
+    assert template.texts(sent(b"a", b"b") + b": hi\n\n" + sent(b"c", b"d"), 0) == (["a"], len(sent(b"a")))
 
 
 def test_texts_with_escapes_are_what_a_parser_reads(template):
     piece = sent(b"a", rb"\n\"\u0040\ud83d\ude00", b"c")
-    assert template.texts(piece, 0, LF) == (["a", '\n"@😀', "c"], len(piece))
+    assert template.texts(piece, 0) == (["a", '\n"@😀', "c"], len(piece))
 
 
 @pytest.mark.parametrize(
     "bad", [b"", rb"\ud800", b"\xff", b"\xc3", b"\x00", b'","x":"y', b"\\", b"\n", b"\r"], ids=ascii
 )
 def test_texts_are_read_up_to_one_that_is_none(template, bad):
-    assert template.texts(sent(b"a", rb"\t", bad, b"c"), 0, LF) == (["a", "\t"], len(sent(b"a", rb"\t")))
-    assert template.texts(sent(bad, b"c"), 0, LF) == ([], 0)
+    assert template.texts(sent(b"a", rb"\t", bad, b"c"), 0) == (["a", "\t"], len(sent(b"a", rb"\t")))
+    assert template.texts(sent(bad, b"c"), 0) == ([], 0)
+    assert template.texts(sent(bad), 0) == ([], 0)
 
 
 def test_halves_of_a_character_are_none_though_they_stand_in_neighbours(template):
-    assert template.texts(sent(b"a", b"\xc3", b"\xa9"), 0, LF) == (["a"], len(sent(b"a")))
+    assert template.texts(sent(b"a", b"\xc3", b"\xa9"), 0) == (["a"], len(sent(b"a")))
 
 
 def test_more_than_is_looked_at_in_one_go_is_read_in_several(template):
     piece = sent(*[b"x" * 100] * 1_000)
     at, texts = 0, []
     while at < len(piece):
-        more, at = template.texts(piece, at, LF)
+        more, at = template.texts(piece, at)
         assert more
         texts += more
     assert texts == ["x" * 100] * 1_000
 
 
 def test_a_text_larger_than_that_is_left_to_others(template):
-    assert template.texts(sent(b"x" * 20_000), 0, LF) == ([], 0)
+    assert template.texts(sent(b"x" * 20_000, b"y"), 0) == ([], 0)
 
 
 def test_each_text_is_written_as_we_write(template):
