@@ -1,34 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the redaction of answers costs. Run: `python benchmarks/redaction.py [--rounds N]` in the repository root.
+"""What the examination of answers costs: µs of CPU time, the least of some rounds.
 
-Every detector is on. Prints the median of the rounds: MB/s for a text that is all there, µs for one event of a
-stream with 40 bytes of text, and how long the last event of a choice with long tool calls takes, since they are held
-until then.
+    python -m benchmarks.redaction [--rounds N] [--before CHECKOUT]
+
+Every detector is on unless a row says else. Plain answers and streams are those of `benchmarks/traffic.py`: 0.7 KB, and
+64 events of six characters, with addresses in them to be redacted; where nothing is to be found, each `@` is a space.
+With `--before` another checkout is measured as well, in turns with this one, each in a process of its own: compare the
+two columns of one run, not figures of two runs.
 """
 
 import argparse
 import json
+import os
 import random
-import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from benchmarks.traffic import stream_pieces, whole_answer
 from policies.contracts.snapshot import Dialect
-from policies.detectors.registry import DETECTORS
+from policies.detectors.registry import DETECTOR_NAMES
 from policies.redaction.findings import Tally
 from policies.redaction.rules import ActiveRules
 from proxy_addons.core.answers import redact_answer
 from tests.streams import CARD, EMAIL, by_length, event, rules, said, stream, wire
 
-TEXT_BYTES = 1_000_000
-EVENTS = 1_000
+ROOT = Path(__file__).resolve().parent.parent
 ARGUMENT_CHARS = 200_000
-# Ends with a space, so that nothing is held when an event ends there.
-EVENT_TEXT = "the model goes on to say what it thinks. "[-40:]
+LENGTHS = (5, 40, 700, 4_000)
+_TURNS = 3
+# How long one measurement of one round takes, about.
+_SECONDS = 0.04
+
+Work = Callable[[], object]
 
 
 def prose(length: int) -> str:
@@ -36,83 +43,129 @@ def prose(length: int) -> str:
     chance = random.Random(1)
     words = [
         *("when", "in", "the", "course", "of", "human", "events", "1776", "(sic)", "a", "well-known", "e.g.", "3.14"),
-        *("or", "24/7", "@home", "answer,", "is", "given", "A", "secret", "-----"),
+        *("or", "24/7", "home", "answer,", "is", "given", "A", "private", "-----"),
     ]
-    text = ""
-    while len(text) < length:
-        text += " ".join(chance.choices(words, k=200)) + ".\n"
-    return text[:length]
+    return " ".join(chance.choices(words, k=length))[:length]
 
 
-def seconds(work: Callable[[], object], rounds: int) -> float:
-    taken = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+def text_rows(active: ActiveRules) -> Mapping[str, Work]:
+    def whole(text: str, each: ActiveRules) -> Work:
+        return lambda: each.whole(text, Tally())
+
+    rows = {f"text of {length} characters": whole(prose(length), active) for length in LENGTHS}
+    rows |= {
+        f"text of 4000 characters, {name}": whole(prose(4_000), rules(detectors=(name,))) for name in DETECTOR_NAMES
+    }
+    return rows | {"text of 40 characters with two findings": whole(f"{CARD}, {EMAIL}. ", active)}
 
 
-def report(name: str, value: float, unit: str) -> None:
-    print(f"{name:<58} {value:>10.1f} {unit}")
+def answer_rows(active: ActiveRules) -> Mapping[str, Work]:
+    body = whole_answer().partition(b"\r\n\r\n")[2]
+    clean = body.replace(b"@", b" ")
+    spaced = json.dumps(json.loads(clean)).encode()
+
+    def examined(raw: bytes, each: ActiveRules) -> Work:
+        return lambda: redact_answer(raw, dialect=Dialect.CHAT, rules=each, max_bytes=100_000)
+
+    return {
+        "plain answer of 0.7 KB": examined(clean, active),
+        "plain answer of 0.7 KB, five findings": examined(body, active),
+        "plain answer of 0.7 KB with white space": examined(spaced, active),
+        "plain answer of 0.7 KB, no rules": examined(clean, ActiveRules()),
+    }
 
 
-def measure_text(name: str, active: ActiveRules, text: str, rounds: int) -> None:
-    report(name, len(text) / seconds(lambda: active.whole(text, Tally()), rounds) / 1e6, "MB/s")
+def stream_rows(active: ActiveRules) -> Mapping[str, Work]:
+    found = [piece.split(b"\r\n", 1)[1].partition(b"\n\n")[0] + b"\n\n" for piece in stream_pieces()[1:]]
+    clean = [piece.replace(b"@", b" ") for piece in found]
+
+    def examined(pieces: list[bytes], each: ActiveRules) -> Work:
+        def work() -> None:
+            enforcer = stream(each)
+            for piece in pieces:
+                enforcer.feed(piece)
+            enforcer.finish()
+
+        return work
+
+    rows: dict[str, Work] = {}
+    for name, pieces, each in (
+        ("", clean, active),
+        (", four findings", found, active),
+        (", no rules", clean, ActiveRules()),
+    ):
+        rows[f"stream of 64 events in one read{name}"] = examined([b"".join(pieces)], each)
+        rows[f"stream of 64 events in eight reads{name}"] = examined(
+            [b"".join(pieces[at : at + 8]) for at in range(0, len(pieces), 8)], each
+        )
+        rows[f"stream of 64 events, a read for each{name}"] = examined(pieces, each)
+    return rows
 
 
-def measure_events(name: str, active: ActiveRules, piece: str, rounds: int) -> None:
-    sent = [wire(event(said({"content": piece})), done=False)] * EVENTS
-
-    def feed() -> None:
-        enforcer = stream(active)
-        for each in sent:
-            enforcer.feed(each)
-
-    report(name, seconds(feed, rounds) / EVENTS * 1e6, "µs")
-
-
-def measure_calls(active: ActiveRules, rounds: int) -> None:
+def call_rows(active: ActiveRules) -> Mapping[str, Work]:
     arguments = json.dumps({"text": prose(ARGUMENT_CHARS)})
     pieces = [
         said({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}) for part in by_length(arguments, 40)
     ]
-    sent = wire(*(event(piece) for piece in pieces), done=False)
-    last = wire(event(said({}, finish="tool_calls")))
-    taken = []
-    for _ in range(rounds):
+    sent = wire(*(event(piece) for piece in pieces), event(said({}, finish="tool_calls")))
+
+    def work() -> None:
         enforcer = stream(active)
         enforcer.feed(sent)
-        taken.append(seconds(lambda enforcer=enforcer: enforcer.feed(last), 1))
-    report("last event of 200 kB of arguments", statistics.median(taken) * 1e3, "ms")
+        enforcer.finish()
+
+    return {"stream with a tool call of 200 kB in 5000 events": work}
 
 
-def measure_answer(active: ActiveRules, rounds: int) -> None:
-    message = {"role": "assistant", "content": prose(2_000)}
-    body = {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    raw = json.dumps(body).encode()
-
-    def redact() -> object:
-        return redact_answer(raw, dialect=Dialect.CHAT, rules=active, max_bytes=100_000)
-
-    report("plain answer of 2 kB", seconds(redact, rounds * 20) * 1e6, "µs")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+def measured(rounds: int) -> dict[str, float]:
+    """Return µs for each row."""
     active = rules()
-    measure_text("whole text, every detector", active, prose(TEXT_BYTES), rounds)
-    for detector in DETECTORS:
-        measure_text(f"whole text, {detector.name}", rules(detectors=(detector.name,)), prose(TEXT_BYTES), rounds)
-    measure_events("event of 40 bytes, nothing held, every detector", active, EVENT_TEXT, rounds)
-    measure_events("event of 40 bytes, nothing held, no rules", ActiveRules(), EVENT_TEXT, rounds)
-    measure_events("event of 40 bytes with a word held over, every detector", active, EVENT_TEXT.strip(), rounds)
-    measure_events("event with a finding, every detector", active, f"{CARD}, {EMAIL}. ", rounds)
-    measure_calls(active, rounds)
-    measure_answer(active, rounds)
+    rows = {**text_rows(active), **answer_rows(active), **stream_rows(active), **call_rows(active)}
+    return {name: min(_microseconds(work) for _ in range(rounds)) for name, work in rows.items()}
+
+
+def _microseconds(work: Work) -> float:
+    began = time.process_time()
+    work()
+    once = max(time.process_time() - began, 1e-6)
+    times = max(1, int(_SECONDS / once))
+    began = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - began) / times * 1e6
+
+
+def in_checkout(checkout: Path, rounds: int) -> dict[str, float]:
+    """Return what this file measures of a checkout, in a process whose modules are those of the checkout."""
+    told: Any = subprocess.run(
+        [sys.executable, "-O", __file__, "--json", "--rounds", str(rounds)],
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        cwd=checkout,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    return dict(json.loads(told.stdout))
+
+
+def main(rounds: int, before: Path | None) -> None:
+    checkouts = [ROOT] if before is None else [before.resolve(), ROOT]
+    best: list[dict[str, float]] = [{} for _ in checkouts]
+    for _ in range(_TURNS):
+        for figures, checkout in zip(best, checkouts, strict=True):
+            for name, value in in_checkout(checkout, rounds).items():
+                figures[name] = min(value, figures.get(name, value))
+    print(f"{'µs of CPU time':<56}" + ("" if before is None else f"{'before':>12}") + f"{'now':>12}")
+    for name in best[-1]:
+        print(f"{name:<56}" + "".join(f"{figures[name]:>12,.1f}" for figures in best))
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.json:
+        print(json.dumps(measured(arguments.rounds)))
+    else:
+        main(arguments.rounds, arguments.before)
