@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from policies.contracts.snapshot import Dialect, Encoding, Modality, Route, UnknownFields
+from proxy_addons.core.multipart_form import Field, write_form
 from proxy_addons.http1.bounds import Bounds
 from tests.layer_rig import Gateway, Respond, answering, error_code, gateway, on_uvloop, status
-from tests.unit.proxy_addons.harness import CARD, Harness, active_policy, chat, key_of, key_ring
+from tests.unit.proxy_addons.harness import CARD, Harness, active_policy, chat, key_of, key_ring, route
 from tests.unit.proxy_addons.harness import plain_answer as plain_body
 from tests.unit.proxy_addons.harness import streamed_answer as streamed_body
 
@@ -45,8 +47,10 @@ class Plane:
 
 
 @asynccontextmanager
-async def plane(respond: Respond | None = None, *, bounds: Bounds | None = None) -> AsyncIterator[Plane]:
-    harness = Harness(policy=active_policy(), keys=key_ring())
+async def plane(
+    respond: Respond | None = None, *, bounds: Bounds | None = None, routes: Sequence[Route] | None = None
+) -> AsyncIterator[Plane]:
+    harness = Harness(policy=active_policy(**({} if routes is None else {"routes": tuple(routes)})), keys=key_ring())
     bounds = bounds or Bounds(drain_s=1, head_s=0.3, first_byte_s=0.5, upstream_idle_s=0.3)
     async with gateway(harness.addons, respond or plain(CARD), bounds=bounds) as gate:
         yield Plane(gate, harness)
@@ -188,6 +192,61 @@ async def test_what_an_upstream_does_wrong_is_told_in_our_words(sent, code):
             "cut" if status(answer) == 200 else "blocked",
             code,
         )
+
+
+def in_chunks(content: bytes) -> bytes:
+    pieces = [content[at : at + 7] for at in range(0, len(content), 7)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def sent_by(request: bytes) -> dict:
+    return json.loads(request.partition(b"\r\n\r\n")[2])
+
+
+@on_uvloop
+async def test_a_compressed_body_in_chunks_reaches_the_upstream_plain_and_stripped():
+    lenient = route(encodings=(Encoding.GZIP,), unknown_fields=UnknownFields.STRIP)
+    fields = ("Content-Encoding: gzip", "Transfer-Encoding: chunked", "x-request-id: run-7", "Connection: close")
+    async with plane(routes=[lenient]) as at:
+        body = in_chunks(gzip.compress(json.dumps(chat("hi", guided_json={"a": 1})).encode()))
+        answer = await at.ask(raw(body, fields=fields))
+        (received,) = at.gate.upstream.requests
+        assert (status(answer), sent_by(received)) == (200, chat("hi"))
+        assert b"content-encoding" not in received.lower()
+        assert b"x-client-request-id: run-7" in received
+        assert b"x-client-request-id: run-7" in answer
+        assert at.only_record(answer)["coverage"]["stripped"] == 1
+
+
+@on_uvloop
+async def test_a_bomb_is_refused_and_reaches_nobody():
+    bomb = gzip.compress(b" " * 10_000_000)
+    fields = ("Content-Encoding: gzip", f"Content-Length: {len(bomb)}", "Connection: close")
+    async with plane(routes=[route(encodings=(Encoding.GZIP,))]) as at:
+        answer = await at.ask(raw(bomb, fields=fields))
+        assert (status(answer), error_code(answer)) == (413, "body-too-large")
+        assert at.gate.upstream.requests == []
+        at.only_record(answer)
+
+
+@on_uvloop
+async def test_a_form_reaches_the_upstream_with_a_boundary_and_a_file_name_of_ours():
+    media_type, form = write_form(
+        [Field(name="model", text="parrot"), Field(name="file", content=b"OggS sound", media_type="audio/ogg")],
+        file_name="../a.ogg",
+        file_type="audio/ogg",
+    )
+    heard = answering(http(b'{"text":"hello"}'))
+    async with plane(heard, routes=[route(Dialect.TRANSCRIPTIONS, allow_uncovered=(Modality.AUDIO,))]) as at:
+        asked = raw(
+            form, "POST /v1/audio/transcriptions HTTP/1.1", (f"Content-Length: {len(form)}", "Connection: close")
+        )
+        answer = await at.ask(asked.replace(b"application/json", media_type))
+        (received,) = at.gate.upstream.requests
+        assert (status(answer), json.loads(answer.partition(b"\r\n\r\n")[2])) == (200, {"text": "hello"})
+        assert b"Content-Type: multipart/form-data; boundary=" in received
+        assert b'filename="audio.ogg"' in received
+        assert b"../a.ogg" not in received
 
 
 @on_uvloop
