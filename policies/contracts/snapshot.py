@@ -262,6 +262,7 @@ def _route(raw: Mapping[str, Any]) -> Route:
         | {
             "dialect": Dialect(raw["dialect"]),
             "unknown_fields": UnknownFields(raw.get("unknown_fields", UnknownFields.REFUSE)),
+            "allow_fields": tuple(raw.get("allow_fields", ())),
             "encodings": tuple(map(Encoding, raw.get("encodings", ()))),
             "allow_uncovered": tuple(map(Modality, raw.get("allow_uncovered", ()))),
         },

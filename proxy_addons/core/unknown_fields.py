@@ -17,8 +17,9 @@ from proxy_addons.core.refused import Refused
 
 _NOT_PERMITTED: Final = "field-not-permitted"
 
-# Members of some server's dialect that change what a request means: its prompt, its model, where it goes, what is kept
-# of it, how long its answer may be, or how that is spelled. Compared folded; so is a name with one of the prefixes.
+# Members of some server's dialect that change what a request means: its prompt, its model, where it goes, what else is
+# fetched for it, what is kept of it, how long its answer may be, or how that is spelled. Compared folded; so is a name
+# with one of the prefixes.
 DANGEROUS: Final = frozenset(
     {
         *("add_generation_prompt", "add_special_tokens", "continue_final_message", "conversation", "documents"),
@@ -27,6 +28,8 @@ DANGEROUS: Final = frozenset(
         *("system", "template", "tools", "functions", "function_call", "plugins", "prediction", "store", "transforms"),
         *("best_of", "ignore_eos", "max_length", "max_new_tokens", "max_output_tokens", "min_tokens", "num_predict"),
         *("tool_choice", "use_beam_search"),
+        *("attachments", "audio_url", "file", "file_data", "file_id", "file_ids", "file_url", "files", "image"),
+        *("image_url", "images", "input_audio", "url", "urls", "video", "video_url", "videos"),
         *("audio", "modalities", "web_search_options", "user_override", "safety_settings", "moderation"),
         *("allowed_token_ids", "bad_words", "detokenize", "echo", "include_stop_str_in_output", "logits_processors"),
         *("prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids", "skip_special_tokens"),

@@ -368,6 +368,8 @@ PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n....").deco
                     "metadata",
                     "functions",
                     "models",
+                    "images",
+                    "url",
                 )
             ],
             (
