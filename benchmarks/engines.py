@@ -176,7 +176,7 @@ def main() -> None:
     if not LOADED_IN_ORDER:
         parser.error("rego-cpp was not loaded first")
     print(f"{'engine':<44} {'median µs':>10} {'p99 µs':>10} {'CPU µs':>10}")
-    for rules in (10, 1000):
+    for rules in (10, 100, 1000, 10_000):
         measure_casbin(rules, rounds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(measure_guards(rounds))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The access matrix, asked of Casbin: may this subject use this resource for this action at all?
 
-Theory: casbin goes through all rows of a policy for each question, 5 µs a row. So each access policy is split by the
-resource its rows name, into one small enforcer a resource and one for every resource that no row names; a question goes
-to one of them, and its answer is remembered. What a resource is not named by any row it is not told apart by either, so
-that a client who makes up model names fills no memory.
+Theory: casbin goes through all rows of a policy for each question, 5 µs a row. Every name in a row is exact or stands
+for all, so that the rows that can match are found by subject (or a group of it), resource and action in a dictionary.
+Casbin is given those few and says what they come to; `tests/property/test_casbin_verdicts.py` holds it to plain casbin.
+What was asked before is remembered, and so is what a set of rows came to, whoever was asked for: every row of the set
+matches each subject it was found for. What a resource is not named by any row it is not told apart by either, so that a
+client who makes up model names fills no memory.
 
 Facts about pycasbin 2.8 that this depends on, each pinned by a test:
 
@@ -13,14 +15,15 @@ Facts about pycasbin 2.8 that this depends on, each pinned by a test:
 * An effect of denials alone allows what nothing matches: ours needs an allow.
 * `!` in a matcher is rewritten even within quotes: ours has neither `!` nor names from documents.
 * `load_policy`, `add_policy` and `enable_enforce` change an enforcer that others are asking: an enforcer is filled
-  once, never given out, and refuses `enable_enforce`.
+  once, for one question, never given out, and refuses `enable_enforce`.
 
 Warning: not for use by several threads at once. A worker is one thread and has its own.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 import casbin
@@ -28,7 +31,7 @@ import casbin
 from policies.contracts.decision import Effect, EngineAnswer, Outcome, PolicyAnswer, Reason
 from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
-from policies.engines.groups import groups_of
+from policies.engines.groups import groups_by_member, groups_of
 
 ENGINE: Final = "casbin"
 
@@ -48,6 +51,9 @@ m = (p.sub == "*" || g(r.sub, p.sub)) && keyMatch(r.obj, p.obj) && (p.act == "*"
 
 # An answer takes about 1 KiB here. A worker that serves more different (subject, resource, action) at a time is large.
 _REMEMBERED_ANSWERS: Final = 16_384
+# Where more rows match one question, casbin is asked each time: what is remembered of a policy stays below 1 MiB.
+_REMEMBERED_SETS: Final = 1_024
+_LARGEST_REMEMBERED_SET: Final = 64
 
 # Rows that match deny before others allow, as in the model's effect.
 _DECIDES: Final = (Outcome.DENY, Outcome.ALLOW)
@@ -64,7 +70,8 @@ class CasbinAccess:
     def __init__(self, snapshot: PolicySnapshot) -> None:
         self._snapshot = snapshot
         policies = sorted(snapshot.access, key=lambda policy: policy.id)
-        self._matrices = tuple(_Matrix(policy, snapshot.groups) for policy in policies)
+        self._matrices = tuple(map(_Matrix, policies))
+        self._groups = groups_by_member(snapshot)
         self._named = frozenset(resource for matrix in self._matrices for resource in matrix.resources)
         self._actions = frozenset(action for matrix in self._matrices for action in matrix.actions)
         self._answers = lru_cache(_REMEMBERED_ANSWERS)(self._ask)
@@ -97,7 +104,8 @@ class CasbinAccess:
         return f"{resource.type}:*"
 
     def _ask(self, subject: str, resource: str, action: str) -> tuple[PolicyAnswer, ...]:
-        return tuple(matrix.ask(subject, resource, action) for matrix in self._matrices)
+        groups = [f"group:{name}" for name in self._groups.get(subject, ())]
+        return tuple(matrix.ask(subject, groups, resource, action) for matrix in self._matrices)
 
 
 def _stronger(one: PolicyAnswer, other: PolicyAnswer) -> PolicyAnswer:
@@ -106,42 +114,46 @@ def _stronger(one: PolicyAnswer, other: PolicyAnswer) -> PolicyAnswer:
 
 
 class _Matrix:
-    """One access policy: its rows by the resource they name, and an enforcer for each resource once it is asked of."""
+    """One access policy: its rows by what they name, and what sets of them came to."""
 
-    def __init__(self, policy: AccessPolicy, groups: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, policy: AccessPolicy) -> None:
         self._policy = policy
-        self._groups = groups
-        self._rows: dict[str, list[Row]] = {}
-        for row in dict.fromkeys(rows_of(policy.grants)):
-            self._rows.setdefault(row[1], []).append(row)
-        self._enforcers: dict[str, _SealedEnforcer | None] = {}
-        self.resources = frozenset(self._rows)
-        self.actions = frozenset(row[2] for rows in self._rows.values() for row in rows)
+        self._rows = tuple(dict.fromkeys(rows_of(policy.grants)))
+        self._places: dict[tuple[str, str, str], list[int]] = {}
+        for place, (subject, resource, action, _, _) in enumerate(self._rows):
+            self._places.setdefault((subject, resource, action), []).append(place)
+        self._came_to: dict[tuple[int, ...], PolicyAnswer] = {}
+        self.resources = frozenset(row[1] for row in self._rows)
+        self.actions = frozenset(row[2] for row in self._rows)
 
-    def ask(self, subject: str, resource: str, action: str) -> PolicyAnswer:
-        if resource not in self._enforcers:
-            self._enforcers[resource] = self._build(resource)
-        enforcer = self._enforcers[resource]
-        if enforcer is None:
+    def ask(self, subject: str, groups: Sequence[str], resource: str, action: str) -> PolicyAnswer:
+        """Return what the rows come to that match `subject`, which belongs to `groups`."""
+        places = self._matching((subject, *groups, "*"), resource, action)
+        if not places:
             return self._answer(Outcome.NOT_APPLICABLE)
+        known = self._came_to.get(places)
+        if known is None:
+            known = self._judge([self._rows[place] for place in places], subject, groups, resource, action)
+            if len(places) <= _LARGEST_REMEMBERED_SET:
+                if len(self._came_to) >= _REMEMBERED_SETS:
+                    self._came_to.clear()
+                self._came_to[places] = known
+        return known
+
+    def _matching(self, subjects: Sequence[str], resource: str, action: str) -> tuple[int, ...]:
+        """Return where the rows stand that can match, in the policy's order: casbin names the first that decides."""
+        wildcard = _ANY_MODEL if resource.startswith("model:") else _ANY_ROUTE
+        keys = dict.fromkeys(product(subjects, (resource, wildcard), (action, "*")))
+        return tuple(sorted(place for key in keys for place in self._places.get(key, ())))
+
+    def _judge(self, rows: list[Row], subject: str, groups: Sequence[str], resource: str, action: str) -> PolicyAnswer:
+        enforcer = _SealedEnforcer(rows, [(subject, group) for group in groups])
         allowed, row = enforcer.enforce_ex(subject, resource, action)
         if allowed is True:
             return self._answer(Outcome.ALLOW)
         if not row:  # the row that decided; there is none where no row matched
             return self._answer(Outcome.NOT_APPLICABLE)
         return self._answer(Outcome.DENY, Reason(code="access-denied", policy=self._policy.id, rule=row[-1]))
-
-    def _build(self, resource: str) -> "_SealedEnforcer | None":
-        wildcard = _ANY_MODEL if resource.startswith("model:") else _ANY_ROUTE
-        patterns = dict.fromkeys((resource, wildcard))
-        rows = [row for pattern in patterns for row in self._rows.get(pattern, ())]
-        if not rows:
-            return None
-        named = {row[0].removeprefix("group:") for row in rows if row[0].startswith("group:")}
-        links = [
-            (member, f"group:{name}") for name in sorted(named) for member in dict.fromkeys(self._groups.get(name, ()))
-        ]
-        return _SealedEnforcer(rows, links)
 
     def _answer(self, outcome: Outcome, *reasons: Reason) -> PolicyAnswer:
         return PolicyAnswer(policy=self._policy.id, mode=self._policy.mode, outcome=outcome, reasons=reasons)

@@ -10,7 +10,7 @@ from policies.engines.per_snapshot import per_snapshot
 
 def groups_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:
     """Return the names of the groups of `subject`, sorted: those that list it and those its issuer vouches for."""
-    listed = _groups_by_member(snapshot).get(str(subject), ())
+    listed = groups_by_member(snapshot).get(str(subject), ())
     return tuple(sorted({*listed, *subject.groups})) if subject.groups else listed
 
 
@@ -20,7 +20,8 @@ def selectors_of(snapshot: PolicySnapshot, subject: Subject) -> tuple[str, ...]:
 
 
 @per_snapshot
-def _groups_by_member(snapshot: PolicySnapshot) -> Mapping[str, tuple[str, ...]]:
+def groups_by_member(snapshot: PolicySnapshot) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the groups that list a member, sorted, by the member."""
     groups: dict[str, list[str]] = {}
     for name in sorted(snapshot.groups):
         for member in dict.fromkeys(snapshot.groups[name]):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policies.contracts.decision import Effect, Mode, Outcome, Reason
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
-from policies.engines.casbin import MODEL_TEXT, CasbinAccess, rows_of
+from policies.engines.casbin import MODEL_TEXT, CasbinAccess, _SealedEnforcer, rows_of
 
 GROUPS = {"staff": ("user:alice", "user:bob"), "bots": ("service:ci",), "all": ("user:alice", "service:ci")}
 
@@ -184,6 +184,25 @@ def test_made_up_models_fill_no_memory() -> None:
     assert engine._answers.cache_info().currsize == 1
 
 
+def test_subjects_without_number_fill_no_memory(monkeypatch) -> None:
+    monkeypatch.setattr("policies.engines.casbin._REMEMBERED_SETS", 8)
+    monkeypatch.setattr("policies.engines.casbin._REMEMBERED_ANSWERS", 8)
+    engine = access(policy(*(grant("allow", (f"user:u{n}",), ("parrot",), ("*",), f"g{n}") for n in range(50))))
+    for number in range(50):
+        asked = request(f"user:u{number}", "parrot", "chat.completions")
+        assert engine.evaluate(asked).answers[0].outcome is Outcome.ALLOW
+    assert engine._answers.cache_info().currsize <= 8
+    assert len(engine._matrices[0]._came_to) <= 8
+
+
+def test_more_rows_than_are_remembered_decide_all_the_same() -> None:
+    allowing = [grant("allow", ("*",), ("parrot",), ("*",), f"g{number}") for number in range(200)]
+    engine = access(policy(*allowing, grant("deny", ("user:bob",), ("parrot",), ("*",), "not-bob")))
+    assert engine.evaluate(request("user:eve", "parrot", "completions")).answers[0].outcome is Outcome.ALLOW
+    assert engine.evaluate(request("user:bob", "parrot", "completions")).answers[0].outcome is Outcome.DENY
+    assert not engine._matrices[0]._came_to
+
+
 @pytest.mark.parametrize("effect", ["Deny", "deny ", ""])
 def test_trap_pycasbin_ignores_an_effect_it_does_not_know_and_we_do_not(effect) -> None:
     row = Grant(id="g", effect=effect, subjects=("*",), models=("*",), operations=("*",))
@@ -195,11 +214,9 @@ def test_trap_a_switched_off_enforcer_allows_everything() -> None:
     plain = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL_TEXT))
     plain.enable_enforce(enabled=False)
     assert plain.enforce("user:eve", "model:parrot", "any") is True
-    engine = access(MATRIX)
-    engine.evaluate(request("user:alice", "parrot", "chat.completions"))
-    (enforcer,) = engine._matrices[0]._enforcers.values()
+    ours = _SealedEnforcer(list(rows_of(MATRIX.grants)), [])
     with pytest.raises(TypeError):
-        enforcer.enable_enforce(enabled=False)
+        ours.enable_enforce(enabled=False)
 
 
 def test_trap_matchers_rewrite_exclamation_marks_and_ours_has_none() -> None:
