@@ -14,7 +14,7 @@ from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 
-from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser, AnswerPiece
+from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.hooks import HookTable
@@ -183,7 +183,7 @@ class Talk:
             match event:
                 case AnswerHead(status, fields):
                     self.feed(UpstreamAnswered(call, status, fields))
-                case AnswerPiece(content):
+                case bytes(content):
                     self.feed(UpstreamContent(call, content))
                 case AnswerEnd():
                     self._answer = None

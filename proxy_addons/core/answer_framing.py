@@ -24,16 +24,13 @@ class AnswerHead(NamedTuple):
     fields: Fields
 
 
-class AnswerPiece(NamedTuple):
-    content: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class AnswerEnd:
     pass
 
 
-AnswerEvent: TypeAlias = AnswerHead | AnswerPiece | AnswerEnd
+# The bytes are a piece of the body.
+AnswerEvent: TypeAlias = AnswerHead | bytes | AnswerEnd
 
 
 class AnswerInvalid(Exception):
@@ -131,7 +128,7 @@ class AnswerParser:
 
     def on_body(self, content: bytes) -> None:
         if not self._ended and not self._invalid:
-            self._events.append(AnswerPiece(content))
+            self._events.append(content)
 
     def on_message_complete(self) -> None:
         if self._ended or self._invalid:

@@ -133,13 +133,18 @@ class Answering(Conversation):
         Nearly every event of a stream is a piece that passes; told by commands it would take three times as long.
         """
         turn = self._turn
-        if turn is None or turn.enforcer is None or turn.call is not event.call or self._paused is not None:
+        if turn is None or (enforcer := turn.enforcer) is None or turn.call is not event.call or self._paused:
             return None
-        event.examined = examined = _examine(turn.enforcer, event.content)
-        if examined.failed or examined.cut:
+        try:
+            piece = enforcer.feed(event.content)
+        except Exception as exc:  # noqa: BLE001  # whatever is wrong with the enforcer must not let the piece through
+            event.examined = _failed(exc)
             return None
-        turn.exchange.bytes_out += len(examined.piece)
-        return self._framed(turn, examined.piece)
+        if _has_cut(enforcer):
+            event.examined = Examined(piece, cut=True)
+            return None
+        turn.exchange.bytes_out += len(piece)
+        return self._framed(turn, piece)
 
     def _stream(self, turn: Turn, enforcer: StreamEnforcer, event: UpstreamContent) -> Commands:
         piece, failed, cut = event.examined or _examine(enforcer, event.content)
@@ -228,10 +233,14 @@ class Answering(Conversation):
 def _examine(enforcer: StreamEnforcer, content: bytes) -> Examined:
     try:
         piece = enforcer.feed(content)
-    except Exception as exc:  # noqa: BLE001  # whatever is wrong with the enforcer must not let the piece through
-        _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
-        return Examined(b"", failed=True)
+    except Exception as exc:  # noqa: BLE001  # as in `pass_on`
+        return _failed(exc)
     return Examined(piece, cut=_has_cut(enforcer))
+
+
+def _failed(exc: Exception) -> Examined:
+    _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
+    return Examined(b"", failed=True)
 
 
 def _has_cut(enforcer: StreamEnforcer) -> bool:

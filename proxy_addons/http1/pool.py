@@ -18,7 +18,6 @@ from proxy_addons.core.answer_framing import (
     AnswerHead,
     AnswerInvalid,
     AnswerParser,
-    AnswerPiece,
 )
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import (
@@ -260,13 +259,13 @@ class UpstreamConnection(asyncio.Protocol):
 
 def _pass_on(events: list[AnswerEvent], call: UpstreamCall) -> None:
     """Tell the call what one read gave. Pieces of content that came together are told, and then sent, together."""
-    if len(events) == 1 and isinstance(piece := events[0], AnswerPiece):
-        call.give_content(piece.content)
+    if len(events) == 1 and isinstance(piece := events[0], bytes):
+        call.give_content(piece)
         return
     content: list[bytes] = []
     for event in events:
-        if isinstance(event, AnswerPiece):
-            content.append(event.content)
+        if isinstance(event, bytes):
+            content.append(event)
             continue
         if content:
             call.give_content(b"".join(content))

@@ -35,6 +35,7 @@ _OURS: Final = frozenset(
         b"x-request-id",
     }
 )
+_BODILESS_METHODS: Final = frozenset({b"GET", b"HEAD"})
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 
@@ -45,19 +46,22 @@ class UnsafeField(ValueError):
 
 def upstream_request(request: http.Request, origin: UpstreamOrigin, request_id: str) -> bytes:
     """Return what the upstream is sent: nothing of the client's but method, path, body and four header fields."""
-    content = request.raw_content or b""
+    content = request.data.content or b""
+    given: dict[bytes, bytes] = {}
+    for name, value in request.data.headers.fields:
+        given.setdefault(name.lower(), value)
     fields = [(b"Host", origin.host_field), (b"User-Agent", _USER_AGENT), (b"Accept-Encoding", b"identity")]
-    fields.append((b"Accept", _first(request, b"accept", b"*/*")))
+    fields.append((b"Accept", given.get(b"accept", b"*/*")))
     fields.append((b"x-request-id", request_id.encode("ascii")))
-    if client_request_id := _first(request, CLIENT_REQUEST_ID, b""):
+    if client_request_id := given.get(CLIENT_REQUEST_ID):
         fields.append((CLIENT_REQUEST_ID, client_request_id))
-    if trace_id_of(request.headers.fields) is not None:
-        fields.append((b"traceparent", _first(request, b"traceparent", b"")))
+    if b"traceparent" in given and trace_id_of(request.data.headers.fields) is not None:
+        fields.append((b"traceparent", given[b"traceparent"]))
     if origin.api_key:
         fields.append((b"Authorization", b"Bearer " + origin.api_key.encode("ascii")))
-    if content or request.method not in ("GET", "HEAD"):
+    if content or request.data.method not in _BODILESS_METHODS:
         if content:
-            fields.append((b"Content-Type", _first(request, b"content-type", b"application/json")))
+            fields.append((b"Content-Type", given.get(b"content-type", b"application/json")))
         fields.append((b"Content-Length", b"%d" % len(content)))
     line = b"%s %s HTTP/1.1\r\n" % (request.data.method, request.data.path)
     return line + _lines(fields) + b"\r\n" + content
@@ -88,10 +92,6 @@ def whole_answer(response: http.Response, *, request_id: str, keep_alive: bool, 
 def chunk(content: bytes) -> bytes:
     """Return `content` as one chunk; nothing for nothing, since an empty chunk would end the body."""
     return b"%x\r\n%s\r\n" % (len(content), content) if content else b""
-
-
-def _first(request: http.Request, name: bytes, default: bytes) -> bytes:
-    return next((value for given, value in request.headers.fields if given.lower() == name), default)
 
 
 _safe_names: set[bytes] = set()

@@ -2,8 +2,15 @@
 """The HTTP/1.1 layer over real sockets, between a raw client and a recording upstream."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
+import psutil
 import pytest
 from mitmproxy import http
 
@@ -12,7 +19,8 @@ from proxy_addons.core.verdict_http import refusal_response
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.hooks import MisspeltHook
 from proxy_addons.lean_master import UnsafeOption
-from proxy_addons.worker import serve
+from proxy_addons.worker import Connections, serve
+from tests.integration.conftest import unused_port
 from tests.layer_rig import (
     ANSWER,
     AllowAll,
@@ -29,6 +37,7 @@ from tests.layer_rig import (
     upstream_settings,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -835,3 +844,154 @@ async def test_a_public_method_that_is_declared_is_no_hook():
 
     async with gateway([AllowAll(), Declared()]) as gate:
         assert status(await gate.exchange(request())) == 200
+
+
+# ── memory ──
+
+
+@pytest.fixture
+def connections(monkeypatch):
+    """Every client connection that the worker opens."""
+    opened = []
+    keep = Connections.opened
+
+    def note(self, connection):
+        opened.append(connection)
+        keep(self, connection)
+
+    monkeypatch.setattr(Connections, "opened", note)
+    return opened
+
+
+@on_uvloop
+async def test_a_slow_reader_of_50_megabytes_holds_one_buffer_of_them(connections):
+    size = 50_000_000
+
+    async def respond(upstream: Upstream, reader, writer):
+        await upstream.read_request(reader)
+        writer.write(STREAM_HEAD)
+        for _ in range(size // 50_000):
+            writer.write(chunk(b"x" * 50_000))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+
+    async with gateway([AllowAll(), Streams(Shouting())], respond) as gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=65_536)
+        writer.write(request())
+        got = most = 0
+        while piece := await reader.read(65_536):
+            got += len(piece)
+            (connection,) = connections
+            most = max(most, connection._transport.get_write_buffer_size())
+            assert not connection._events
+            await asyncio.sleep(0)
+        writer.close()
+    assert got > size
+    # The mark, and the largest read that the loop makes of the upstream before it hears of it.
+    assert most <= Bounds().client_buffer_bytes + 256 * 1024 + 1000
+
+
+def test_a_thousand_idle_connections_cost_less_than_20_megabytes(tmp_path):
+    """In a process of its own, so that nothing else is measured; each connection has had a request."""
+    port, upstream_port = unused_port(), unused_port()
+    worker = subprocess.Popen(
+        [sys.executable, "-O", "-m", "benchmarks.http_layer", str(port), str(upstream_port)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with ExitStack() as stack:
+        stack.callback(worker.wait)
+        stack.callback(worker.kill)
+
+        def connect(count: int) -> list[socket.socket]:
+            made = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(count)]
+            for client in made:
+                client.sendall(request(b"", method="GET", close=False))
+            assert all(client.recv(4096).startswith(b"HTTP/1.1 5") for client in made)
+            return made
+
+        for _ in range(100):
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.2)
+        connect(50)
+        before = psutil.Process(worker.pid).memory_info().rss
+        connect(800)
+        cost = (psutil.Process(worker.pid).memory_info().rss - before) / 800
+    assert cost * 1000 < 20_000_000
+
+
+# ── draining under load ──
+
+
+@on_uvloop
+async def test_streams_finish_before_the_deadline_and_no_request_is_lost_when_a_worker_stops():
+    async def respond(upstream: Upstream, reader, writer):
+        while True:
+            await upstream.read_request(reader)
+            writer.write(STREAM_HEAD)
+            for _ in range(10):
+                writer.write(chunk(b"tick "))
+                await asyncio.sleep(0.02)
+            writer.write(b"0\r\n\r\n")
+
+    async with gateway([AllowAll(), Streams(Shouting())], respond, bounds=Bounds(parting_s=0.05, drain_s=10)) as gate:
+        idle = [await gate.connect() for _ in range(5)]
+        streams = [asyncio.create_task(gate.exchange(request(close=False))) for _ in range(20)]
+        while len(gate.upstream.requests) < 20:
+            await asyncio.sleep(0.01)
+        gate.stop.set()
+        for reader, writer in idle:
+            assert await asyncio.wait_for(reader.read(), 1) == b""
+            writer.close()
+        assert not any(stream.done() for stream in streams), "idle connections go first"
+        assert [body_of(answer) for answer in await asyncio.gather(*streams)] == [b"TICK " * 10 + b"FINISHED"] * 20
+
+
+@on_uvloop
+async def test_a_stream_beyond_the_drain_deadline_is_cut_and_told():
+    async with gateway(
+        [addon := AllowAll(), Streams(Shouting())], ticking, bounds=Bounds(parting_s=0.05, drain_s=0.3)
+    ) as gate:
+        reader, writer = await gate.connect()
+        writer.write(request())
+        await reader.readuntil(b"TICK ")
+        gate.stop.set()
+        with suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await asyncio.wait_for(gate.upstream.closed.wait(), 1)
+    assert addon.seen[-1] == ("error", "client-disconnected")
+
+
+@on_uvloop
+async def test_requests_on_open_connections_are_answered_or_told_to_come_back_while_a_worker_stops():
+    async with gateway([AllowAll()], bounds=Bounds(parting_s=0.3, drain_s=5)) as gate:
+        answers, lost = [], 0
+
+        async def client() -> None:
+            nonlocal lost
+            reader, writer = await gate.connect()
+            while True:
+                writer.write(request(close=False))
+                try:
+                    answer = await read_answer(reader)
+                except asyncio.IncompleteReadError as cut:
+                    lost += bool(cut.partial)
+                    break
+                answers.append(answer)
+                if b"Connection: close\r\n" in answer:
+                    break
+            writer.close()
+
+        clients = [asyncio.create_task(client()) for _ in range(10)]
+        while len(answers) < 50:
+            await asyncio.sleep(0)
+        gate.stop.set()
+        await asyncio.wait_for(asyncio.gather(*clients), 5)
+    assert lost == 0
+    assert {status(answer) for answer in answers} == {200}
+    assert sum(b"Connection: close\r\n" in answer for answer in answers) == 10, "each was told that it was the last"

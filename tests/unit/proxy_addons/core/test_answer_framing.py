@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser, AnswerPiece
+from proxy_addons.core.answer_framing import AnswerEnd, AnswerHead, AnswerInvalid, AnswerParser
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
@@ -23,7 +23,7 @@ def read(raw, *, cuts=(), to_head_request=False):
     reusable = parser.reusable
     events += parser.close()
     heads = [event.status for event in events if isinstance(event, AnswerHead)]
-    body = b"".join(event.content for event in events if isinstance(event, AnswerPiece))
+    body = b"".join(event for event in events if isinstance(event, bytes))
     return heads, body, events.count(AnswerEnd()), reusable
 
 
