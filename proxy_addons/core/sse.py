@@ -26,10 +26,11 @@ from policies.contracts.decision import Reason
 from policies.contracts.snapshot import Dialect
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
-from proxy_addons.core.answer_walk import RESPELLING, AnswerWalk
+from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.exchange import Coverage
 from proxy_addons.core.sse_calls import Allowance
 from proxy_addons.core.sse_choice import NOTHING, ChoiceText
+from proxy_addons.core.sse_envelope import Envelope
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
 from proxy_addons.core.sse_template import Template, marked, spoken_in
 from proxy_addons.core.sse_tree import NotExaminable, index_of
@@ -39,7 +40,6 @@ from proxy_addons.core.verdict_http import stream_error_event
 _DONE: Final = b"[DONE]"
 # The member of a choice that carries its pieces of text, and its type.
 _TEXT_IN: Final[dict[Dialect, tuple[str, type]]] = {Dialect.CHAT: ("delta", dict), Dialect.COMPLETIONS: ("text", str)}
-_ENVELOPE: Final = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 # Beyond this many choices and fields, or changes of their form, events go the whole way.
 _MAX_TEMPLATES: Final = 8
 _MAX_LEARNT: Final = 32
@@ -64,7 +64,7 @@ class SseEnforcer:
         self._walk = AnswerWalk(rules, self._tally)
         self._allowance = Allowance()
         self._choices: dict[int, ChoiceText] = {}
-        self._envelope: dict[str, Any] = {}
+        self._envelope = Envelope(self._walk, self._text_in)
         self._templates: list[Template] = []
         self._learnt = 0
 
@@ -88,11 +88,8 @@ class SseEnforcer:
                 if data.strip() == _DONE:
                     self.done = True
                     break
-                found = self._tally.total
-                event = parse_object(data)
-                leaving += self._examined(event)
-                if found == self._tally.total:
-                    self._learn(data, event)
+                if not self._known(data, leaving):
+                    self._go_the_whole_way(data, leaving)
                 self._recognised(leaving)
         except (AnswerBlocked, UpstreamFailed, NotExaminable, NotStrictJson, EventTooLarge, ValueError) as exc:
             leaving.append(self._cut(_reason(exc)))
@@ -131,18 +128,33 @@ class SseEnforcer:
                     again = True
                     self._say(template, texts, leaving)
 
+    def _known(self, data: bytes, leaving: list[bytes]) -> bool:
+        """Examine an event whose bytes were cut, if its form is known, and return whether it is."""
+        for template in self._templates:
+            if text := template.text(data):
+                self._say(template, [text], leaving)
+                return True
+        return False
+
+    def _go_the_whole_way(self, data: bytes, leaving: list[bytes]) -> None:
+        found = self._tally.total
+        event = parse_object(data)
+        leaving += self._examined(event)
+        if found == self._tally.total and self._learnt < _MAX_LEARNT:
+            self._learn(data, event)
+
     def _say(self, template: Template, texts: list[str], leaving: list[bytes]) -> None:
         pieces: list[str] = []
         try:
-            pieces.extend(filter(None, self._choices[template.index].feed_run(texts, template.path)))
+            for piece in self._choices[template.index].feed_run(texts, template.path):
+                if piece:
+                    pieces.append(piece)  # noqa: PERF401  # what came before an exception is wanted
         finally:  # a rule may block, and what stands before the finding leaves nevertheless
             if pieces:
                 leaving.append(template.written(pieces))
 
     def _learn(self, data: bytes, event: dict[str, Any]) -> None:
         """Remember the form of an event that was examined, and in which nothing was found."""
-        if self._learnt >= _MAX_LEARNT:
-            return
         spoken = spoken_in(event, self._text_in)
         if spoken is None:
             return
@@ -162,7 +174,10 @@ class SseEnforcer:
             path=path,
             event={**event, "choices": [{**choice, self._text_in: marked(said, path)}]},
             written=_event(
-                {**self._head(event), "choices": [{**self._beside_text(index, choice), self._text_in: shown}]}
+                {
+                    **self._envelope.of_event(event),
+                    "choices": [{**self._envelope.of_choice(index, choice), self._text_in: shown}],
+                }
             ),
         )
         if template is not None:
@@ -175,7 +190,7 @@ class SseEnforcer:
         choices = event.get("choices")
         if not isinstance(choices, list):
             raise NotExaminable
-        head = self._head(event)
+        head = self._envelope.of_event(event)
         leaving: list[bytes] = []
         kept: list[dict[str, Any]] = []
         seen: set[int] = set()
@@ -189,22 +204,6 @@ class SseEnforcer:
             leaving.append(_event({**head, "choices": kept}))
         return leaving
 
-    def _head(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the members of `event` beside its choices."""
-        head: dict[str, Any] = {}
-        for key, value in event.items():
-            if key == "choices":
-                continue
-            if key in _ENVELOPE:
-                if value not in (None, "") and key not in self._envelope:
-                    self._envelope[key] = self._walk.value(value, (key,))
-                head[key] = value if value in (None, "") else self._envelope[key]
-            elif key == "usage":
-                head[key] = self._walk.value(_numbers(value) if self._walk.enforcing else value, (key,))
-            elif not self._dropped(key, ()):
-                head[self._walk.name(key)] = self._walk.value(value, (key,))
-        return head
-
     def _choice(self, index: int, choice: dict[str, Any], leaving: list[bytes]) -> list[dict[str, Any]]:
         """Return what the event may carry of `choice`, if anything. What goes ahead of the event is appended."""
         held = self._choices.get(index)
@@ -216,7 +215,7 @@ class SseEnforcer:
         if piece is not None and not isinstance(piece, self._text_type):
             raise NotExaminable
         released = NOTHING if piece is None else held.feed(piece)
-        carried = self._beside_text(index, choice)
+        carried = self._envelope.of_choice(index, choice)
         finish_reason = _finish_reason(choice, held.finish_reason)
         if finish_reason is None:
             return [] if released is NOTHING else [{**carried, self._text_in: released}]
@@ -227,33 +226,13 @@ class SseEnforcer:
         shown = self._walk.text(finish_reason, ("choices", "*", "finish_reason"))
         return [{**carried, self._text_in: self._text_type(), "finish_reason": shown}]
 
-    def _beside_text(self, index: int, choice: dict[str, Any]) -> dict[str, Any]:
-        """Return the members of `choice` beside its text and its index."""
-        carried: dict[str, Any] = {"index": index}
-        for key, value in choice.items():
-            if key in RESPELLING and self._walk.enforcing:
-                carried[key] = None
-                if value is not None:
-                    self._walk.note_dropped(("choices", "*", key))
-            elif key == "finish_reason":
-                carried[key] = None
-            elif key not in (self._text_in, "index") and not self._dropped(key, ("choices", "*")):
-                carried[self._walk.name(key)] = self._walk.value(value, ("choices", "*", key))
-        return carried
-
-    def _dropped(self, key: str, within: tuple[str, ...]) -> bool:
-        """Whether a member that the dialect does not have is dropped: its texts could come in pieces like all texts."""
-        if self._walk.enforcing:
-            self._walk.note_dropped((*within, key))
-        return self._walk.enforcing
-
     def _rest(self, index: int) -> bytes:
         """Return the events with what is still held of the choice `index`."""
         return b"".join(self._piece(index, value) for value in self._choices[index].finish())
 
     def _piece(self, index: int, value: Any) -> bytes:
         choice = {"index": index, self._text_in: value, "finish_reason": None}
-        return _event({**self._envelope, "choices": [choice]})
+        return _event({**self._envelope.said, "choices": [choice]})
 
 
 def _reason(exc: Exception) -> Reason:
@@ -280,17 +259,6 @@ def _finish_reason(choice: dict[str, Any], before: str | None) -> str | None:
     if not isinstance(reason, str) or before not in (None, reason):
         raise NotExaminable
     return reason
-
-
-def _numbers(value: Any) -> Any:
-    """Return a usage without its texts, which could come in pieces."""
-    match value:
-        case dict():
-            return {key: _numbers(item) for key, item in value.items() if not isinstance(item, str | list)}
-        case str() | list():
-            return None
-        case _:
-            return value
 
 
 def _event(value: dict[str, Any]) -> bytes:

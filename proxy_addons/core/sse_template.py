@@ -65,7 +65,8 @@ class Template:
     index: int
     path: Path
     _head: bytes
-    _tail: bytes  # with what ends an event
+    _tail: bytes
+    _end: bytes  # what ends an event
     _before: bytes
     _behind: bytes
 
@@ -85,25 +86,32 @@ class Template:
                 return None
         except NotStrictJson:
             return None
-        return cls(index, path, _DATA + before + b'"', b'"' + behind + end, *written.split(_MARK_BYTES))
+        return cls(index, path, before + b'"', b'"' + behind, end, *written.split(_MARK_BYTES))
+
+    def text(self, data: bytes) -> str | None:
+        """Return the text of the event with this data if it is of this form, or None."""
+        if not (data.startswith(self._head) and data.endswith(self._tail)):
+            return None
+        return _string(data[len(self._head) : len(data) - len(self._tail)])
 
     def texts(self, piece: bytes, at: int) -> tuple[list[str], int]:
         """Return the texts of the events of this form that stand in `piece` from `at` on, and where the last one ends.
 
         An empty text is none, nor is one that the strict parser would not read.
         """
-        if not piece.startswith(self._head, at):
+        head, tail = _DATA + self._head, self._tail + self._end
+        if not piece.startswith(head, at):
             return [], at
-        first = at + len(self._head)
-        if (last := piece.find(self._tail, first)) + len(self._tail) == len(piece) and last != -1:
+        first = at + len(head)
+        if (last := piece.find(tail, first)) != -1 and last + len(tail) == len(piece):
             text = _string(piece[first:last])
             return ([text], len(piece)) if text else ([], at)
-        *raw, rest = piece[first : first + _WINDOW].split(self._tail + self._head)
-        text_of_last, closed, _ = rest.partition(self._tail)
+        *raw, rest = piece[first : first + _WINDOW].split(tail + head)
+        text_of_last, closed, _ = rest.partition(tail)
         if closed:
             raw.append(text_of_last)
         texts, size = _read(raw)
-        return texts, at + size + len(texts) * (len(self._head) + len(self._tail))
+        return texts, at + size + len(texts) * (len(head) + len(tail))
 
     def written(self, texts: list[str]) -> bytes:
         """Return one event for each text."""

@@ -97,6 +97,13 @@ def test_the_event_before_a_comment_is_left_to_others_where_more_of_the_form_fol
     assert template.texts(sent(b"a", b"b") + b": hi\n\n" + sent(b"c", b"d"), 0) == (["a"], len(sent(b"a")))
 
 
+def test_an_event_put_together_of_pieces_is_known(template):
+    known = BEFORE + rb"a\n" + BEHIND
+    assert template.text(known) == "a\n"
+    assert [template.text(data) for data in (known + b" ", known[1:], BEFORE + b"\xff" + BEHIND, b"")] == [None] * 4
+    assert template.text((BEFORE + BEHIND)[:-1]) is None
+
+
 def test_texts_with_escapes_are_what_a_parser_reads(template):
     piece = sent(b"a", rb"\n\"\u0040\ud83d\ude00", b"c")
     assert template.texts(piece, 0) == (["a", '\n"@😀', "c"], len(piece))
