@@ -13,7 +13,7 @@ from policies.engines.casbin import MODEL_TEXT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
-TREES = "policies|controlplane|proxy_addons|inference|tests|docs|benchmarks|deploy|demo"
+TREES = "policies|controlplane|proxy_addons|inference|conformance|tests|docs|benchmarks|deploy|demo"
 SPECIFICATION = ROOT / "docs" / "spec" / "policy-document.md"
 NAMED_PATH = re.compile(rf"`((?:{TREES})/[A-Za-z0-9_./-]*)`")
 

@@ -11,7 +11,7 @@ import pytest
 from policies.contracts.reasons import REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("policies", "controlplane", "proxy_addons", "inference")
+PACKAGES = ("policies", "controlplane", "proxy_addons", "inference", "conformance")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_FILE = 300
 LONG_FILES = Path(__file__).with_name("only_shrinks") / "long_files.txt"

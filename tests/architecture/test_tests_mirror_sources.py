@@ -7,7 +7,7 @@ A file that is added without a test of its own shows up in the list, and so in t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("policies", "controlplane", "proxy_addons", "inference")
+PACKAGES = ("policies", "controlplane", "proxy_addons", "inference", "conformance")
 COVERED_ELSEWHERE = Path(__file__).with_name("only_shrinks") / "covered_elsewhere.txt"
 
 

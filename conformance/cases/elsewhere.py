@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cases that this suite does not hold yet. Each is listed, so that a run never looks more complete than it is."""
+
+from typing import Final
+
+from conformance.case import Case
+
+_HIDING: Final = "screening of prompts: not in this suite yet"
+_REDACTION: Final = "redaction needs a policy of its own: tests/property and tests/security hold it"
+_OPERATION: Final = "a matter of operation or of the control plane: not visible on the data port"
+
+NOT_HERE_YET: Final = (
+    Case(number=25, title="A revoked key is refused within a second, also beside an open stream", where=_OPERATION),
+    Case(number=37, title="Invisible characters within words", where=_HIDING),
+    Case(number=38, title="Text in tag characters and variation selectors", where=_HIDING),
+    Case(number=39, title="Letters that look like others", where=_HIDING),
+    Case(number=40, title="Marks that turn the direction of text", where=_HIDING),
+    Case(number=41, title="Words spelt with digits, blanks or accents", where=_HIDING),
+    Case(number=42, title="Encoded text, also within encoded text", where=_HIDING),
+    Case(number=43, title="Text split over messages, parts or items", where=_HIDING),
+    Case(number=44, title="Text split over turns", where=_HIDING),
+    Case(number=45, title="Instructions in roles, names, tools and schemas", where=_HIDING),
+    Case(number=46, title="Instructions in results of tools and in documents", where=_HIDING),
+    Case(number=51, title="Instructions at the end of a very long prompt", where=_HIDING),
+    Case(number=52, title="Prompts and patterns that exhaust a classifier", where=_HIDING),
+    Case(number=53, title="Secrets split over events, reads, characters and deltas", where=_REDACTION),
+    Case(number=54, title="Choices that interleave", where=_REDACTION),
+    Case(number=55, title="Arguments of tools in fragments", where=_REDACTION),
+    Case(number=56, title="Texts in fields beside the answer", where=_REDACTION),
+    Case(number=57, title="Log probabilities that spell the text again", where=_REDACTION),
+    Case(number=59, title="Usage that is missing or untrue", where=_OPERATION),
+    Case(number=60, title="Secrets spelt backwards, encoded or in pieces", where=_REDACTION),
+    Case(number=64, title="Answers from a cache", where="there is no cache"),
+    Case(number=65, title="A policy that switches all others off", where=_OPERATION),
+    Case(number=66, title="An author who approves an own change", where=_OPERATION),
+    Case(number=67, title="Line breaks and formulas in logs and exports", where=_OPERATION),
+    Case(number=68, title="A log that is cut or written again", where=_OPERATION),
+    Case(number=69, title="A log store that is down or full", where=_OPERATION),
+    Case(number=70, title="A policy that loops or reads the network", where=_OPERATION),
+)

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse conformance` and `gatehouse conformance-upstream`."""
+
+import contextlib
+import json
+import re
+import signal
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import click
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from conformance.case import Case, Target
+from conformance.cases import CASES
+from conformance.recorder import LocalRecorder, Recorder, RemoteRecorder
+from conformance.runner import CaseResult, NotReady, Trial, Verdict, as_json, check_ready, is_gatehouse, run
+from conformance.upstream import RecordingUpstream, log_server
+
+_NUMBERS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
+_COLOURS: Final = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.SKIP: "dim"}
+
+
+class NothingAnswers(click.ClickException):
+    """Nothing listens at the address: exit code 3, as with every command of `gatehouse`."""
+
+    exit_code = 3
+
+
+class CaseNumbers(click.ParamType[frozenset[int]]):
+    """`1,5,20-24` as a set of numbers."""
+
+    name = "numbers"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[int]:
+        if isinstance(value, frozenset):
+            return value
+        numbers: set[int] = set()
+        for part in str(value).split(","):
+            found = _NUMBERS.fullmatch(part.strip())
+            if found is None:
+                self.fail(f"{part!r} is neither a number nor a range such as 20-24", param, ctx)
+            numbers |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
+        if unknown := numbers - {case.number for case in CASES}:
+            self.fail(f"there is no case {min(unknown)}; there are 1 to {len(CASES)}", param, ctx)
+        return frozenset(numbers)
+
+
+@click.command()
+@click.argument("url")
+@click.option("--key", envvar="GATEHOUSE_KEY", show_envvar=True, help="The API key to ask with; none without it.")
+@click.option("--model", default="parrot", show_default=True, help="A model that the key may use.")
+@click.option("--cases", "numbers", type=CaseNumbers(), help="Such as 1,5,20-24; all unless given.")
+@click.option("--recorder", type=click.IntRange(1, 65535), help="Be the gateway's upstream on this port, and watch it.")
+@click.option("--upstream-log", help="Watch a `conformance-upstream` by its log's URL.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.5, 600),
+    default=10.0,
+    show_default=True,
+    help="Seconds for each row; rows that wait for the gateway's own deadlines have 75.",
+)  # one option, one line
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trust this CA, in PEM, for the gateway's certificate.",
+)  # as above
+@click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
+@click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
+def conformance(  # click gives each option by name
+    url: str,
+    *,
+    key: str | None,
+    model: str,
+    numbers: frozenset[int] | None,
+    recorder: int | None,
+    upstream_log: str | None,
+    timeout_s: float,
+    ca: Path | None,
+    insecure: bool,
+    as_json_: bool,
+) -> None:
+    """Attack the gateway at URL, and say which attacks it withstands.
+
+    Exits 0 only when no row fails. Whether nothing arrives upstream is checked with --recorder or --upstream-log.
+    """
+    target, context = _target(url, key=key, model=model), None
+    if target.tls:
+        context = _context(ca, insecure=insecure)
+    chosen = [case for case in CASES if numbers is None or case.number in numbers]
+    with _watching(recorder, upstream_log) as watched:
+        trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context)
+        try:
+            trial = replace(trial, gatehouse=is_gatehouse(trial))
+            check_ready(trial)
+            results = list(run(trial, chosen))
+        except NotReady as exc:
+            raise click.ClickException(f"{exc}. Set --key and --model to what this gateway takes.") from exc
+        except httpx.HTTPError as exc:
+            raise click.ClickException(f"the log of the recording upstream fails: {type(exc).__name__}") from exc
+        except OSError as exc:
+            raise NothingAnswers(f"nothing answers at {target.host}:{target.port} ({exc})") from exc
+    _show(trial, sorted(results, key=lambda result: result.case.number), in_json=as_json_)
+    if any(result.verdict is Verdict.FAIL for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@click.command("conformance-upstream")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where the gateway's upstream is to be; any free one unless given.",
+)  # one option, one line
+@click.option(
+    "--log-port", type=click.IntRange(0, 65535), default=0, help="Where to ask what arrived; any free one unless given."
+)  # as above
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--json", "as_json_", is_flag=True, help="Print the addresses as JSON.")
+def conformance_upstream(*, port: int, log_port: int, host: str, as_json_: bool) -> None:
+    """Be an upstream that keeps every byte it receives, and plays hostile answers, until Ctrl-C.
+
+    Point the gateway at it, and give its log's URL to `gatehouse conformance --upstream-log`.
+    """
+    try:
+        with RecordingUpstream(port, host=host) as upstream, log_server(upstream.log, log_port, host=host) as pages:
+            told = {
+                "upstream_url": f"http://{host}:{upstream.port}",
+                "log_url": f"http://{host}:{pages.server_address[1]}",
+            }
+            threading.Thread(target=pages.serve_forever, daemon=True).start()
+            click.echo(json.dumps(told) if as_json_ else "\n".join(f"{name}: {url}" for name, url in told.items()))
+            stop = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: stop.set())
+            with contextlib.suppress(KeyboardInterrupt):
+                stop.wait()
+            pages.shutdown()
+    except OSError as exc:
+        raise click.ClickException(f"port {port} or {log_port} of {host} cannot be had: {exc.strerror}") from exc
+
+
+def _target(url: str, *, key: str | None, model: str) -> Target:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        port = 0
+    bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port or not bare:
+        raise click.UsageError("URL must be an origin such as http://127.0.0.1:8080, without a path")
+    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        raise click.UsageError("--key holds characters that no key has")
+    return Target(host=parts.hostname, port=port, tls=parts.scheme == "https", key=key, model=model)
+
+
+def _context(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+@contextlib.contextmanager
+def _watching(port: int | None, url: str | None) -> Iterator[Recorder | None]:
+    if port is not None and url is not None:
+        raise click.UsageError("--recorder and --upstream-log exclude each other")
+    if port is not None:
+        try:
+            upstream = RecordingUpstream(port)
+        except OSError as exc:
+            raise click.ClickException(f"port {port} cannot be had: {exc.strerror}") from exc
+        with upstream:
+            yield LocalRecorder(upstream.log)
+    elif url is not None:
+        with contextlib.closing(RemoteRecorder(url)) as remote:
+            yield remote
+    else:
+        yield None
+
+
+def _show(trial: Trial, results: Sequence[CaseResult], *, in_json: bool) -> None:
+    counts = {verdict: sum(row.verdict is verdict for result in results for row in result.rows) for verdict in Verdict}
+    if in_json:
+        told = {
+            "url": f"{'https' if trial.target.tls else 'http'}://{trial.target.host}:{trial.target.port}",
+            "gateway": "gatehouse" if trial.gatehouse else "other",
+            "upstream_watched": trial.recorder is not None,
+            "rows": {str(verdict): count for verdict, count in counts.items()},
+            "cases": as_json(results),
+        }
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(_table(results))
+    for result in results:
+        for row in result.rows:
+            if row.verdict is Verdict.FAIL:
+                click.echo(f"{result.case.number} {row.row} ({row.cut}): {row.problem}; seen: {row.seen or 'nothing'}")
+    click.echo(", ".join(f"{count} rows {verdict}" for verdict, count in counts.items()))
+    if trial.recorder is None:
+        click.echo("Nobody watched the upstream: that nothing arrived there is not shown.")
+
+
+def _table(results: Sequence[CaseResult]) -> Table:
+    table = Table("CASE", "TITLE", "VERDICT", "ROWS", "SECONDS", box=None)
+    for result in results:
+        verdict = result.verdict
+        table.add_row(
+            str(result.case.number),
+            _title(result.case),
+            f"[{_COLOURS[verdict]}]{verdict}[/]",
+            str(len(result.rows)),
+            f"{sum(row.elapsed_s for row in result.rows):.1f}",
+        )
+    return table
+
+
+def _title(case: Case) -> str:
+    return f"{case.title} ({case.where})" if case.where else case.title

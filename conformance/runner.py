@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs rows against a gateway, one after the other, so that what arrives upstream can only be of the row under way.
+
+Rows that wait for the gateway's own deadlines run together at the end: from none of them may anything arrive.
+"""
+
+import dataclasses
+import json
+import ssl
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from conformance.answers import Answer
+from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Leg, Raw, Row, Step, Target, row
+from conformance.judge import Seen, code_of, describe, judge
+from conformance.recorder import Recorder, joined
+from conformance.wire import Heard, Line, Pause, Piece, converse, cut_at_head, cut_to_bytes, cut_whole
+
+# After a refusal: what a gateway sends upstream all the same is on its way by then.
+_SETTLE_S: Final = 0.02
+# A body is cut to bytes only where that is a matter of milliseconds.
+_LONGEST_BYTE_BY_BYTE: Final = 2048
+_TOO_MANY: Final = 429
+_CONTINUE_S: Final = 2.0
+_RETRIES: Final = 3
+_LONGEST_RETRY_S: Final = 5.0
+_CUTS: Final = {"whole": cut_whole, "at the head": cut_at_head, "byte by byte": cut_to_bytes}
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105  # a verdict, no password
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResult:
+    row: str
+    cut: str
+    verdict: Verdict
+    seen: str
+    problem: str | None = None
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    case: Case
+    rows: tuple[RowResult, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        verdicts = {result.verdict for result in self.rows}
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        return Verdict.PASS if Verdict.PASS in verdicts else Verdict.SKIP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a run is told: the gateway, how to speak to it, who watches behind it, and how long a row may take."""
+
+    target: Target
+    timeout_s: float
+    recorder: Recorder | None = None
+    context: ssl.SSLContext | None = None
+    gatehouse: bool = False
+
+
+class NotReady(Exception):
+    """The gateway does not answer a plain request, so that a refusal would prove nothing."""
+
+
+def is_gatehouse(trial: Trial) -> bool:
+    """Tell whether the gateway speaks Gatehouse's error envelope, by a request that names nobody."""
+    heard = _converse(trial, Row(slug="who", steps=(Ask(credential=()),), want=ANSWERED), "whole", "none")
+    answer = _last(heard)
+    if answer is None or code_of(answer) != "credentials-missing":
+        return False
+    return "request_id" in json.loads(answer.body)["error"]
+
+
+def check_ready(trial: Trial) -> None:
+    """Raise NotReady unless a plain request is answered, and arrives at the recording upstream."""
+    result = _attempt(trial, row("plain request", ANSWERED), "whole")
+    if result.verdict is Verdict.FAIL:
+        raise NotReady(f"a plain request is not answered: {result.problem} ({result.seen})")
+    if trial.recorder is not None and result.seen.endswith(", 0 B upstream"):
+        raise NotReady("a plain request is answered, but nothing arrives at the recording upstream")
+
+
+def run(trial: Trial, cases: Iterable[Case]) -> Iterator[CaseResult]:
+    """Yield the result of each case, those with patient rows last."""
+    patient = []
+    for case in cases:
+        quick = [each for each in case.rows if not each.patience_s]
+        results = tuple(result for each in quick for result in _try_row(trial, each))
+        if len(quick) == len(case.rows):
+            yield CaseResult(case=case, rows=results)
+        else:
+            patient.append((case, results))
+    waiting = [each for case, _ in patient for each in case.rows if each.patience_s]
+    waited = iter(_try_together(trial, waiting))
+    for case, results in patient:
+        late = [next(waited) for each in case.rows if each.patience_s]
+        yield CaseResult(case=case, rows=(*results, *late))
+
+
+def _try_row(trial: Trial, each: Row) -> Iterator[RowResult]:
+    if reason := _reason_to_skip(trial, each):
+        yield RowResult(row=each.slug, cut="whole", verdict=Verdict.SKIP, seen=reason)
+        return
+    for cut in _CUTS if each.cuts else ("whole",):
+        yield _attempt(trial, each, cut)
+
+
+def _reason_to_skip(trial: Trial, each: Row) -> str:
+    if each.leg is Leg.TLS and not trial.target.tls:
+        return "needs a gateway with TLS"
+    if each.leg is Leg.PLAIN and trial.target.tls:
+        return "needs a gateway without TLS"
+    if each.scripted and trial.recorder is None:
+        return "needs the recording upstream"
+    return ""
+
+
+def _attempt(trial: Trial, each: Row, cut: str) -> RowResult:
+    for _ in range(_RETRIES):
+        mark = f"mark-{uuid.uuid4().hex[:16]}"
+        before = trial.recorder.position() if trial.recorder is not None else 0
+        try:
+            heard = _converse(trial, each, cut, mark)
+        except OSError as exc:
+            return RowResult(row=each.slug, cut=cut, verdict=Verdict.FAIL, seen="", problem=f"no connection: {exc}")
+        answer = _last(heard)
+        if answer is None or answer.status != _TOO_MANY or _TOO_MANY in each.want.refused:
+            break
+        time.sleep(_retry_after(answer))
+    if trial.recorder is not None:
+        time.sleep(_SETTLE_S)
+    arrived = joined(trial.recorder.since(before)) if trial.recorder is not None else None
+    seen = Seen(heard=heard, arrived=arrived, gatehouse=trial.gatehouse, mark=mark.encode())
+    return _result(each, cut, seen)
+
+
+def _result(each: Row, cut: str, seen: Seen) -> RowResult:
+    problem = judge(each, seen)
+    return RowResult(
+        row=each.slug,
+        cut=cut,
+        verdict=Verdict.PASS if problem is None else Verdict.FAIL,
+        seen=describe(seen),
+        problem=problem,
+        elapsed_s=round(seen.heard.elapsed_s, 3),
+    )
+
+
+def _try_together(trial: Trial, rows: Sequence[Row]) -> list[RowResult]:
+    if not rows:
+        return []
+    before = trial.recorder.position() if trial.recorder is not None else 0
+
+    def one(each: Row) -> Heard | OSError:
+        try:
+            return _converse(trial, each, "whole", "mark-patient")
+        except OSError as exc:
+            return exc
+
+    with ThreadPoolExecutor(len(rows)) as pool:
+        heard = list(pool.map(one, rows))
+    arrived = joined(trial.recorder.since(before)) if trial.recorder is not None else None
+    return [
+        RowResult(row=each.slug, cut="whole", verdict=Verdict.FAIL, seen="", problem=f"no connection: {one}")
+        if isinstance(one, OSError)
+        else _result(each, "whole", Seen(heard=one, arrived=arrived, gatehouse=trial.gatehouse, mark=b"mark-patient"))
+        for each, one in zip(rows, heard, strict=True)
+    ]
+
+
+def _converse(trial: Trial, each: Row, cut: str, mark: str) -> Heard:
+    context = trial.context
+    if context is not None and each.alpn:
+        # A context cannot be copied, and other rows must not offer this: the row gets one of its own.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(list(each.alpn))
+    return converse(
+        Line(host=trial.target.host, port=trial.target.port, context=None if each.leg is Leg.PLAIN else context),
+        _pieces(each.steps, trial.target, mark, cut),
+        answers_due=1 if each.then is None else 2,
+        awaits_close=lambda reader: (
+            each.want.closes and not (reader.answers and reader.answers[0].status in each.want.answered)
+        ),
+        within_s=max(trial.timeout_s, each.patience_s),
+    )
+
+
+def _pieces(steps: Sequence[Step], target: Target, mark: str, cut: str) -> Iterator[Piece]:
+    for step in steps:
+        match step:
+            case Ask():
+                raw = step.render(target, mark)
+                if step.awaits_continue:
+                    head, end, body = raw.partition(b"\r\n\r\n")
+                    yield from (head + end, Pause(_CONTINUE_S, until_continue=True), body)
+                    continue
+                yield from (_CUTS[cut] if len(raw) <= _LONGEST_BYTE_BY_BYTE else cut_at_head)(raw)
+            case Raw():
+                raw = target.fill(step.template, mark)
+                yield from (_CUTS[cut] if len(raw) <= _LONGEST_BYTE_BY_BYTE else cut_whole)(raw)
+            case Drip():
+                yield from _drip(target.fill(step.template, mark), step.every_s)
+            case Flood():
+                yield from (step.piece for _ in range(step.times))
+
+
+def _drip(template: bytes, every_s: float) -> Iterator[Piece]:
+    while True:
+        for at in range(len(template)):
+            yield template[at : at + 1]
+            yield Pause(every_s)
+
+
+def _last(heard: Heard) -> Answer | None:
+    return heard.reader.answers[-1] if heard.reader.answers else None
+
+
+def _retry_after(answer: Answer) -> float:
+    told = [value for name, value in answer.headers if name.lower() == b"retry-after"]
+    seconds = float(told[0]) if told and told[0].isdigit() else 1.0
+    return min(max(seconds, 0.1), _LONGEST_RETRY_S)
+
+
+def as_json(results: Sequence[CaseResult]) -> list[dict[str, object]]:
+    return [
+        {
+            "case": result.case.number,
+            "title": result.case.title,
+            "verdict": str(result.verdict),
+            "where": result.case.where or None,
+            "rows": [dataclasses.asdict(each) for each in result.rows],
+        }
+        for result in results
+    ]

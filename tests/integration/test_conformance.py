@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse conformance` against a node as it is shipped, which must withstand all of it, and against a gateway that
+forwards everything, which must not: a suite that cannot fail proves nothing."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.case import Target
+from conformance.cases import CASES
+from conformance.recorder import LocalRecorder
+from conformance.runner import Trial, Verdict, check_ready, is_gatehouse, run
+from conformance.upstream import RecordingUpstream
+from tests.policy_documents import shipped
+from tests.running_node import running_node, unused_port
+from tests.weak_gateway import weak_gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+# A relay does these right: requests that are legitimate, and answers of which it passes on that they broke off.
+HARMLESS = {
+    (1, "sibling: chunks alone"),
+    (6, "request in a prompt"),
+    (13, "body that comes when asked for"),
+    (16, "connection names the length"),
+    (32, "sibling: a surrogate pair"),
+    (47, "sibling: a part of text"),
+    (61, "content-with-events"),
+    (62, "reset"),
+    (62, "closed-within-event"),
+    (62, "crlf"),
+    (63, "short"),
+}
+
+
+def gatehouse(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "controlplane.cli", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
+    upstream_port = unused_port()
+    with running_node(tmp_path, shipped(), upstream_url=f"http://127.0.0.1:{upstream_port}") as node:
+        url = f"http://127.0.0.1:{node.port}"
+        done = gatehouse("conformance", url, "--key", node.key, "--recorder", str(upstream_port), "--json")
+    told = json.loads(done.stdout)
+    wrong = [
+        f"{case['case']} {row['row']} ({row['cut']}): {row['problem']}; {row['seen']}"
+        for case in told["cases"]
+        for row in case["rows"]
+        if row["verdict"] == "fail"
+    ]
+    assert wrong == []
+    assert (done.returncode, told["gateway"], told["upstream_watched"]) == (0, "gatehouse", True)
+    assert told["rows"]["pass"] > 500
+    assert {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"} <= {
+        "needs a gateway with TLS"
+    }
+    terminal = node.terminal_records()
+    assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
+
+
+def test_a_gateway_that_forwards_everything_fails_in_every_row_that_it_can():
+    rows = [
+        dataclasses.replace(case, rows=tuple(dataclasses.replace(row, cuts=False, patience_s=0.0) for row in case.rows))
+        for case in CASES
+    ]
+    with RecordingUpstream(0) as upstream, weak_gateway(upstream.port) as port:
+        target = Target(host="127.0.0.1", port=port, tls=False, key="a-key", model="parrot")
+        trial = Trial(target=target, timeout_s=0.4, recorder=LocalRecorder(upstream.log))
+        assert not is_gatehouse(trial)
+        check_ready(trial)
+        results = [(result.case.number, row) for result in run(trial, rows) for row in result.rows]
+    assert {(number, row.row) for number, row in results if row.verdict is Verdict.PASS} == HARMLESS
+    assert len([row for _, row in results if row.verdict is Verdict.FAIL]) > 300
+
+
+def test_the_recording_upstream_runs_apart_and_tells_what_arrived():
+    apart = subprocess.Popen(
+        [sys.executable, "-m", "controlplane.cli", "conformance-upstream", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        told = json.loads(apart.stdout.readline())
+        port = int(told["upstream_url"].rpartition(":")[2])
+        with weak_gateway(port) as gateway:
+            url = f"http://127.0.0.1:{gateway}"
+            done = gatehouse("conformance", url, "--key", "k", "--upstream-log", told["log_url"], "--cases", "1,17")
+    finally:
+        apart.terminate()
+        assert apart.wait(10) == 0
+        apart.stdout.close()
+    assert done.returncode == 1
+    assert "1 length first (whole)" in done.stdout
+    assert "rows fail" in done.stdout
+
+
+def test_nothing_that_answers_is_an_exit_code_of_its_own():
+    done = gatehouse("conformance", f"http://127.0.0.1:{unused_port()}")
+    assert (done.returncode, "nothing answers" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["ftp://x"], id="no-http"),
+        pytest.param(["http://x/v1"], id="a-path"),
+        pytest.param(["http://x", "--cases", "71"], id="no-such-case"),
+        pytest.param(["http://x", "--cases", "a"], id="no-number"),
+        pytest.param(["http://x", "--key", "a b"], id="no-key"),
+    ],
+)
+def test_wrong_usage_is_told(arguments):
+    assert gatehouse("conformance", *arguments).returncode == 2

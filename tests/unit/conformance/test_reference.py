@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`docs/reference/conformance.md` lists the cases that there are: `--update-golden` writes it."""
+
+from pathlib import Path
+
+from conformance.cases import CASES
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "conformance.md"
+HEAD = """\
+# Conformance cases
+
+What [`gatehouse conformance`](cli.md) sends, by number; [how to run it](../how-to/prove-your-gateway.md). A row is one attempt;
+rows about framing are sent whole, split at the end of their head, and byte by byte.
+
+A row passes where all of this holds:
+
+* A refusal has the status, and from Gatehouse the `error.code`, that the row names. Another gateway may refuse with any client error,
+  501 or 505, or end the connection.
+* Nothing arrived upstream for a refused request, where a recording upstream watches. For one that was passed on, what arrived has one
+  reading: one request, and nothing of what the row hid in it.
+* There is one answer for each request, in order, and the connection ends where the next message could not be found.
+* No answer tells what the upstream said of itself, and none that broke off looks whole.
+
+| verdict | |
+| --- | --- |
+| `pass` | every row that could be run is as it should be |
+| `fail` | at least one is not; it is named with what was seen |
+| `skip` | no row could be run here: it needs TLS or the recording upstream, or the case is not in this suite yet |
+
+Of the JSON, `gateway` is `gatehouse` or `other`, `upstream_watched` tells whether arrivals were checked, `rows` counts verdicts, and
+`cases[].rows[]` hold `row`, `cut`, `verdict`, `seen`, `problem` and `elapsed_s`.
+
+| case | what is shown | rows |
+| --- | --- | --- |
+"""
+
+
+def test_the_page_lists_the_cases(update_golden):
+    page = HEAD + "".join(
+        f"| {case.number} | {case.title} | {len(case.rows) or f'– ({case.where})'} |\n" for case in CASES
+    )
+    if update_golden:
+        PAGE.write_text(page)
+    assert page == PAGE.read_text()
