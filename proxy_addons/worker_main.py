@@ -5,6 +5,8 @@ It wires settings, spool, rate counter, engines and addons, serves the inherited
 over the inherited channel. A bundle is built in a thread, and swapped in by one assignment on the event loop.
 """
 
+# First of all: rego-cpp must be loaded before RE2 and any other C++ library.
+import policies.engines.rego_library  # noqa: F401  # isort: skip
 import argparse
 import asyncio
 import gc
