@@ -44,16 +44,7 @@ def combine(
     `obligations` are owed by any allowed request, beside those of the answers. `retry_after_s` is kept where the
     decision is refused as `rate-limited`.
     """
-    owed = tuple(obligations)
-    key = (id(owed), *[(engine.engine, id(engine.answers)) for engine in engines])
-    settled = _REMEMBERED.get(key)
-    if settled is None:
-        settled = _settle(engines, owed)
-        # A list could change after it was united; nothing else here can.
-        if all(type(engine.answers) is tuple for engine in engines):
-            if len(_REMEMBERED) >= _MOST_REMEMBERED:
-                _REMEMBERED.clear()
-            _REMEMBERED[key] = settled
+    settled = _settled(engines, tuple(obligations))
     return Decision(
         effect=settled.effect,
         reasons=settled.reasons,
@@ -64,6 +55,11 @@ def combine(
         warnings=settled.warnings,
         retry_after_s=retry_after_s if settled.rate_limited else None,
     )
+
+
+def effect_of(engines: Sequence[EngineAnswer], *, obligations: Iterable[Obligation] = ()) -> Effect:
+    """Return the effect of the decision that `engines` come to, and nothing more of it."""
+    return _settled(engines, tuple(obligations)).effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +80,19 @@ class _Settled:
 # values is what it was. Comparing them would take as long as uniting them.
 _REMEMBERED: Final[dict[tuple[object, ...], _Settled]] = {}
 _MOST_REMEMBERED: Final = 1024
+
+
+def _settled(engines: Sequence[EngineAnswer], owed: tuple[Obligation, ...]) -> _Settled:
+    key = (id(owed), *[(engine.engine, id(engine.answers)) for engine in engines])
+    settled = _REMEMBERED.get(key)
+    if settled is None:
+        settled = _settle(engines, owed)
+        # A list could change after it was united; nothing else here can.
+        if all(type(engine.answers) is tuple for engine in engines):
+            if len(_REMEMBERED) >= _MOST_REMEMBERED:
+                _REMEMBERED.clear()
+            _REMEMBERED[key] = settled
+    return settled
 
 
 def _settle(engines: Sequence[EngineAnswer], owed: tuple[Obligation, ...]) -> _Settled:

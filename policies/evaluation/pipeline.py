@@ -11,7 +11,7 @@ Rules: whatever fails, a Decision comes out. A failure is an answer of its engin
 
 import math
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never
 
 from policies.contracts.decision import (
@@ -27,7 +27,7 @@ from policies.contracts.decision import (
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest, Subject
 from policies.contracts.snapshot import PolicySnapshot, Rate
-from policies.engines.combine import RATE_LIMITED, combine, failed
+from policies.engines.combine import RATE_LIMITED, combine, effect_of, failed
 from policies.engines.per_snapshot import per_snapshot
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.limits import AppliedRate, rates_for
@@ -69,19 +69,19 @@ def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: Ac
     To be resumed with what each ask says, or to have EvaluationFailed thrown into it where there is no answer.
     """
     engines: list[EngineAnswer] = []
+    expected = _expected(snapshot)
     try:
         _require_scope(request, snapshot)
         answered = access.evaluate(request)
-        engines.append(_complete(answered, {policy.id: policy.mode for policy in snapshot.access}))
+        engines.append(_complete(answered, expected.access))
         guarded = yield AskGuard(request=request, access=answered)
-        engines.append(_complete(guarded, {policy.id: policy.mode for policy in snapshot.guards}))
+        engines.append(_complete(guarded, expected.guards))
     except EvaluationFailed as exc:
         return combine([*engines, failed(exc.engine, exc.problem)], revision=snapshot.revision)
     owed = redactions_for(snapshot, request)
-    decision = combine(engines, revision=snapshot.revision, obligations=owed)
     rates = rates_for(snapshot, request.subject)
-    if decision.effect is not Effect.ALLOW or not rates:
-        return decision
+    if not rates or effect_of(engines, obligations=owed) is not Effect.ALLOW:
+        return combine(engines, revision=snapshot.revision, obligations=owed)
     answers, wait_s = yield from _take_tokens(request.subject, rates)
     engines.append(EngineAnswer(engine=LIMITS, answers=answers))
     return combine(engines, revision=snapshot.revision, obligations=owed, retry_after_s=wait_s)
@@ -222,13 +222,42 @@ def _seconds(answer: Answer) -> float:
     return answer
 
 
-def _complete(answer: Answer, policies: dict[str, Mode]) -> EngineAnswer:
+@dataclass(slots=True)
+class _Policies:
+    """What one engine must answer for. `complete` holds answers that did, by identity: an engine gives one again."""
+
+    modes: dict[str, Mode]
+    complete: dict[int, tuple[PolicyAnswer, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    access: _Policies
+    guards: _Policies
+
+
+@per_snapshot
+def _expected(snapshot: PolicySnapshot) -> _Expected:
+    return _Expected(
+        _Policies({policy.id: policy.mode for policy in snapshot.access}),
+        _Policies({policy.id: policy.mode for policy in snapshot.guards}),
+    )
+
+
+def _complete(answer: Answer, policies: _Policies) -> EngineAnswer:
     """Return `answer` if it is of exactly `policies`, each in its mode: a policy left out could be one that denies."""
     if not isinstance(answer, EngineAnswer):
         raise EvaluationFailed("evaluation", "an engine was resumed with something else than its answer")
-    answered = {given.policy: given.mode for given in answer.answers}
-    if answered != policies or len(answered) != len(answer.answers):
+    answers = answer.answers
+    if id(answers) in policies.complete:
+        return answer
+    answered = {given.policy: given.mode for given in answers}
+    if answered != policies.modes or len(answered) != len(answers):
         raise EvaluationFailed(answer.engine, "the answer is not of exactly the policies of the snapshot")
+    if type(answers) is tuple:  # a list could change; what is held here keeps its identity
+        if len(policies.complete) >= _MOST_REMEMBERED:
+            policies.complete.clear()
+        policies.complete[id(answers)] = answers
     return answer
 
 

@@ -19,7 +19,7 @@ from policies.contracts.decision import (
     Redact,
 )
 from policies.engines import combine as combine_module
-from policies.engines.combine import combine, failed
+from policies.engines.combine import combine, effect_of, failed
 
 
 def answer(outcome, policy="p", mode=Mode.ENFORCE, codes=(), redact=()) -> PolicyAnswer:
@@ -188,3 +188,8 @@ def test_no_more_is_remembered_than_the_bound(monkeypatch):
     for _ in range(20):
         decided(engine(answer(Outcome.ALLOW)))
         assert len(combine_module._REMEMBERED) <= 4
+
+
+@given(engines())
+def test_the_effect_alone_is_that_of_the_decision(given_engines) -> None:
+    assert effect_of(given_engines) is decided(*given_engines).effect

@@ -253,3 +253,32 @@ def test_evaluation_does_no_io_and_is_driven_by_its_asks() -> None:
     with pytest.raises(StopIteration) as done:
         evaluation.send(0)
     assert done.value.value.effect is Effect.ALLOW
+
+
+@dataclass
+class Saying(Guard):
+    """A guard engine that gives one and the same answers each time."""
+
+    answers: tuple[PolicyAnswer, ...] = ()
+
+    def say(self) -> EngineAnswer:
+        return EngineAnswer(engine=self.name, answers=self.answers)
+
+
+async def test_answers_that_were_whole_for_one_snapshot_are_looked_at_again_for_another() -> None:
+    given = Guard("opa", "caps", Outcome.NOT_APPLICABLE).say().answers
+    guard = Saying("opa", "caps", Outcome.NOT_APPLICABLE, answers=given)
+    more = (*snapshot().guards, replace(snapshot().guards[0], id="more"))
+    codes = []
+    for of in (snapshot(), snapshot(guards=more), snapshot()):
+        access = Access("casbin", "access", Outcome.ALLOW)
+        decision = await decide(REQUEST, snapshot=of, access=access, guard=guard, take_token=Buckets().take)
+        codes.append([reason.code for reason in decision.reasons])
+    assert codes == [[], ["evaluation-failed"], []]
+
+
+def test_decides_without_waiting_where_no_engine_waits() -> None:
+    deciding = decided(buckets=Buckets(), of=snapshot(limits=(rate("a"), rate("b"))))
+    with pytest.raises(StopIteration) as done:
+        deciding.send(None)
+    assert done.value.value.effect is Effect.ALLOW
