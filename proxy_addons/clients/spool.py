@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker's end of the spool: a record is on disk when `write` returns.
 
-Theory: what the event loop writes in one of its rounds is a group, handed over once at the round's end. One thread of
-its own takes all groups handed over, appends them with one synchronous write, and wakes all who waited by one call;
-what arrives meanwhile is the next flush. So a flush grows with the load, no timer delays a lone record, and the event
-loop never waits for a disk. Each flush costs a wake-up and two requests to the disk, some 100 µs of processor time
-however few records it has.
+Theory: what is written while the event loop has work is a group, handed over at the end of the first of its rounds that
+adds nothing. One thread of its own takes all groups handed over, appends them with one synchronous write, and wakes all
+who waited by one call; what arrives meanwhile is the next flush. So a flush grows with the load, no timer delays a lone
+record, and the event loop never waits for a disk. That matters: a flush costs a wake-up and two requests to the disk,
+some 100 µs of processor time however few records it has.
 
 Rules: the writers of a flush that failed get SpoolUnavailable. Until a flush succeeds, or a trial of the thread's own
 does, `writable` says no.
@@ -30,6 +30,8 @@ from proxy_addons.durable import private_directory
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 HIGH_WATER_BYTES: Final = 256 * 1024 * 1024
+# A group that still grows is waited for up to this many records: a round of a busy loop.
+_LARGE_GROUP: Final = 16
 # How soon a disk that has room again is noticed. A trial writes AHEAD_BYTES.
 _TRIAL_EVERY_S: Final = 0.5
 
@@ -107,7 +109,7 @@ class Spool:
             if group is None or group.loop is not loop:
                 self._hand_over()
                 group = self._group = _Group(loop)
-                loop.call_soon(self._end_round, group)
+                loop.call_soon(self._end_round, group, 0)
             group.frames.append(frame(line))
             group.waiting.append(done)
         await done
@@ -125,9 +127,14 @@ class Spool:
         self._segments.close()
         os.close(self._lock)
 
-    def _end_round(self, group: "_Group") -> None:
+    def _end_round(self, group: "_Group", before: int) -> None:
+        """Hand `group` over where the round that ends has added nothing to it, or it is large enough."""
         with self._guard:
-            if self._group is group:
+            if self._group is not group:
+                return
+            if before < len(group.frames) < _LARGE_GROUP:
+                group.loop.call_soon(self._end_round, group, len(group.frames))
+            else:
                 self._hand_over()
 
     def _hand_over(self) -> None:

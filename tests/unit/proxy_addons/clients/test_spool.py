@@ -54,6 +54,30 @@ async def test_one_write_serves_all_who_wait(tmp_path, monkeypatch):
     assert len(writes) < 50
 
 
+async def test_records_of_rounds_one_after_the_other_are_written_together(tmp_path, monkeypatch):
+    writes = []
+    real = os.pwrite
+    monkeypatch.setattr(spool_module.os, "pwrite", lambda *asked: (writes.append(1), real(*asked))[1])
+    with open_spool(tmp_path) as spool:
+        writing = []
+        for _ in range(10):
+            writing.append(asyncio.ensure_future(spool.write(RECORD)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*writing)
+    assert (len(writes), len(lines(tmp_path))) == (1, 10)
+
+
+async def test_a_group_that_goes_on_growing_is_not_waited_for(tmp_path):
+    with open_spool(tmp_path) as spool:
+        first = asyncio.ensure_future(spool.write(RECORD))
+        others = []
+        async with asyncio.timeout(10):
+            while not first.done():
+                others.append(asyncio.ensure_future(spool.write(RECORD)))
+                await asyncio.sleep(0)
+        await asyncio.gather(*others)
+
+
 async def test_a_segment_is_written_synchronously(tmp_path, monkeypatch):
     flags = []
     real = os.open
