@@ -18,6 +18,7 @@ from policies.engines.ports import GuardEngine
 from policies.engines.reused_guard import reusing
 from policies.redaction.engine import Redaction
 from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.identity_certificates import CertificateReader
 from proxy_addons.node.messages import ActivateBundle
 from proxy_addons.settings import NodeSettings
 
@@ -51,6 +52,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         guard=reusing(_guard(verified, order), snapshot),
         routes={(route.method, route.path): route for route in snapshot.routes},
         redaction=Redaction.of(snapshot.redactions),
+        certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
     _try(policy)
     return policy

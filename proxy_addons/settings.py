@@ -160,6 +160,7 @@ class NodeSettings:
     agent_token_file: Path
     bundle_key_file: Path
     bundle_key_id: str
+    issuer_ca_file: Path | None
     key_pepper_file: Path
     pseudonym_key_file: Path
     upstream: UpstreamSettings
@@ -190,6 +191,7 @@ class NodeSettings:
             agent_token_file=read.file("AGENT_TOKEN_FILE"),
             bundle_key_file=read.file("BUNDLE_KEY_FILE"),
             bundle_key_id=read.identifier("BUNDLE_KEY_ID", "gatehouse-1"),
+            issuer_ca_file=read.optional_file("ISSUER_CA_FILE"),
             key_pepper_file=read.file("KEY_PEPPER_FILE"),
             pseudonym_key_file=read.file("PSEUDONYM_KEY_FILE"),
             upstream=UpstreamSettings(
@@ -220,6 +222,10 @@ class NodeSettings:
     @property
     def credentials_file(self) -> Path:
         return self.node_dir / "credentials.jws"
+
+    @property
+    def issuer_keys_file(self) -> Path:
+        return self.node_dir / "issuer-keys.json"
 
     @property
     def counters_file(self) -> Path:

@@ -34,6 +34,7 @@ from proxy_addons.clients.redis_rates import RedisRates
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity import KeyRing
+from proxy_addons.core.issuer_keys import KeysInvalid, from_bytes
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
 from proxy_addons.http1.bounds import Bounds
@@ -44,12 +45,14 @@ from proxy_addons.node.messages import (
     Drain,
     Enforcing,
     Message,
+    MissesKey,
     Ready,
     Released,
     Serve,
     ShowsCertificate,
     TrustUntil,
     UseCredentials,
+    UseIssuerKeys,
     decode,
     encode,
 )
@@ -93,7 +96,7 @@ class Worker:
     """Does what the node says, and says what it does."""
 
     def __init__(self, settings: NodeSettings, node: asyncio.StreamWriter) -> None:
-        self.feed = SnapshotFeed(on_release=self._release)
+        self.feed = SnapshotFeed(on_release=self._release, on_unknown_key=lambda of: self._say(MissesKey(issuer=of)))
         self.may_serve = asyncio.Event()
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
@@ -121,6 +124,8 @@ class Worker:
                     await self._use_credentials(order)
                 case TrustUntil(monotonic_ns=until_ns):
                     self.feed.trust_until(until_ns)
+                case UseIssuerKeys() as order:
+                    await self._use_issuer_keys(order)
                 case Serve():
                     self.may_serve.set()
                 case Drain():
@@ -147,6 +152,14 @@ class Worker:
             return
         self.feed.use_credentials(key_ring)
         self._say(Authenticating(epoch=key_ring.epoch))
+
+    async def _use_issuer_keys(self, order: UseIssuerKeys) -> None:
+        try:
+            key_sets = await asyncio.to_thread(lambda: from_bytes(Path(order.path).read_bytes()))
+        except (KeysInvalid, OSError):
+            _log.exception("issuer_keys_not_loaded", generation=order.generation)
+        else:
+            self.feed.use_issuer_keys(key_sets)
 
     def _load_credentials(self, path: Path) -> KeyRing:
         document = verify_credentials(

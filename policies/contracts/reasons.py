@@ -41,6 +41,7 @@ _SPECS: Final = (
     ReasonSpec("credentials-expired", 401, _AUTH, "The credential has expired."),
     ReasonSpec("credentials-revoked", 401, _AUTH, "The credential has been revoked."),
     ReasonSpec("host-not-permitted", 421, _BAD, "This gateway is not reached by that host name."),
+    ReasonSpec("issuer-unavailable", 503, _SERVER, "The keys of the token's issuer are not to be had."),
     ReasonSpec("path-not-canonical", 400, _BAD, "The request path is not in canonical form."),
     ReasonSpec("route-not-listed", 404, _BAD, "No policy lists this method and path."),
     ReasonSpec("credential-scope-exceeded", 403, _POLICY, "The credential is not for this operation or model."),

@@ -14,6 +14,8 @@ from proxy_addons.addons.flows import Hook, exchange_of
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.identity import KeyRing
+from proxy_addons.core.identity_tokens import TokenVerifier
+from proxy_addons.core.issuer_keys import IssuerKeySet
 
 _log: Final = structlog.get_logger()
 
@@ -24,14 +26,21 @@ class SnapshotFeed:
     `on_release` is called once with each replaced policy, when the last exchange that it decides has ended.
     """
 
-    NOT_HOOKS: ClassVar = frozenset({"swap", "use_credentials", "trust_until", "finish"})
+    NOT_HOOKS: ClassVar = frozenset({"swap", "use_credentials", "use_issuer_keys", "trust_until", "finish"})
 
     def __init__(
-        self, *, on_release: Callable[[ActivePolicy], None], monotonic_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        *,
+        on_release: Callable[[ActivePolicy], None],
+        on_unknown_key: Callable[[str], None] = lambda _issuer: None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._on_release = on_release
+        self._on_unknown_key = on_unknown_key
         self._monotonic_ns = monotonic_ns
         self._trusted_until_ns: int | None = None
+        self._issuer_keys: tuple[IssuerKeySet, ...] = ()
+        self._tokens: TokenVerifier | None = None
         self._active: ActivePolicy | None = None
         self._key_ring: KeyRing | None = None
         self._open: dict[str, ActivePolicy] = {}
@@ -46,9 +55,15 @@ class SnapshotFeed:
     def key_ring(self) -> KeyRing | None:
         return self._key_ring
 
+    @property
+    def tokens(self) -> TokenVerifier | None:
+        """What verifies tokens, by the active policy and the newest keys; either ends it, and what it remembers."""
+        return self._tokens
+
     def swap(self, policy: ActivePolicy) -> None:
         """Decide every request from now on by `policy`. Those under way keep the one they began with."""
         replaced, self._active = self._active, policy
+        self._tokens = self._verifier(policy)
         _log.info("policy_activated", serial=policy.serial, revision=policy.snapshot.revision)
         if replaced is not None:
             self._release_if_idle(replaced)
@@ -61,6 +76,21 @@ class SnapshotFeed:
     def trust_until(self, monotonic_ns: int) -> None:
         """Give no exchange a policy after that time, since nobody has confirmed it by then. Untold, there is no end."""
         self._trusted_until_ns = monotonic_ns
+
+    def use_issuer_keys(self, key_sets: tuple[IssuerKeySet, ...]) -> None:
+        """Verify tokens from now on by the keys of `key_sets`, and by no other."""
+        self._issuer_keys = key_sets
+        if self._active is not None:
+            self._tokens = self._verifier(self._active)
+        _log.info("issuer_keys_in_use", issuers=len(key_sets), keys=sum(len(each.keys) for each in key_sets))
+
+    def _verifier(self, policy: ActivePolicy) -> TokenVerifier:
+        return TokenVerifier(
+            [issuer for identity in policy.snapshot.identity for issuer in identity.issuers],
+            self._issuer_keys,
+            tenant=policy.snapshot.tenant,
+            on_unknown_key=self._on_unknown_key,
+        )
 
     @fail_closed(Hook.REQUESTHEADERS)
     def requestheaders(self, flow: http.HTTPFlow) -> None:

@@ -2,17 +2,19 @@
 """The policy a worker enforces at one time: a snapshot with everything built from it. Never mutated, only replaced."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.contracts.snapshot import PolicySnapshot, Route
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.redaction.engine import Redaction
+from proxy_addons.core.identity_certificates import CertificateReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivePolicy:
     """`manifest_revision` is `SERIAL+REVISION`, what the guard engine's provenance must say.
 
+    `certificates` says whom client certificates name; nobody, unless policy says it.
     `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot.
     """
 
@@ -23,3 +25,4 @@ class ActivePolicy:
     guard: GuardEngine
     routes: Mapping[tuple[str, str], Route]
     redaction: Redaction
+    certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))

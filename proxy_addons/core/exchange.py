@@ -18,6 +18,7 @@ The hooks of one exchange, in order, each at most once; the layer guarantees it:
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from policies.contracts.codec import JSON
@@ -32,12 +33,23 @@ if TYPE_CHECKING:
 EXCHANGE: Final = "gatehouse.exchange"
 
 
+class CredentialKind(StrEnum):
+    API_KEY = "api-key"
+    TOKEN = "token"  # noqa: S105  # a kind of credential, and no secret
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """The API key that was used: its id (public), whose it is, and what it may be used for at most."""
+    """What identified the request: its kind and id (public), whose it is, and what it may be used for at most.
+
+    `key_id` is the API key's id; of a token its issuer's id in policy with a digest of the `kid`; of a certificate its
+    fingerprint. None of them can be shown instead of the credential.
+    """
 
     key_id: str
     subject: Subject
+    kind: CredentialKind = CredentialKind.API_KEY
     scope: Scope = UNSCOPED
 
 

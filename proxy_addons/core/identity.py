@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose request it is, by the one API key on its head.
+"""Whose request it is, by the one credential on its head.
 
-Rules: exactly one credential, in one of two forms: `Authorization: Bearer gh_…` or `x-api-key: gh_…`. More than one,
-of whatever form, is refused even where they agree: the upstream or a log could go by the other. A key is looked up by
-its public id and compared by keyed hash in constant time; the ring holds no key.
+Rules: exactly one credential, in one of three forms: `Authorization: Bearer gh_…` or `x-api-key: gh_…`, an API key, or
+`Authorization: Bearer TOKEN`. More than one, of whatever form, is refused even where they agree: the upstream or a log
+could go by the other. A key is looked up by its public id and compared by keyed hash in constant time; the ring holds
+no key. A client certificate is no header, so that it may stand beside one (`proxy_addons.addons.identify`).
 """
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
 
@@ -16,6 +17,7 @@ from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_ke
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Credential
 from proxy_addons.core.firewall import Headers, query_parameter_names, values_of
+from proxy_addons.core.identity_tokens import MAX_TOKEN_BYTES
 from proxy_addons.core.refused import Refused
 
 _MAX_KEY_BYTES: Final = 256
@@ -27,26 +29,41 @@ _QUERY_NAMES: Final = frozenset({b"api_key", b"api-key", b"apikey", b"key", b"ac
 _NO_HASH: Final = "0" * 64
 
 
-def credential_of(headers: Headers, target: bytes) -> str:
-    """Return the one API key of a request, as text. Raises Refused where there is none, or more than one."""
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The one credential that a head shows, unverified."""
+
+    text: str = field(repr=False)
+    is_token: bool
+
+
+def credential_of(headers: Headers, target: bytes, *, certified: bool = False) -> Presented | None:
+    """Return the one credential that the head of a request shows; None where it shows none.
+
+    Raises Refused where there is more than one, or one in a form that is not taken. `certified` says that a client
+    certificate identifies somebody: then one in such a form is one too many.
+    """
     bearers, keys = values_of(headers, b"authorization"), values_of(headers, b"x-api-key")
     others = sum(len(values_of(headers, name)) for name in _OTHER_HEADERS)
     if b"?" in target:
         others += sum(name in _QUERY_NAMES for name in query_parameter_names(target))
-    if len(bearers) + len(keys) + others > 1:
+    if len(bearers) + len(keys) + others > 1 or (others and certified):
         raise Refused("credentials-ambiguous")
     match bearers, keys:
         case [value], []:
             scheme, key = value[: len(_SCHEME)], value[len(_SCHEME) :]
             if scheme.lower() != _SCHEME:
                 raise Refused("credentials-invalid")
+            is_token = b"." in key  # which no API key has, and every token
         case [], [key]:
-            pass
-        case _:
+            is_token = False
+        case _ if others:
             raise Refused("credentials-missing")
-    if len(key) > _MAX_KEY_BYTES or not key.isascii():
+        case _:
+            return None
+    if len(key) > (MAX_TOKEN_BYTES if is_token else _MAX_KEY_BYTES) or not key.isascii():
         raise Refused("credentials-invalid")
-    return key.decode("ascii")
+    return Presented(key.decode("ascii"), is_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +98,6 @@ class KeyRing:
             raise Refused("credentials-revoked")
         if known.expires_at is not None and known.expires_at <= now:
             raise Refused("credentials-expired")
-        self.refuse_blocked(known.subject)
         return Credential(key_id=known.id, subject=known.subject, scope=known.scope)
 
     def refuse_blocked(self, subject: Subject) -> None:

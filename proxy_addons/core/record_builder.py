@@ -22,6 +22,7 @@ from policies.contracts.record import (
     pseudonym,
     seal,
 )
+from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -43,6 +44,7 @@ FAILURES: Final = frozenset(
         "body-not-json",
         "evaluation-failed",
         "policy-unavailable",
+        "issuer-unavailable",
         "record-unavailable",
         "draining",
         "overloaded",
@@ -117,10 +119,16 @@ def payload_of(exchange: Exchange) -> dict[str, JSON]:
     """Return the erasable part of the record, without its salt."""
     subject = None if exchange.credential is None else exchange.credential.subject
     return {
-        "subject": None if subject is None else {"type": subject.type, "id": subject.id},
+        "subject": None if subject is None else payload_subject(subject),
         "input": exchange.input_for_replay(),
         "client_request_id": exchange.client_request_id,
     }
+
+
+def payload_subject(subject: Subject) -> dict[str, JSON]:
+    """Return the subject as the payload has it; `groups` only where a token named some."""
+    plain: dict[str, JSON] = {"type": subject.type, "id": subject.id}
+    return plain | {"groups": subject.groups} if subject.groups else plain
 
 
 def _envelope(
@@ -185,6 +193,7 @@ def subject_of(exchange: Exchange, scope: RecordScope) -> JSON:
     return {
         "pseudonym": pseudonym(scope.pseudonym_key, tenant=scope.tenant, subject=str(credential.subject)),
         "type": credential.subject.type,
+        "credential": credential.kind.value,
         "key_id": credential.key_id,
     }
 

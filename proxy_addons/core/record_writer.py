@@ -152,7 +152,7 @@ class RecordWriter:
         if credential is None:
             return "null"
         subject = credential.subject
-        key = (subject.type, subject.id, credential.key_id)
+        key = (subject.type, subject.id, f"{credential.kind.value} {credential.key_id}")
         known = self._subjects.get(key)
         if known is None:
             known = self._subjects.keep(key, canonical_bytes(subject_of(exchange, self._scope)).decode())

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from policies.contracts.errors import BundleRejected
+from policies.contracts.snapshot import PolicySnapshot
 from proxy_addons.clients.control_plane import Fetched
 from proxy_addons.node.bundle_store import Activated, BundleStore
 from proxy_addons.node.fleet import Fleet
@@ -38,12 +39,16 @@ class Verified(Protocol):
     @property
     def manifest_revision(self) -> str: ...
 
+    @property
+    def snapshot(self) -> PolicySnapshot: ...
+
 
 class BundleActivation:
     """The Acceptor of the bundle feed.
 
     `verify(content, newer_than)` raises BundleRejected. `guard(serial, manifest_revision)` gives the address of the
-    guard's server, empty where the guard is embedded, and raises GuardUnavailable.
+    guard's server, empty where the guard is embedded, and raises GuardUnavailable. `in_force(snapshot)` is told what
+    workers enforce from now on.
     """
 
     def __init__(
@@ -53,12 +58,14 @@ class BundleActivation:
         *,
         verify: Callable[[bytes, int], Verified],
         guard: Callable[[int, str], Awaitable[str]],
+        in_force: Callable[[PolicySnapshot], None] = lambda _snapshot: None,
     ) -> None:
         self.rejected: RejectedBundle | None = None
         self._store = store
         self._fleet = fleet
         self._verify = verify
         self._guard = guard
+        self._tell = in_force
         self._activated = store.activated()
         self._in_force: Activated | None = None
         self._under_way: int | None = None
@@ -126,6 +133,7 @@ class BundleActivation:
             await asyncio.to_thread(self._store.remember, activated)
         self._activated = self._in_force = activated
         self.rejected = None
+        self._tell(verified.snapshot)
         _log.info("bundle_activated", serial=serial, revision=verified.manifest_revision)
         self._fleet.changed.notify()
 

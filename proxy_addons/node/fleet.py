@@ -3,11 +3,11 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy_addons.node.changed import Changed
-from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials
+from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials, UseIssuerKeys
 from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
 
 # Loading a bundle of thousands of rules takes a second on a busy core; a worker that needs longer is reported.
@@ -17,19 +17,34 @@ _READY_S: Final = 30.0
 
 
 class Fleet:
-    """`bundle` and `credentials` are what every worker, also one that starts later, is told to use.
+    """`bundle`, `credentials` and `issuer_keys` are what every worker, also one that starts later, is told to use.
 
-    A worker takes no connection before it uses both: until then they wait in the kernel's queue.
+    A worker takes no connection before it uses the first two: until then they wait in the kernel's queue.
+    `on_missing_key` is given the issuer of a token whose key a worker does not have.
     """
 
-    def __init__(self, listeners: Sequence[socket.socket], *, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        *,
+        on_missing_key: Callable[[str], None] = lambda _issuer: None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         self.changed = Changed()
         self.bundle: ActivateBundle | None = None
         self.credentials: UseCredentials | None = None
         self._trust: TrustUntil | None = None
+        self.issuer_keys: UseIssuerKeys | None = None
         self._open = False
         self._workers = tuple(
-            WorkerProcess(slot, listener, greeting=self._greeting, on_change=self.changed.notify, program=program)
+            WorkerProcess(
+                slot,
+                listener,
+                greeting=self._greeting,
+                on_change=self.changed.notify,
+                on_missing_key=on_missing_key,
+                program=program,
+            )
             for slot, listener in enumerate(listeners)
         )
 
@@ -85,6 +100,12 @@ class Fleet:
         for worker in self._workers:
             worker.send(until)
 
+    def verify_tokens(self, issuer_keys: UseIssuerKeys) -> None:
+        """Have all workers verify tokens by `issuer_keys`. One that does not yet refuses what it cannot verify."""
+        self.issuer_keys = issuer_keys
+        for worker in self._workers:
+            worker.send(issuer_keys)
+
     async def restart(self, drain_s: float) -> None:
         """Replace every worker by a new process, the next only when the one before serves again."""
         for worker in self._workers:
@@ -108,5 +129,5 @@ class Fleet:
         return state.ready or state.epoch is not None or self._has_answered(state)
 
     def _greeting(self) -> list[ToWorker]:
-        told = (self._trust, self.credentials, self.bundle, Serve() if self._open else None)
+        told = (self._trust, self.credentials, self.issuer_keys, self.bundle, Serve() if self._open else None)
         return [message for message in told if message is not None]

@@ -3,7 +3,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,17 @@ _OK: Final = 200
 _UNAVAILABLE: Final = 503
 
 
-async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir: Path) -> web.AppRunner:
-    """Start answering on 127.0.0.1:`port`, and return what `cleanup()` stops. Raises OSError if the port is taken."""
+async def serve_health(
+    port: int,
+    *,
+    status: Callable[[], NodeStatus],
+    spool_dir: Path,
+    issuers: Callable[[], Sequence[JSON]] = tuple,
+) -> web.AppRunner:
+    """Start answering on 127.0.0.1:`port`, and return what `cleanup()` stops. Raises OSError if the port is taken.
+
+    An issuer without usable keys does not make the node unready: other credentials are taken as before.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
@@ -36,6 +45,7 @@ async def serve_health(port: int, *, status: Callable[[], NodeStatus], spool_dir
             "stale": now.stale,
             "spool_writable": writable,
             "certificate": certificate_state(now.workers),
+            "issuers": list(issuers()),
             **now.to_json(),
         }
         return web.json_response(body, status=_OK if ready else _UNAVAILABLE)

@@ -29,6 +29,15 @@ class UseCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseIssuerKeys:
+    """Node to worker: verify tokens by the keys in the file at `path` from now on. `generation` counts the files."""
+
+    type: ClassVar[str] = "use-issuer-keys"
+    generation: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Serve:
     """Node to worker: take connections, now that you did what you were told before."""
 
@@ -93,8 +102,17 @@ class ShowsCertificate:
     problem: str
 
 
-ToWorker: TypeAlias = ActivateBundle | UseCredentials | TrustUntil | Serve | Drain
-FromWorker: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissesKey:
+    """Worker to node: a token of `issuer` names a key that is not among those in use."""
+
+    type: ClassVar[str] = "misses-key"
+    issuer: str
+
+
+ToWorker: TypeAlias = ActivateBundle | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain
+OfState: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
+FromWorker: TypeAlias = OfState | MissesKey
 Message: TypeAlias = ToWorker | FromWorker
 
 _TYPES: Final = {
@@ -103,6 +121,7 @@ _TYPES: Final = {
         ActivateBundle,
         UseCredentials,
         TrustUntil,
+        UseIssuerKeys,
         Serve,
         Drain,
         Ready,
@@ -110,6 +129,7 @@ _TYPES: Final = {
         Authenticating,
         Released,
         ShowsCertificate,
+        MissesKey,
     )
 }
 

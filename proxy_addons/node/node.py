@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Final
@@ -21,6 +22,7 @@ from policies.bundle.credentials import verify_credentials
 from policies.bundle.jws import load_verification_keys
 from policies.bundle.verify import verify
 from proxy_addons.clients.control_plane import ControlPlane
+from proxy_addons.clients.issuers import Issuers
 from proxy_addons.data_port_tls import TlsFilesUnusable, load_identity
 from proxy_addons.durable import private_directory
 from proxy_addons.node.bundle_activation import BundleActivation, Verified
@@ -32,7 +34,9 @@ from proxy_addons.node.follow import Acceptor, Fetch, follow
 from proxy_addons.node.freshness import Freshness
 from proxy_addons.node.guard_socket import guard_address
 from proxy_addons.node.health import serve_health
+from proxy_addons.node.issuer_keys import IssuerKeeper
 from proxy_addons.node.listeners import bind_listeners
+from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
@@ -67,9 +71,23 @@ class Node:
         private_directory(settings.node_dir)
         self._lock = _lock(settings)
         listeners = bind_listeners(settings.proxy_host, settings.proxy_port, settings.workers)
-        self._fleet = Fleet(listeners, program=program)
+        self._fleet = Fleet(listeners, on_missing_key=self._misses_key, program=program)
+        self._issuer_keys = IssuerKeeper(
+            settings.issuer_keys_file,
+            fetch=Issuers(settings.issuer_ca_file).fetch,
+            hand_over=lambda path, generation: self._fleet.verify_tokens(
+                UseIssuerKeys(generation=generation, path=path)
+            ),
+            clock=lambda: datetime.now(UTC),
+        )
         self._bundles = BundleActivation(
-            BundleStore(settings.node_dir), self._fleet, verify=self._verify_bundle, guard=self._guard
+            BundleStore(settings.node_dir),
+            self._fleet,
+            verify=self._verify_bundle,
+            guard=self._guard,
+            in_force=lambda snapshot: self._issuer_keys.watch(
+                [issuer for identity in snapshot.identity for issuer in identity.issuers]
+            ),
         )
         self._credentials = CredentialsActivation(
             settings.credentials_file, self._fleet, verify=self._verify_credentials
@@ -85,7 +103,10 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         health = await serve_health(
-            self._settings.health_port, status=self.status, spool_dir=self._settings.node_dir / "spool"
+            self._settings.health_port,
+            status=self.status,
+            issuers=self._issuer_keys.to_json,
+            spool_dir=self._settings.node_dir / "spool",
         )
         try:
             async with asyncio.TaskGroup() as group:
@@ -94,6 +115,7 @@ class Node:
                     group.create_task(self._keep_current()),
                     group.create_task(self._bundles.retire()),
                     group.create_task(self._shipper.run()),
+                    group.create_task(self._issuer_keys.run()),
                     group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
                     group.create_task(self._restart_on_hangup()),
                 ]
@@ -120,6 +142,9 @@ class Node:
             stale=self._freshness.stale,
         )
 
+    def _misses_key(self, issuer: str) -> None:
+        self._issuer_keys.unknown_key(issuer)
+
     def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
         return verify(
             content,
@@ -142,6 +167,7 @@ class Node:
     async def _keep_current(self) -> None:
         """Put to work what was kept from before, let the workers serve, then follow the feeds."""
         try:
+            await self._issuer_keys.resume()
             async with asyncio.timeout(_RESUME_S):
                 await asyncio.gather(self._credentials.resume(), self._bundles.resume())
         except TimeoutError:

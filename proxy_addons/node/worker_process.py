@@ -23,6 +23,8 @@ from proxy_addons.node.messages import (
     Enforcing,
     FromWorker,
     Message,
+    MissesKey,
+    OfState,
     Ready,
     Released,
     ShowsCertificate,
@@ -66,7 +68,7 @@ class WorkerState:
     certificate_expires_at: str = ""
     certificate_problem: str = ""
 
-    def after(self, message: FromWorker) -> "WorkerState":
+    def after(self, message: OfState) -> "WorkerState":
         """Return the state once the worker has said `message`."""
         match message:
             case Ready():
@@ -94,12 +96,14 @@ class WorkerProcess:
         *,
         greeting: Callable[[], Sequence[ToWorker]],
         on_change: Callable[[], None],
+        on_missing_key: Callable[[str], None] = lambda _issuer: None,
         program: Sequence[str] = PROGRAM,
     ) -> None:
         self.state = WorkerState(slot=slot)
         self._listener = listener
         self._greeting = greeting
         self._on_change = on_change
+        self._on_missing_key = on_missing_key
         self._program = program
         self._writer: asyncio.StreamWriter | None = None
         self._stopping = False
@@ -193,6 +197,9 @@ class WorkerProcess:
                 _log.error("worker_unintelligible", slot=self.state.slot, message=message.type)
                 self._kill()
                 return
+            if isinstance(message, MissesKey):
+                self._on_missing_key(message.issuer)
+                continue
             self._set(self.state.after(message))
 
     async def _ended(self, started: Process) -> int:

@@ -178,8 +178,10 @@ class FakeGuard:
         return
 
 
-def active_policy(*, serial: int = 7, guard: Any = None, access: Any = None, **changes: Any) -> ActivePolicy:
-    compiled = snapshot(**changes)
+def active_policy(
+    *, serial: int = 7, guard: Any = None, access: Any = None, access_policies: Any = None, **changes: Any
+) -> ActivePolicy:
+    compiled = snapshot(**changes | ({} if access_policies is None else {"access": access_policies}))
     return ActivePolicy(
         serial=serial,
         manifest_revision=f"{serial}+{compiled.revision}",
@@ -302,11 +304,13 @@ class Harness:
         upstream: Upstream | Callable[[bytes], Upstream] | None = None,
         fault: str | None = None,
         leaves: str | None = None,
+        peer: bytes | None = None,
     ) -> Told:
         """Send one request through all hooks. `leaves` names the hook before which the client leaves."""
         content = json.dumps(body).encode() if isinstance(body, dict) else body
         told = self._begin(content, method=method, target=target, headers=headers, fault=fault)
         flow, exchange = told.flow, told.exchange
+        exchange.peer_certificate = peer
         await self.hook("requestheaders", flow)
         if flow.response is None:
             flow.request.data.content = content or b""

@@ -6,7 +6,7 @@ import pytest
 
 from policies.contracts.request import Subject
 from policies.contracts.scope import Scope
-from proxy_addons.core.identity import credential_of
+from proxy_addons.core.identity import Presented, credential_of
 from proxy_addons.core.refused import Refused
 from tests.unit.proxy_addons.harness import NOW, key_of, key_ring
 
@@ -23,13 +23,30 @@ BEARER = (b"Authorization", b"Bearer " + KEY)
     ],
 )
 def test_one_key_is_found_in_either_form(headers):
-    assert credential_of(headers, b"/v1/models") == KEY.decode()
+    assert credential_of(headers, b"/v1/models") == Presented(KEY.decode(), is_token=False)
+
+
+def test_a_token_is_told_apart_by_its_form():
+    assert credential_of([(b"Authorization", b"Bearer a.b.c")], b"/") == Presented("a.b.c", is_token=True)
+
+
+def test_nothing_shown_is_nothing():
+    assert credential_of([(b"Host", b"a")], b"/v1/models?limit=1") is None
+
+
+def test_another_form_beside_a_certificate_is_one_too_many():
+    with pytest.raises(Refused) as refused:
+        credential_of([(b"api-key", b"x")], b"/", certified=True)
+    assert refused.value.code == "credentials-ambiguous"
+
+
+def test_what_is_shown_is_not_in_what_is_logged():
+    assert KEY.decode() not in repr(credential_of([BEARER], b"/"))
 
 
 @pytest.mark.parametrize(
     ("headers", "target", "want"),
     [
-        pytest.param([], b"/", "credentials-missing", id="none"),
         pytest.param([BEARER, BEARER], b"/", "credentials-ambiguous", id="twice"),
         pytest.param([BEARER, (b"x-api-key", b"")], b"/", "credentials-ambiguous", id="both-forms"),
         pytest.param([BEARER], b"/?api_key=x", "credentials-ambiguous", id="query-beside"),
@@ -39,6 +56,8 @@ def test_one_key_is_found_in_either_form(headers):
         pytest.param([(b"Authorization", b"Bearer")], b"/", "credentials-invalid", id="scheme-alone"),
         pytest.param([(b"x-api-key", b"\xff" * 40)], b"/", "credentials-invalid", id="non-ascii"),
         pytest.param([(b"x-api-key", b"a" * 257)], b"/", "credentials-invalid", id="too-long"),
+        pytest.param([(b"x-api-key", b"a" * 99 + b"." + b"a" * 199)], b"/", "credentials-invalid", id="token-as-key"),
+        pytest.param([(b"Authorization", b"Bearer ." + b"a" * 8192)], b"/", "credentials-invalid", id="token-too-long"),
     ],
 )
 def test_anything_else_is_refused(headers, target, want):
@@ -75,12 +94,12 @@ def test_key_is_good_until_it_expires():
     assert ring.authenticate(key_of("bob"), now=NOW).key_id == "01KEYBOB"
 
 
-def test_a_blocked_subject_is_told_apart_from_an_unknown_key_only_by_who_holds_the_key():
+def test_a_blocked_subject_is_refused_by_whatever_credential():
     ring = key_ring(blocked=("user:bob",))
-    for key, want in ((key_of("bob"), "credentials-revoked"), (key_of("bob")[:-1] + "x", "credentials-invalid")):
-        with pytest.raises(Refused) as refused:
-            ring.authenticate(key, now=NOW)
-        assert refused.value.code == want
+    ring.refuse_blocked(Subject(type="service", id="bob"))
+    with pytest.raises(Refused) as refused:
+        ring.refuse_blocked(Subject(type="user", id="bob", groups=("corp",)))
+    assert refused.value.code == "credentials-revoked"
 
 
 def test_a_key_has_its_scope():
