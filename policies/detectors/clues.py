@@ -6,11 +6,15 @@ as for forty: RE2 runs one automaton over the text, in time that grows with the 
 
 Warning: RE2's set gives "nothing found" as well where it ran out of memory. So the set has a pattern that every text
 has; where that one is missing too, every detector looks.
+
+Warning: RE2's library loads libstdc++, which rego-cpp must have loaded first (`policies.engines.rego_library`).
 """
 
+# ruff: noqa: I001  # the order below is the fact above
 from collections.abc import Collection, Sequence
 from typing import Final
 
+import policies.engines.rego_library  # noqa: F401
 import re2
 
 from policies.detectors.detector import Detector
