@@ -20,6 +20,7 @@ import orjson
 MAX_DEPTH: Final = 64
 MAX_KEYS: Final = 10_000
 MAX_VALUES: Final = 100_000
+_SHORT_BYTES: Final = 4096
 # 20 characters hold every 64-bit integer, 64 every double that anybody writes; longer ones only cost time to convert.
 _MAX_INTEGER_CHARS: Final = 20
 _MAX_FLOAT_CHARS: Final = 64
@@ -58,10 +59,8 @@ def read_object(body: bytes, *, max_values: int = MAX_VALUES) -> tuple[dict[str,
         is_canonical = False
     if not is_canonical:
         return _parse(body, max_values), False
-    # Outside strings each container has an opening bracket, each key a colon, each further member a comma. So these
-    # counts are upper bounds, and a body of ordinary size needs no walk.
-    containers = body.count(b"{") + body.count(b"[")
-    if containers > MAX_DEPTH or body.count(b":") > MAX_KEYS or body.count(b",") + containers >= max_values:
+    # A short body has not bytes enough for too many keys or values, and is no deeper than it has brackets.
+    if len(body) > _SHORT_BYTES or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_bounds(value, may_hold_surrogates=False, max_values=max_values)
     return value, True
 
@@ -118,6 +117,9 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
+_CONTAINERS: Final = frozenset({dict, list})
+
+
 def _check_bounds(root: dict[str, Any], *, may_hold_surrogates: bool, max_values: int) -> None:
     """Walk the value level by level, so that depth needs no recursion.
 
@@ -129,7 +131,7 @@ def _check_bounds(root: dict[str, Any], *, may_hold_surrogates: bool, max_values
         below: list[Any] = []
         for container in level:
             members = container
-            if isinstance(container, dict):
+            if type(container) is dict:
                 keys += len(container)
                 members = container.values()
                 if may_hold_surrogates:
@@ -137,7 +139,7 @@ def _check_bounds(root: dict[str, Any], *, may_hold_surrogates: bool, max_values
             values += len(members)
             if may_hold_surrogates:
                 _check_surrogates(members)
-            below.extend(member for member in members if isinstance(member, dict | list))
+            below += [member for member in members if type(member) in _CONTAINERS]
         if keys > MAX_KEYS:
             raise NotStrictJson("too-many-keys")
         if values > max_values:
