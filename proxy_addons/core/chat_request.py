@@ -199,14 +199,17 @@ def _chosen(choice: str | dict[str, Any] | None, tools: tuple[str, ...]) -> str 
     return name
 
 
+_TEXTUAL: Final = frozenset({"text", "refusal"})
+
+
 def _chars(message: Mapping[str, Any]) -> int:
     """Return how many characters of text a message has."""
     content = message.get("content")
     if isinstance(content, str):
         chars = len(content)
     else:
-        # Only a part of text has `text`, only a refusal `refusal`; of others nobody knows what they say.
-        chars = sum([len(part.get("text") or part.get("refusal") or "") for part in content or ()])
+        # A part of text has its text in `text`, a refusal in `refusal`; of others nobody knows what they say.
+        chars = sum([len(part[part["type"]]) for part in content or () if part["type"] in _TEXTUAL])
     if message["role"] == "assistant":
         chars += len(message.get("refusal") or "")
         chars += sum([len(call["function"]["arguments"]) for call in message.get("tool_calls") or ()])

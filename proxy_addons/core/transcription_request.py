@@ -79,7 +79,8 @@ def _stays(part: Field, reading: Reading) -> bool:
         return True
     check = _FIELDS.get(part.name)
     if check is None:
-        return reading.keeps(part.name, part.text, beside=(*_FIELDS, _FILE), named=False)
+        # Some servers read `model[]` as `model`.
+        return reading.keeps(part.name.removesuffix("[]"), part.text, beside=(*_FIELDS, _FILE), named=False)
     try:
         check(part.text, reading)
     except Refused as refused:

@@ -84,6 +84,12 @@ def test_what_the_protocol_does_not_have_is_refused(fields, code):
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize("name", ["Model", "model[]", "url", "file_url[]"])
+def test_other_spelling_of_a_known_or_dangerous_field_does_not_pass(name):
+    with pytest.raises(Refused, match="field-not-permitted"):
+        read(MODEL, SOUND, Field(name=name, text="x"), unknown_fields=UnknownFields.PASS)
+
+
 def test_sound_passes_only_where_the_route_says_so():
     with pytest.raises(Refused, match="modality-not-permitted: file"):
         read(MODEL, SOUND, allow_uncovered=())

@@ -37,6 +37,14 @@ def test_pass_forwards_and_counts_the_text():
     assert (got.stripped, got.facts.text_chars) == (0, 2 + 6 * len("marzipan") + len("cd") + len("ab"))
 
 
+def test_members_that_pass_in_a_part_that_nobody_reads_are_counted_once():
+    png = "data:image/png;base64,iVBORw0KGgo="
+    part = {"type": "image_url", "image_url": {"url": png}, "text": 5, "refusal": "abc"}
+    body = chat(messages=[{"role": "user", "content": [part]}])
+    got = read(body, unknown_fields=PASS, allow_uncovered=(Modality.IMAGE,))
+    assert got.facts.text_chars == len("text" + "refusal" + "abc")
+
+
 def test_refuse_takes_only_what_is_listed():
     assert read(UNKNOWN_EVERYWHERE, allow_fields=("marzipan",)).body
     with pytest.raises(Refused, match="field-not-permitted"):
