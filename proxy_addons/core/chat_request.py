@@ -39,14 +39,17 @@ _MAX_TOP_LOGPROBS: Final = 20
 _NAME: Final = pattern(r"[A-Za-z0-9._-]{1,64}")
 _CALL_ID: Final = pattern(r"[ -~]{1,256}")
 
-_TEXT_PART: Final = record({"type": one_of("text"), "text": text})
+_OF_ANY_PART: Final[dict[str, Check]] = {"prompt_cache_breakpoint": nullable(record({"mode": one_of("explicit")}))}
+_TEXT_PART: Final = record({"type": one_of("text"), "text": text}, _OF_ANY_PART)
 _REFUSAL_PART: Final = record({"type": one_of("refusal"), "refusal": text})
 _UNEXAMINED_PARTS: Final = frozenset({"image_url", "input_image", "input_audio", "input_file", "file", "video_url"})
 _IMAGE_PART: Final = record(
-    {"type": one_of("image_url"), "image_url": record({"url": image_url}, {"detail": one_of("auto", "low", "high")})}
+    {"type": one_of("image_url"), "image_url": record({"url": image_url}, {"detail": one_of("auto", "low", "high")})},
+    _OF_ANY_PART,
 )
 _AUDIO_PART: Final = record(
-    {"type": one_of("input_audio"), "input_audio": record({"data": audio_data, "format": one_of("wav", "mp3")})}
+    {"type": one_of("input_audio"), "input_audio": record({"data": audio_data, "format": one_of("wav", "mp3")})},
+    _OF_ANY_PART,
 )
 
 
@@ -152,6 +155,9 @@ _BODY: Final = record(
         "parallel_tool_calls": nullable(boolean),
         "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")),
         "prompt_cache_key": nullable(USER),
+        "prompt_cache_options": nullable(
+            record({}, {"mode": one_of("implicit", "explicit"), "ttl": pattern(r"[0-9]{1,4}[smhd]")})
+        ),
         "prompt_cache_retention": nullable(one_of("in_memory", "24h")),
         "safety_identifier": nullable(USER),
         "verbosity": nullable(one_of("low", "medium", "high")),

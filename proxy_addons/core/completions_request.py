@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from policies.contracts.request import RequestFacts
-from proxy_addons.core.openai_request import MODEL, PARAMETERS
+from proxy_addons.core.openai_request import MAX_TOKENS, MODEL, PARAMETERS
 from proxy_addons.core.request_fields import (
     absent,
     array,
@@ -26,6 +26,8 @@ _BODY: Final = record(
     {"model": MODEL, "prompt": either(text, array(text, least=1, most=_MAX_PROMPTS))},
     {
         **PARAMETERS,
+        # None are asked for where only the prompt is to be scored.
+        "max_tokens": nullable(integer(0, MAX_TOKENS)),
         "best_of": nullable(integer(0, _MAX_BEST_OF)),
         "echo": nullable(boolean),
         "logprobs": nullable(integer(0, _MAX_LOGPROBS)),

@@ -142,6 +142,16 @@ def test_documented_parameters_pass():
         user="u-1",
         service_tier="default",
         reasoning_effort="low",
+        safety_identifier="u-1",
+        prompt_cache_key="k",
+        prompt_cache_retention="24h",
+        prompt_cache_options={"mode": "explicit", "ttl": "30m"},
+        messages=[
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "hi", "prompt_cache_breakpoint": {"mode": "explicit"}}],
+            }
+        ],
     )
     assert facts(body).tools == ("f",)
 

@@ -19,6 +19,11 @@ def test_facts_of_a_request():
     )
 
 
+def test_a_prompt_may_be_scored_alone():
+    body = {"model": "m", "prompt": "ab", "max_tokens": 0, "echo": True, "logprobs": 0}
+    assert read_completions(body, READING, body_bytes=9)[1].max_tokens == 0
+
+
 @pytest.mark.parametrize(
     "changes",
     [
