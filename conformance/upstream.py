@@ -195,7 +195,7 @@ def _answer(head: h11.Request, body: bytes) -> scripts.Played:
         if name in scripts.SCRIPTS:
             return Scripted(scripts.SCRIPTS[name](mark))
     path = head.target.partition(b"?")[0]
-    if path.endswith(b"/models"):
+    if head.method == b"GET":
         models = {"object": "list", "data": [{"id": "m", "object": "model", "created": 1, "owned_by": "nobody"}]}
         return [scripts.http(json.dumps(models).encode())]
     heard = f"heard {prompt}"

@@ -5,6 +5,7 @@ Unlike the nodes of tests/integration/test_node.py it is driven by threads: what
 """
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +42,6 @@ class RunningNode:
     environment: dict[str, str] = field(default_factory=dict)
 
     def terminal_records(self) -> list[dict[str, Any]]:
-        import json
-
         envelopes = [json.loads(record["envelope"]) for record in list(self.control_plane.records)]
         return [envelope for envelope in envelopes if envelope["kind"] == "terminal"]
 
@@ -107,14 +106,16 @@ def running_node(
             "GATEHOUSE_GUARD_ENGINE": "embedded",
             **environment,
         }
-        bundle = pack(snapshot, serial=5, signer=signer.key).content
-        run(control_plane.publish(bundle=bundle, credentials=signer.credentials(1)))
         log_file = folder / "node.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen([sys.executable, "-m", "proxy_addons"], env=variables, stdout=log, stderr=log)
         node = RunningNode(port, control_plane, process, log_file, environment=variables)
         try:
-            _await_enforcing(node)
+            # A worker that takes long to start must not count against the time it has to enforce a bundle.
+            _await_workers(node, lambda worker: worker["pid"] is not None)
+            bundle = pack(snapshot, serial=5, signer=signer.key).content
+            run(control_plane.publish(bundle=bundle, credentials=signer.credentials(1)))
+            _await_workers(node, lambda worker: (worker["serial"], worker["epoch"]) == (5, 1))
             yield node
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -124,12 +125,12 @@ def running_node(
                 process.wait(10)
 
 
-def _await_enforcing(node: RunningNode) -> None:
+def _await_workers(node: RunningNode, ready: Callable[[dict[str, Any]], bool]) -> None:
     deadline = time.monotonic() + WITHIN_S
     while True:
         statuses = list(node.control_plane.statuses)
         workers = statuses[-1]["workers"] if statuses else []
-        if workers and all((worker["serial"], worker["epoch"]) == (5, 1) for worker in workers):
+        if workers and all(map(ready, workers)):
             return
         if node.process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the node does not enforce:\n{node.log()[-3000:]}")
