@@ -77,6 +77,8 @@ class AnswerParser:
             self._reusable = False
         if self._invalid or (not self._head_seen and self._head_bytes > MAX_HEAD_BYTES):
             raise AnswerInvalid
+        if self.ended:
+            del self._parser  # it calls us, we call it: nothing else would end that but the garbage collector
         return self._take_events()
 
     def close(self) -> list[AnswerEvent]:

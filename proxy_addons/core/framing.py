@@ -224,14 +224,20 @@ class _SecondOpinion:
     """What llhttp, in its strict mode, makes of the same bytes."""
 
     def __init__(self) -> None:
-        self.target = b""
-        self.complete = False
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._parser = httptools.HttpRequestParser(self)
+        self._heard = _Heard()
+        self._parser = httptools.HttpRequestParser(self._heard)
+
+    @property
+    def target(self) -> bytes:
+        return self._heard.target
+
+    @property
+    def complete(self) -> bool:
+        return self._heard.complete
 
     @property
     def fields(self) -> Fields:
-        return tuple(self._fields)
+        return tuple(self._heard.fields)
 
     def feed(self, raw: bytes) -> None:
         try:
@@ -239,11 +245,20 @@ class _SecondOpinion:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             raise _Refused("malformed-request") from None
 
+
+class _Heard:
+    """What llhttp calls. It does not know the parser, which holds it: a cycle would be garbage of every request."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.complete = False
+        self.fields: list[tuple[bytes, bytes]] = []
+
     def on_url(self, part: bytes) -> None:
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name, value.strip(b" \t")))
+        self.fields.append((name, value.strip(b" \t")))
 
     def on_message_complete(self) -> None:
         self.complete = True
