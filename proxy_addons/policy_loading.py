@@ -49,7 +49,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         manifest_revision=verified.manifest_revision,
         snapshot=snapshot,
         access=CasbinAccess(snapshot),
-        guard=reusing(_guard(verified, order), snapshot),
+        guard=_guard(verified, order),
         routes={(route.method, route.path): route for route in snapshot.routes},
         redaction=Redaction.of(snapshot.redactions),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
@@ -60,13 +60,17 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
 
 def _guard(verified: VerifiedBundle, order: ActivateBundle) -> GuardEngine:
     if order.guard_socket:
-        return OpaGuard(
+        opa = OpaGuard(
             verified.snapshot,
             manifest_revision=verified.manifest_revision,
             address=order.guard_socket,
             deadline_s=_GUARD_DEADLINE_S,
         )
-    return EmbeddedGuard(verified.snapshot, modules=verified.modules, data=verified.data, deadline_s=_GUARD_DEADLINE_S)
+        return reusing(opa, verified.snapshot, is_there=opa.is_connected)
+    embedded = EmbeddedGuard(
+        verified.snapshot, modules=verified.modules, data=verified.data, deadline_s=_GUARD_DEADLINE_S
+    )
+    return reusing(embedded, verified.snapshot)
 
 
 def _try(policy: ActivePolicy) -> None:

@@ -74,6 +74,10 @@ class OpaGuard:
             provenance=self._manifest_revision,
         )
 
+    def is_connected(self) -> bool:
+        """Return whether there is a connection to OPA: one that was killed has none."""
+        return self._client.is_connected()
+
     async def close(self) -> None:
         """Close the connections to OPA."""
         await self._client.close_connection()
@@ -128,6 +132,9 @@ class _OneTryClient(AsyncOpaClient):  # type: ignore[misc]  # opa_client has no 
         super().__init__(retries=0)
         self._connections = OpaConnections(address, deadline_s=deadline_s)
         self._heads: dict[str, bytes] = {}
+
+    def is_connected(self) -> bool:
+        return self._connections.open > 0
 
     async def close_connection(self) -> None:
         self._connections.close()

@@ -29,7 +29,7 @@ class OpaRefused(Exception):
 
 
 class OpaConnections:
-    """The connections to the OPA at `address`: the path of a Unix socket, or `HOST:PORT`."""
+    """The connections to the OPA at `address`: the path of a Unix socket, or `HOST:PORT`. `open` counts them."""
 
     def __init__(self, address: str, *, deadline_s: float) -> None:
         self._deadline_s = deadline_s
@@ -41,6 +41,7 @@ class OpaConnections:
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(_MOST_CONNECTIONS)
         self._closed = False
+        self.open = 0
 
     async def ask(self, head: bytes, body: bytes) -> bytes:
         """Return the body that answers a POST of `body`; `head` is the request's up to the length.
@@ -79,19 +80,20 @@ class OpaConnections:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, until: float) -> "_Connection":
         connecting = (
-            loop.create_connection(lambda: _Connection(loop), self._host, int(self._port))
+            loop.create_connection(lambda: _Connection(loop, self), self._host, int(self._port))
             if self._socket_path is None
-            else loop.create_unix_connection(lambda: _Connection(loop), self._socket_path)
+            else loop.create_unix_connection(lambda: _Connection(loop, self), self._socket_path)
         )
         _, connection = await asyncio.wait_for(connecting, until - loop.time())
         return connection
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, not to be asked again once it is not `usable`."""
+    """One connection, not to be asked again once it is not `usable`. `among` counts those that are open."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, among: OpaConnections) -> None:
         self._loop = loop
+        self._among = among
         self._transport: Any = None  # uvloop's transports have asyncio's methods but not its classes
         self._parser = httptools.HttpResponseParser(self)
         self._waiting: asyncio.Future[bytes] | None = None
@@ -119,6 +121,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._among.open += 1
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -127,6 +130,7 @@ class _Connection(asyncio.Protocol):
             self._fail(OpaRefused("the answer is not HTTP"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._among.open -= 1
         self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("closed"))
 
     def on_message_begin(self) -> None:

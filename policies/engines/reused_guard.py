@@ -6,19 +6,22 @@ found it to read (`GuardPolicy.reads`). Module and data are those of one snapsho
 one snapshot and ends with it. What is left is the fields; they are the key, all of them, written as the JSON in which
 the engine would be asked. Two requests with one key are one question.
 
-Rules: only an answer is remembered, never a failure. What cannot be written exactly (an integer beyond 64 bits, a lone
-surrogate) or is longer than a key may be is asked each time. The key is looked up whole and not by a digest. Both the
-number and the size of what is remembered are bounded, so that a client who never asks twice the same fills no memory;
-the longest unused goes first.
+Rules: an answer is reused only while the engine is there and answered when it was last asked, so that a guard that is
+taken away refuses, known question or not. Only an answer is remembered, never a failure. What cannot be written exactly
+(an integer beyond 64 bits, a lone surrogate) or is longer than a key may be is asked each time. The key is looked up
+whole and not by a digest. Both the number and the size of what is remembered are bounded, so that a client who never
+asks twice the same fills no memory; the longest unused goes first.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import orjson
 
 from policies.contracts.decision import EngineAnswer, Outcome
+from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.guard_input import FIELDS, differs_each_time, overlap
@@ -34,13 +37,20 @@ _ENTRY_BYTES: Final = 512
 _PART_BYTES: Final = 256
 
 
-def reusing(engine: GuardEngine, snapshot: PolicySnapshot) -> GuardEngine:
-    """Return `engine`, with a memory in front of it where the answers of every guard of `snapshot` may be reused."""
+def _always() -> bool:
+    return True
+
+
+def reusing(engine: GuardEngine, snapshot: PolicySnapshot, *, is_there: Callable[[], bool] = _always) -> GuardEngine:
+    """Return `engine`, with a memory in front of it where the answers of every guard of `snapshot` may be reused.
+
+    `is_there` tells of an engine in a process of its own whether it is known to be gone.
+    """
     reads = [guard.reads for guard in snapshot.guards]
     paths = {path for guard in reads for path in guard or ()}
     if not reads or None in reads or any(differs_each_time(path) for path in paths):
         return engine
-    return ReusedGuard(engine, snapshot, paths=frozenset(paths))
+    return ReusedGuard(engine, snapshot, paths=frozenset(paths), is_there=is_there)
 
 
 class ReusedGuard:
@@ -52,11 +62,14 @@ class ReusedGuard:
         snapshot: PolicySnapshot,
         *,
         paths: frozenset[str],
+        is_there: Callable[[], bool] = _always,
         most_answers: int = _MOST_ANSWERS,
         most_bytes: int = _MOST_BYTES,
     ) -> None:
         self._engine = engine
         self._snapshot = snapshot
+        self._is_there = is_there
+        self._answered = False
         self._most_answers = most_answers
         self._most_bytes = most_bytes
         # A path that leads into a field, or to one that no request has, is that field, or none.
@@ -67,14 +80,18 @@ class ReusedGuard:
     async def evaluate(self, request: EvaluationRequest, access: EngineAnswer) -> EngineAnswer:
         """Return one answer for each guard, by id, at once where it is reused. Raises EvaluationFailed."""
         key = self._key(request, access)
-        if key is None:
-            return await self._engine.evaluate(request, access)
-        known = self._answers.get(key)
-        if known is not None:
+        known = None if key is None else self._answers.get(key)
+        if key is not None and known is not None and self._answered and self._is_there():
             self._answers.move_to_end(key)
             return known
-        answer = await self._engine.evaluate(request, access)
-        self._remember(key, answer)
+        try:
+            answer = await self._engine.evaluate(request, access)
+        except EvaluationFailed:
+            self._answered = False
+            raise
+        self._answered = True
+        if key is not None:
+            self._remember(key, answer)
         return answer
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from policies.contracts.decision import Outcome
 from policies.contracts.errors import EvaluationFailed
 from policies.engines.opa import OpaGuard
+from policies.engines.reused_guard import reusing
 from tests.contract.guards import ALLOWED, GUARD_REVISION, OpaProcess, guard, request_of, snapshot_of
 
 REFUSED = "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}"
@@ -42,6 +44,24 @@ async def test_refuses_while_opa_is_gone_and_answers_once_it_is_back(opa) -> Non
         assert (await engine.evaluate(request_of("bob", max_tokens=513), ALLOWED)).answers[0].outcome is Outcome.DENY
     finally:
         await engine.close()
+
+
+@pytest.mark.opa
+async def test_nothing_is_reused_while_opa_is_gone(opa) -> None:
+    opa.start()
+    engine = guard_at(opa.socket)
+    snapshot = snapshot_of(replace(guard(), reads=("request.max_tokens",)))
+    reused = reusing(engine, snapshot, is_there=engine.is_connected)
+    try:
+        assert [(await reused.evaluate(request_of(), ALLOWED)).reused for _ in range(2)] == [False, True]
+        opa.kill()
+        await asyncio.sleep(0.05)  # for the loop to be told
+        with pytest.raises(EvaluationFailed):
+            await reused.evaluate(request_of(), ALLOWED)
+        opa.start()
+        assert [(await reused.evaluate(request_of(), ALLOWED)).reused for _ in range(2)] == [False, True]
+    finally:
+        await reused.close()
 
 
 @pytest.mark.opa

@@ -130,6 +130,29 @@ async def test_a_failure_is_not_remembered() -> None:
     assert (await reused.evaluate(ONE, ALLOWED)).reused is False
 
 
+async def test_after_a_failure_everything_is_asked_until_there_is_an_answer() -> None:
+    engine = Asked()
+    reused = reusing(engine, snapshot_reading("request.n"))
+    await reused.evaluate(facts(n=1), ALLOWED)
+    engine.problem = EvaluationFailed("opa", "late")
+    for asked in (facts(n=2), facts(n=1)):
+        with pytest.raises(EvaluationFailed):
+            await reused.evaluate(asked, ALLOWED)
+    engine.problem = None
+    await reused.evaluate(facts(n=3), ALLOWED)
+    assert (await reused.evaluate(facts(n=1), ALLOWED)).reused is True
+
+
+async def test_nothing_is_reused_of_an_engine_that_is_gone() -> None:
+    engine, there = Asked(), [True]
+    reused = reusing(engine, snapshot_reading("request.n"), is_there=lambda: there[0])
+    await reused.evaluate(ONE, ALLOWED)
+    there[0] = False
+    engine.problem = EvaluationFailed("opa", "gone")
+    with pytest.raises(EvaluationFailed):
+        await reused.evaluate(ONE, ALLOWED)
+
+
 async def test_an_answer_with_an_error_is_not_remembered() -> None:
     engine = Asked(Outcome.ERROR)
     reused = reusing(engine, snapshot_reading("request.n"))
