@@ -155,11 +155,9 @@ class Worker:
 
     async def _use_issuer_keys(self, order: UseIssuerKeys) -> None:
         try:
-            key_sets = await asyncio.to_thread(lambda: from_bytes(Path(order.path).read_bytes()))
+            self.feed.use_issuer_keys(await asyncio.to_thread(lambda: from_bytes(Path(order.path).read_bytes())))
         except (KeysInvalid, OSError):
-            _log.exception("issuer_keys_not_loaded", generation=order.generation)
-        else:
-            self.feed.use_issuer_keys(key_sets)
+            _log.exception("issuer_keys_not_loaded", generation=order.generation)  # those of before stay
 
     def _load_credentials(self, path: Path) -> KeyRing:
         document = verify_credentials(
