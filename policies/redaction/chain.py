@@ -61,11 +61,20 @@ class Chain:
             )
         return clean
 
-    def undecided_from(self, text: str, start: int) -> int:
-        """Return what all stages would leave undecided of a text in which there is no clue."""
+    def undecided_from(self, text: str, start: int, seen: frozenset[int]) -> int | None:
+        """Return from where on stages that have all seen `text` would hold it, or None where one finds something.
+
+        `seen` are the places of those that may.
+        """
         end = len(text)
         for rule in self.rules:
-            undecided = rule.detector.undecided_from(text, start)
+            if rule.place in seen:
+                scan = rule.detector.scan(text, start, final=False)
+                if scan.findings or scan.opening is not None:
+                    return None
+                undecided = scan.decided_to
+            else:
+                undecided = rule.detector.undecided_from(text, start)
             if undecided < end:
                 text, end = text[:undecided], undecided
         return end

@@ -6,9 +6,10 @@ detector calls decided. What a stage has given away is thus a prefix of what it 
 text was cut; a chain of such stages is one too. A detector sees the text that the detectors before it have left, so
 that findings never overlap.
 
-While no clue of a detector is seen, no stage can change anything: all of them see the same text, and one copy of it
-stands for the state of each. The chain *sleeps*. It wakes with the first clue, each stage with what it must still see,
-and sleeps again once what is in it is plain text without a clue that every stage has seen alike.
+While nothing is found, no stage changes anything: all of them see the same text, and one copy of it stands for the
+state of each. The chain *sleeps*, and only those detectors look at the text that have a clue in it. The chain wakes with
+the first finding, each stage with what it must still see, and sleeps again once what is in it is plain text that every
+stage has seen alike.
 """
 
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ class StreamRedactor:
             return self._through(self._stages, text)
         text = self._text + text
         seen = self._chain.seen(text, self._start)
-        return self._wake(text, seen) if seen else self._let_go(text)
+        undecided = self._chain.undecided_from(text, self._start, seen)
+        return self._wake(text, seen) if undecided is None else self._let_go(text, undecided)
 
     def feed_run(self, texts: list[str]) -> Iterator[str]:
         """Give what may leave now that `texts` have arrived, one behind the other: pieces, cut as the texts were.
@@ -68,9 +70,10 @@ class StreamRedactor:
             return
         text = self._text + "".join(texts[at:])
         seen = self._chain.seen(text, self._start)
-        if not seen:
+        undecided = self._chain.undecided_from(text, self._start, seen)
+        if undecided is not None:
             held = self._text[self._start :]
-            yield from _cut([held + texts[at], *texts[at + 1 :]], len(self._let_go(text)))
+            yield from _cut([held + texts[at], *texts[at + 1 :]], len(self._let_go(text, undecided)))
         elif seen.isdisjoint(self._chain.blocking):
             yield self._wake(text, seen)
         else:
@@ -78,16 +81,18 @@ class StreamRedactor:
 
     def finish(self) -> str:
         """Return what was held, redacted; nothing more arrives. Raises AnswerBlocked as `feed` does."""
-        if self._stages is None:
-            return self._text[self._start :]  # without a clue there is no finding in it
-        rest = ""
-        for stage in self._stages:
+        stages, rest = self._stages, ""
+        if stages is None:
+            rest = self._text[self._start :]
+            if not self._chain.seen(self._text, self._start):
+                return rest
+            stages = self._chain.stages(self._tally, before=self._text[: self._start])
+        for stage in stages:
             rest = stage.feed(rest) + stage.finish()
         return rest
 
-    def _let_go(self, text: str) -> str:
-        """Take `text`, without a clue, for all that is to be seen, and return what of it is decided now."""
-        decided = self._chain.undecided_from(text, self._start)
+    def _let_go(self, text: str, decided: int) -> str:
+        """Keep of `text` what is still to be seen, and return what of it is decided now."""
         left = text[self._start : decided]
         kept = max(0, decided - self._chain.reach)
         self._text, self._start = text[kept:], decided - kept
@@ -127,9 +132,7 @@ class StreamRedactor:
             known = stage.seen + stage.held + behind
             if not text.endswith(known[-len(text) :]):
                 return
-        start = len(text) - len(held)
-        if not self._chain.seen(text, start):
-            self._text, self._start, self._stages = text, start, None
+        self._text, self._start, self._stages = text, len(text) - len(held), None
 
 
 def _cut(texts: list[str], length: int) -> list[str]:

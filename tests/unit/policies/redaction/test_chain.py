@@ -51,10 +51,17 @@ def test_a_whole_text_is_redacted_by_those_who_have_a_clue():
         pytest.param("in 2024", "2024", id="digits"),
         pytest.param("so bob-", "bob-", id="a-word-and-what-may-begin-a-header"),
         pytest.param("x AKI", "AKI", id="a-word-that-may-begin-an-id"),
+        pytest.param("so bob@exam", "bob@exam", id="what-may-become-an-address"),
+        pytest.param("@home, and so ", "", id="a-clue-and-nothing-behind-it"),
     ],
 )
 def test_what_any_stage_holds_is_undecided(text, undecided):
-    assert undecided == text[CHAIN.undecided_from(text, 0) :]
+    assert undecided == text[CHAIN.undecided_from(text, 0, CHAIN.seen(text)) :]
+
+
+@pytest.mark.parametrize("text", ["a@b.co, ", "-----BEGIN PRIVATE KEY-----"], ids=["a-finding", "an-opening"])
+def test_where_something_is_found_stages_are_needed(text):
+    assert CHAIN.undecided_from(text, 0, CHAIN.seen(text)) is None
 
 
 def test_words_without_a_clue_are_clean():

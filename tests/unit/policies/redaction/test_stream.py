@@ -89,6 +89,19 @@ def test_texts_of_a_run_leave_as_they_were_cut():
     assert redactor.finish() == "So"
 
 
+def test_texts_of_a_run_with_a_clue_and_no_finding_leave_as_they_were_cut():
+    redactor = rules(RedactionAction.BLOCK).stream()
+    assert list(redactor.feed_run(["Go ", "@home", " and", " the secret", " is", " safe"])) == [
+        *["Go ", "@home", " and", " the secret", " is", " "]
+    ]
+
+
+def test_what_the_end_makes_certain_is_found_in_the_end():
+    redactor = rules().stream()
+    assert (redactor.feed("to alice@example"), redactor.feed(".com")) == ("to ", "")
+    assert redactor.finish() == "[redacted:email]"
+
+
 def test_texts_of_a_run_with_a_finding_leave_as_one():
     redactor = rules().stream()
     assert list(redactor.feed_run(["Write to ", "alice@", "example", ".com", " now "])) == [
