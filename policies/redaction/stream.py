@@ -7,9 +7,9 @@ text was cut; a chain of such stages is one too. A detector sees the text that t
 that findings never overlap.
 
 While nothing is found, no stage changes anything: all of them see the same text, and one copy of it stands for the
-state of each. The chain *sleeps*, and only those detectors look at the text that have a clue in it. The chain wakes with
-the first finding, each stage with what it must still see, and sleeps again once what is in it is plain text that every
-stage has seen alike.
+state of each. The chain *sleeps*, and only those detectors look at the text that have a clue in it. The chain wakes
+with the first finding, each stage with what it must still see, and sleeps again once what is in it is plain text that
+every stage has seen alike.
 """
 
 from collections.abc import Iterator
