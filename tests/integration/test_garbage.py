@@ -7,7 +7,6 @@ import gc
 import pytest
 
 from tests.layer_rig import AllowAll, gateway, on_uvloop
-from tests.unit.proxy_addons.harness import chat, plain_answer, ready_harness, streamed_answer
 
 _REQUESTS = 20
 _PARSERS = frozenset({"RequestParser", "_SecondOpinion", "AnswerParser", "HttpRequestParser", "HttpResponseParser"})
@@ -65,20 +64,3 @@ async def test_the_layer_leaves_no_parser(asked, found):
             await writer.wait_closed()
     # With asserts on, as in this test and not in a worker, mitmproxy leaves exceptions and what they hold.
     assert not _PARSERS.intersection(left)
-
-
-@pytest.mark.parametrize(
-    ("body", "upstream"),
-    [
-        pytest.param(chat(), plain_answer("hello"), id="answered"),
-        pytest.param(chat(stream=True), streamed_answer("hello"), id="streamed"),
-        pytest.param(chat(model="unlisted"), None, id="refused"),
-    ],
-)
-async def test_the_addons_leave_nothing(body, upstream, found):
-    harness = ready_harness()
-    await harness.send(body, upstream=upstream)
-    found()
-    for _ in range(_REQUESTS):
-        await harness.send(body, upstream=upstream)
-    assert len(found()) < _REQUESTS
