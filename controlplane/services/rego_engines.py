@@ -9,6 +9,7 @@ the embedded engine asked.
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -92,12 +93,12 @@ async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[OpaGuard]
         folder = Path(name)
         process = _start(binary, folder, bundle, signer)
         try:
-            socket = folder / "opa.sock"
-            await _until_listening(process, socket)
+            socket_path = folder / "opa.sock"
+            await _until_listening(process, socket_path)
             engine = OpaGuard(
                 snapshot,
                 manifest_revision=bundle.manifest_revision,
-                address=str(socket),
+                address=str(socket_path),
                 deadline_s=_DEADLINE_S,
             )
             try:
@@ -135,14 +136,20 @@ def _start(binary: str, folder: Path, bundle: Bundle, signer: SigningKey) -> "su
     )
 
 
-async def _until_listening(process: "subprocess.Popen[bytes]", socket: Path) -> None:
+async def _until_listening(process: "subprocess.Popen[bytes]", socket_path: Path) -> None:
     give_up_at = time.monotonic() + _START_DEADLINE_S
-    while not os.path.exists(socket):  # noqa: ASYNC240, PTH110  # one look costs a microsecond
+    while not _listens(socket_path):
         if process.poll() is not None:
             raise OpaNotStarted(f"OPA ended with status {process.returncode} instead of serving the policy tests")
         if time.monotonic() > give_up_at:
             raise OpaNotStarted(f"OPA did not serve the policy tests within {_START_DEADLINE_S:g} s")
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _listens(path: Path) -> bool:
+    """Between bind and listen the socket is there and refuses."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -9,6 +9,7 @@ import random
 from datetime import UTC, datetime
 
 import casbin
+import pytest
 from hypothesis import settings
 
 from policies.contracts.decision import Effect, Mode, Outcome
@@ -80,6 +81,7 @@ def our_verdict(engine: CasbinAccess, asked: Asked) -> tuple[Outcome, str]:
     return answer.outcome, answer.reasons[0].rule if answer.reasons else ""
 
 
+@pytest.mark.timeout(1800)  # of the deep profile
 def test_verdicts_are_those_of_plain_pycasbin() -> None:
     seen: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
     for number in range(POLICIES):

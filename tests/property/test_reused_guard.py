@@ -111,6 +111,7 @@ class One:
 
 
 @pytest.mark.opa
+@pytest.mark.timeout(1800)  # of the deep profile
 @settings(
     max_examples=max(3, settings().max_examples // 10),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
