@@ -33,9 +33,9 @@ _MAX_RSA_EXPONENT: Final = 2**32
 _PUBLIC_MEMBERS: Final = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _RSA_ALGORITHMS: Final = frozenset(name for name in TokenAlgorithm if name.value[:2] in {"RS", "PS"})
 _CURVES: Final = {
-    "P-256": frozenset({TokenAlgorithm.ES256}),
-    "P-384": frozenset({TokenAlgorithm.ES384}),
-    "Ed25519": frozenset({TokenAlgorithm.EDDSA}),
+    ("EC", "P-256"): frozenset({TokenAlgorithm.ES256}),
+    ("EC", "P-384"): frozenset({TokenAlgorithm.ES384}),
+    ("OKP", "Ed25519"): frozenset({TokenAlgorithm.EDDSA}),
 }
 
 
@@ -150,7 +150,7 @@ def _usable(raw: Any) -> IssuerKey | None:
     public = {name: raw.get(name) for name in _PUBLIC_MEMBERS.get(kind, ())}
     if not public or not all(isinstance(value, str) for value in public.values()):
         return None
-    algorithms = _RSA_ALGORITHMS if kind == "RSA" else _CURVES.get(public["crv"] or "", frozenset())
+    algorithms = _RSA_ALGORITHMS if kind == "RSA" else _CURVES.get((kind, str(public["crv"])), frozenset())
     if "alg" in raw:
         algorithms &= {name for name in TokenAlgorithm if name.value == raw["alg"]}
     jwk: dict[str, str] = {"kty": kind, "kid": kid} | {name: str(value) for name, value in public.items()}

@@ -142,10 +142,11 @@ class IssuerKeeper:
         watched.asked_at = now()
         try:
             keys = await self._fetch(watched.issuer)
-        except IssuerUnavailable as exc:
+        except Exception as exc:  # noqa: BLE001  # what an issuer serves must never end the node, whatever it is
+            problem = str(exc) if isinstance(exc, IssuerUnavailable) else type(exc).__name__
             if not watched.problem:
-                _log.warning("issuer_keys_not_fetched", issuer=watched.issuer.id, problem=str(exc))
-            watched.problem = str(exc)
+                _log.warning("issuer_keys_not_fetched", issuer=watched.issuer.id, problem=problem)
+            watched.problem = problem
             delay_s = min(_FIRST_RETRY_S * 2**watched.failures, _REFRESH_S)
             watched.failures = min(watched.failures + 1, 16)
         else:

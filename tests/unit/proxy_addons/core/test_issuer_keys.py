@@ -3,6 +3,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey
 
 from policies.contracts.identity import TokenAlgorithm
@@ -49,6 +51,8 @@ def test_keys_of_every_kind_are_read_for_the_algorithms_that_fit_them():
         pytest.param(jwk(OKPKey.generate_key("X25519")), id="a-curve-for-key-agreement"),
         pytest.param(jwk(EC, x="AAAA"), id="a-point-off-the-curve"),
         pytest.param(jwk(EC, crv=7), id="a-curve-that-is-a-number"),
+        pytest.param(jwk(EC, crv="Ed25519"), id="a-curve-of-another-kind-of-key"),
+        pytest.param(jwk(ED, crv="P-256"), id="a-kind-of-key-for-another-curve"),
         pytest.param("k", id="a-text"),
     ],
 )
@@ -73,6 +77,25 @@ def test_a_key_that_cannot_be_used_is_passed_over(other):
 def test_a_set_that_cannot_be_used_is_refused_whole(body, want):
     with pytest.raises(KeysInvalid, match=want):
         read_jwks(body)
+
+
+ODD = st.one_of(
+    st.sampled_from([None, "", "A", "AAAA", "=", "ü", 1.5, True, [], {}, "EC", "OKP", "RSA", "verify", ["verify"]]),
+    st.sampled_from(["P-256", "P-384", "Ed25519", "X25519", "P-521", "secp256k1", "oct", "ES256", "sig"]),
+    st.text(max_size=8),
+)
+MEMBERS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "kid", "d", "x5c"])
+
+
+@given(key=st.sampled_from(sorted(KEYS)), changes=st.dictionaries(MEMBERS, ODD, min_size=1, max_size=3))
+def test_whatever_an_issuer_serves_is_read_or_refused(key, changes):
+    published = KEYS[key].as_dict(private=False) | {"kid": key} | changes
+    try:
+        keys = read_jwks(json.dumps({"keys": [published]}).encode())
+    except KeysInvalid:
+        return
+    assert all(each.algorithms for each in keys)
+    assert from_bytes(to_bytes([key_set(keys=keys)]))[0].keys == keys
 
 
 def test_private_members_are_not_kept():

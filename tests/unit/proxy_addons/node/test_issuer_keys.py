@@ -124,6 +124,18 @@ async def test_a_failure_keeps_what_there_is_and_is_tried_again(rig, monkeypatch
         await until(lambda: keeper.to_json()[0]["usable"] is True)
 
 
+async def test_no_mistake_in_reading_an_issuer_ends_the_node(rig):
+    async def mistaken(_issuer: Issuer) -> tuple[IssuerKey, ...]:
+        raise ZeroDivisionError
+
+    rig.provider.fetch = mistaken
+    keeper = rig.keeper()
+    async with running(keeper):
+        keeper.watch([issuer()])
+        await until(lambda: bool(keeper.to_json()[0]["problem"]))
+    assert keeper.to_json()[0]["problem"] == "ZeroDivisionError"
+
+
 async def test_keys_of_before_are_given_at_a_start(rig):
     first = rig.keeper()
     async with running(first):
