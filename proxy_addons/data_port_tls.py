@@ -43,7 +43,8 @@ def load_identity(files: DataPortTls) -> TlsIdentity:
     # preface of HTTP/2 is refused by the layer like any other line that is no HTTP/1.1 request.
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_RENEGOTIATION
-    # A resumed session would bring back a certificate that was verified under authorities of another day.
+    # A ticket lives in the client's hands. What TLS 1.2 may resume without one lives in this context, and dies with it:
+    # nobody's certificate outlives the authorities that it was verified under.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     try:

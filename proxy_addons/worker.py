@@ -118,15 +118,14 @@ class Connections:
             return ClientConnection(around)
         if self._turned_away >= self._bounds.turned_away:
             return Refused()
-        self._turned_away += 1
         now = around.terms.utc_now()
         _log.warning("connection_turned_away", open_count=len(self._open))
         return TurnedAway(
-            new_request_id(int(now.timestamp() * 1000)), stay_s=self._bounds.turn_away_s, leave=self._turned_away_left
+            new_request_id(int(now.timestamp() * 1000)), stay_s=self._bounds.turn_away_s, count=self._count_turned_away
         )
 
-    def _turned_away_left(self) -> None:
-        self._turned_away -= 1
+    def _count_turned_away(self, change: int) -> None:
+        self._turned_away += change
 
     def opened(self, connection: ClientConnection) -> None:
         self._open.add(connection)

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import gc
 import os
-import resource
 import socket
 import sys
 import time
@@ -37,7 +36,6 @@ from proxy_addons.core.identity import KeyRing
 from proxy_addons.core.issuer_keys import KeysInvalid, from_bytes
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
-from proxy_addons.http1.bounds import Bounds
 from proxy_addons.logs import log_to_stderr
 from proxy_addons.node.messages import (
     ActivateBundle,
@@ -56,9 +54,10 @@ from proxy_addons.node.messages import (
     decode,
     encode,
 )
+from proxy_addons.operator_limits import allow_open_files, bounds_of
 from proxy_addons.parent_death import die_with_parent
 from proxy_addons.policy_loading import load_policy
-from proxy_addons.settings import Limits, NodeSettings, SettingInvalid, read_hex_key
+from proxy_addons.settings import NodeSettings, SettingInvalid, read_hex_key
 from proxy_addons.worker import new_event_loop, serve
 
 _log: Final = structlog.get_logger()
@@ -69,8 +68,6 @@ _SPOOL_WAIT_S: Final = 5.0
 _SPOOL_RETRY_S: Final = 0.05
 # A request makes a few hundred containers; most are gone with it, without the collector.
 _CONTAINERS_A_ROUND: Final = 10_000
-# Listener, channel, spool, guard's connections, libraries: beside those of clients and upstreams.
-_OTHER_FILES: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +196,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
                 stop=worker.stop,
-                limits=_bounds(settings.limits, inherited.drain_s),
+                limits=bounds_of(settings.limits, inherited.drain_s),
                 ready=worker.ready,
             )
             obeying.cancel()
@@ -208,26 +205,6 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
         await asyncio.to_thread(spool.close)
         await rates.close()
         writer.close()
-
-
-def _bounds(limits: Limits, drain_s: float) -> Bounds:
-    return Bounds(
-        connections=limits.connections,
-        requests=limits.requests,
-        first_byte_s=limits.upstream_first_byte_s,
-        upstream_idle_s=limits.upstream_idle_s,
-        upstream_total_s=limits.upstream_total_s,
-        drain_s=drain_s,
-    )
-
-
-def _raise_descriptor_limit(limits: Limits) -> None:
-    """Allow as many open files as the system lets us, and say where the bounds ask for more: 1,024 is a usual limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    wanted = limits.connections + limits.requests + _OTHER_FILES
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        _log.warning("open_files_limited", limit=hard, wanted=wanted)
 
 
 def _set_start_up_aside() -> None:
@@ -286,7 +263,7 @@ def main() -> int:
     try:
         settings = NodeSettings.read(os.environ)
         log_to_stderr(node=settings.node_id, slot=inherited.slot)
-        _raise_descriptor_limit(settings.limits)
+        allow_open_files(settings.limits)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_work(settings, inherited))
     except SettingInvalid as exc:

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, NamedTuple, TypeAlias
 
-import httptools
-
 from proxy_addons.core.chunks import ChunkFault, ChunkReader
+from proxy_addons.core.second_opinion import Disagrees, SecondOpinion
 
 # Twice what browsers and SDKs send with a long JWT and trace headers; a head is held in memory before anyone is known.
 MAX_HEAD_BYTES: Final = 16 * 1024
@@ -118,9 +117,14 @@ class RequestParser:
                 case _Stage.FAILED:
                     return None
         except _Refused as refused:
-            self._stage = _Stage.FAILED
-            self._buffer.clear()
-            return Fault(refused.code)
+            return self._fail(refused.code)
+        except Disagrees:
+            return self._fail("malformed-request")
+
+    def _fail(self, code: str) -> Fault:
+        self._stage = _Stage.FAILED
+        self._buffer.clear()
+        return Fault(code)
 
     def _start_head(self) -> None:
         self._stage = _Stage.HEAD
@@ -179,7 +183,7 @@ class RequestParser:
         pairs = (line.split(b":", 1) for line in self._lines[1:])
         fields = tuple((name, value.strip(b" \t\r\n")) for name, value in pairs)
         head = _judge_fields(method, target, version, fields)
-        self._second = _SecondOpinion()
+        self._second = SecondOpinion()
         self._second.feed(raw)
         if self._second.fields != fields or self._second.target != target:
             raise _Refused("malformed-request")
@@ -218,50 +222,6 @@ class RequestParser:
             self._start_head()
             return _END
         return None
-
-
-class _SecondOpinion:
-    """What llhttp, in its strict mode, makes of the same bytes."""
-
-    def __init__(self) -> None:
-        self._heard = _Heard()
-        self._parser = httptools.HttpRequestParser(self._heard)
-
-    @property
-    def target(self) -> bytes:
-        return self._heard.target
-
-    @property
-    def complete(self) -> bool:
-        return self._heard.complete
-
-    @property
-    def fields(self) -> Fields:
-        return tuple(self._heard.fields)
-
-    def feed(self, raw: bytes) -> None:
-        try:
-            self._parser.feed_data(raw)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            raise _Refused("malformed-request") from None
-
-
-class _Heard:
-    """What llhttp calls. It does not know the parser, which holds it: a cycle would be garbage of every request."""
-
-    def __init__(self) -> None:
-        self.target = b""
-        self.complete = False
-        self.fields: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, part: bytes) -> None:
-        self.target += part
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value.strip(b" \t")))
-
-    def on_message_complete(self) -> None:
-        self.complete = True
 
 
 def _judge_request_line(line: bytes) -> None:

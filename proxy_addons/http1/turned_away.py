@@ -14,16 +14,17 @@ from proxy_addons.http1.wire import whole_answer
 
 
 class TurnedAway(asyncio.Protocol):
-    """`leave` is called once, when the connection is gone."""
+    """`count` is called with 1 when the connection is there (over TLS: shaken hands), with -1 when it is gone."""
 
-    def __init__(self, request_id: str, *, stay_s: float, leave: Callable[[], None]) -> None:
+    def __init__(self, request_id: str, *, stay_s: float, count: Callable[[int], None]) -> None:
         self._request_id = request_id
         self._stay_s = stay_s
-        self._leave = leave
+        self._count = count
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have asyncio's methods but not its classes, so their type cannot be asked.
         self._transport = cast("asyncio.Transport", transport)
+        self._count(1)
         refusal = refusal_response("overloaded", self._request_id)
         self._transport.write(
             whole_answer(refusal, request_id=self._request_id, keep_alive=False, to_head_request=False)
@@ -38,7 +39,7 @@ class TurnedAway(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         self._timer.cancel()
-        self._leave()
+        self._count(-1)
 
 
 class Refused(asyncio.Protocol):

@@ -28,8 +28,8 @@ class FakeTransport:
 
 @pytest.mark.parametrize(("tls", "did"), [(None, ["eof"]), (object(), [])], ids=["plain", "tls"])
 async def test_it_is_told_why_and_when_to_come_back_and_its_end_where_that_can_be_said(tls, did):
-    left, transport = [], FakeTransport(tls=tls)
-    it = TurnedAway("req_1", stay_s=60, leave=lambda: left.append(True))
+    counted, transport = [], FakeTransport(tls=tls)
+    it = TurnedAway("req_1", stay_s=60, count=counted.append)
     it.connection_made(transport)
     it.data_received(b"GET / HTTP/1.1\r\n")
     assert (status(transport.written), error_code(transport.written)) == (503, "overloaded")
@@ -37,12 +37,12 @@ async def test_it_is_told_why_and_when_to_come_back_and_its_end_where_that_can_b
     assert b"\r\nConnection: close\r\n" in transport.written
     assert transport.did == did
     it.connection_lost(None)
-    assert left == [True]
+    assert counted == [1, -1]
 
 
 async def test_it_does_not_stay_longer_than_it_may():
     transport = FakeTransport()
-    it = TurnedAway("req_1", stay_s=0.01, leave=lambda: None)
+    it = TurnedAway("req_1", stay_s=0.01, count=lambda change: None)
     it.connection_made(transport)
     await asyncio.sleep(0.05)
     assert transport.did == ["eof", "abort"]
