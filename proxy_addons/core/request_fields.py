@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from proxy_addons.core.refused import Refused
-from proxy_addons.core.unknown_fields import Reading
+from proxy_addons.core.unknown_fields import Reading, folded
 
 Check: TypeAlias = Callable[[Any, Reading], None]
 
@@ -114,17 +114,18 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
     members = {**required, **(optional or {})}
     usable = {name: check for name, check in members.items() if check is not absent}
     wanted = tuple(required)
+    near = frozenset(map(folded, members))
 
     def check(value: Any, reading: Reading) -> None:
         if not isinstance(value, dict):
             raise Refused(INVALID)
         name = ""
-        unknown: tuple[str, ...] = ()
+        unknown: list[str] = []
         try:
             for name, member in value.items():
                 inner = usable.get(name)
                 if inner is None:
-                    unknown = (*unknown, name)
+                    unknown.append(name)
                 else:
                     inner(member, reading)
         except Refused as refused:
@@ -133,15 +134,12 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
             if name not in value:
                 raise Refused(INVALID, param=name)
         for name in unknown:
-            if not _stays(name, value[name], members, reading):
+            named = name in members
+            member = value[name]
+            if not (named and _says_nothing(member)) and not reading.keeps(name, member, beside=near, named=named):
                 del value[name]
 
     return check
-
-
-def _stays(name: str, member: Any, members: Mapping[str, Check], reading: Reading) -> bool:
-    named = name in members
-    return (named and _says_nothing(member)) or reading.keeps(name, member, beside=members, named=named)
 
 
 def _says_nothing(value: Any) -> bool:

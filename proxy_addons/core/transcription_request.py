@@ -16,7 +16,7 @@ from proxy_addons.core.multipart_form import Field, NotStrictForm, parse_form, w
 from proxy_addons.core.openai_request import MODEL, ReadRequest
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_fields import INVALID, Check, one_of, pattern, text
-from proxy_addons.core.unknown_fields import Reading
+from proxy_addons.core.unknown_fields import Reading, folded
 
 _FILE: Final = "file"
 _MODEL: Final = "model"
@@ -31,6 +31,7 @@ _FIELDS: Final[dict[str, Check]] = {
     "temperature": pattern(r"(0|1)(\.[0-9]{1,6})?"),
     _GRANULARITIES: one_of("word", "segment"),
 }
+_NEAR: Final = frozenset(map(folded, (*_FIELDS, _FILE)))
 # What sound begins with, and what a file of it is called when it is forwarded.
 _SOUNDS: Final = (
     (re.compile(rb"RIFF....WAVE", re.DOTALL), "audio.wav", "audio/wav"),
@@ -80,7 +81,7 @@ def _stays(part: Field, reading: Reading) -> bool:
     check = _FIELDS.get(part.name)
     if check is None:
         # Some servers read `model[]` as `model`.
-        return reading.keeps(part.name.removesuffix("[]"), part.text, beside=(*_FIELDS, _FILE), named=False)
+        return reading.keeps(part.name.removesuffix("[]"), part.text, beside=_NEAR, named=False)
     try:
         check(part.text, reading)
     except Refused as refused:

@@ -8,8 +8,7 @@ looks like a known member to a parser that folds case or width (Go's does), pass
 """
 
 import unicodedata
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from policies.contracts.snapshot import Modality, Route, UnknownFields
@@ -47,9 +46,6 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().replace("-", "_")
 
 
-_folded_known = cache(folded)  # of the names of our own vocabulary only: they are few
-
-
 def is_dangerous(name: str) -> bool:
     near = folded(name)
     return near in DANGEROUS or near.startswith(DANGEROUS_PREFIXES)
@@ -66,8 +62,8 @@ class Reading:
         self.passed_chars = 0
         self.uncovered: set[tuple[str, str]] = set()
 
-    def keeps(self, name: str, member: Any, *, beside: Collection[str], named: bool) -> bool:
-        """Return whether the unknown member `name` stays; `beside` are the known ones. Raises Refused.
+    def keeps(self, name: str, member: Any, *, beside: AbstractSet[str], named: bool) -> bool:
+        """Return whether the unknown member `name` stays; `beside` are the known ones, folded. Raises Refused.
 
         `named`: the dialect has it and policy does not, so that it may be told, and passes only by its name.
         """
@@ -88,9 +84,8 @@ class Reading:
             raise Refused("modality-not-permitted", param=kind)
         self.uncovered.add((path, modality.value))
 
-    def _check_passes(self, name: str, member: Any, beside: Collection[str]) -> None:
-        near = folded(name)
-        if is_dangerous(name) or any(near == _folded_known(known) for known in beside):
+    def _check_passes(self, name: str, member: Any, beside: AbstractSet[str]) -> None:
+        if folded(name) in beside or is_dangerous(name):
             raise Refused(_NOT_PERMITTED)
         for below in _names(member):
             if below not in self._route.allow_fields and is_dangerous(below):
