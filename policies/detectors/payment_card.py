@@ -24,6 +24,9 @@ _SEPARATOR_CHARACTERS: Final = frozenset(_SEPARATORS) - {"\\"}
 # The digits of the shortest number. Any digit may begin it, so that RE2 needs few states however digits are mixed.
 _CLUE: Final = rf"[0-9](?:[{_SEPARATORS}]?[0-9]){{{_MIN_DIGITS - 1}}}"
 
+# A row without the clue is shorter: fewer digits than a number has, separators between them and one behind.
+_MOST_BEGUN: Final = 2 * _MIN_DIGITS
+
 _BRAND_STARTS: Final = frozenset("234568")
 _BRAND: Final = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
@@ -82,7 +85,7 @@ class PaymentCard:
         end = len(text)
         if end == start or not _may_go_on(text[-2:]):
             return end
-        return self.scan(text, start, final=False).decided_to
+        return self.scan(text, max(start, end - _MOST_BEGUN), final=False).decided_to
 
 
 def _may_go_on(last: str) -> bool:

@@ -97,15 +97,16 @@ class Template:
     def texts(self, piece: bytes, at: int) -> tuple[list[str], int]:
         """Return the texts of the events of this form that stand in `piece` from `at` on, and where the last one ends.
 
-        An empty text is none, nor is one that the strict parser would not read.
+        An empty text is none, nor is one that the strict parser would not read. One more may come next time.
         """
         head, tail = _DATA + self._head, self._tail + self._end
         if not piece.startswith(head, at):
             return [], at
         first = at + len(head)
-        if (last := piece.find(tail, first)) != -1 and last + len(tail) == len(piece):
+        last = piece.find(tail, first, first + _WINDOW)
+        if last != -1 and not piece.startswith(head, last + len(tail)):  # it comes alone
             text = _string(piece[first:last])
-            return ([text], len(piece)) if text else ([], at)
+            return ([text], last + len(tail)) if text else ([], at)
         *raw, rest = piece[first : first + _WINDOW].split(tail + head)
         text_of_last, closed, _ = rest.partition(tail)
         if closed:

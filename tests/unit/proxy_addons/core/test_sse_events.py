@@ -2,6 +2,7 @@
 import pytest
 
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
+from proxy_addons.core.sse_template import Template
 
 CASES = [
     pytest.param(b"data: a\n\ndata: b\n\n", [b"a", b"b"], id="line-feeds"),
@@ -63,6 +64,43 @@ def test_holds_no_more_than_its_bound(endless: bytes, ended: bytes):
     for pieces in ([ended], [bytes([byte]) for byte in ended]):
         with pytest.raises(EventTooLarge):
             read(pieces, max_event_bytes=100)
+
+
+SAID = b'{"choices":[{"index":0,"text":"%b"}]}'
+TEMPLATE = Template.of(
+    SAID % b"x",
+    "x",
+    end=b"\n\n",
+    index=0,
+    path=(),
+    event={"choices": [{"index": 0, "text": "gatehouse:text"}]},
+    written=b"gatehouse:text",
+)
+
+
+def said(*texts: bytes) -> bytes:
+    return b"".join(b"data: " + SAID % text + b"\n\n" for text in texts)
+
+
+def test_events_of_a_form_are_taken_together_where_one_may_begin():
+    reader = EventReader(max_event_bytes=1_000)
+    reader.receive(b": hi\n\n" + said(b"a", b"b") + b"data: c\n\n" + said(b"d") + said(b"e")[:-1])
+    assert reader.run(TEMPLATE) == []  # a byte order mark may stand here, or a comment
+    assert reader.next() == SAID % b"a"
+    assert (reader.run(TEMPLATE), reader.run(TEMPLATE)) == (["b"], [])
+    assert (reader.next(), reader.run(TEMPLATE)) == (b"c", ["d"])
+    assert (reader.next(), reader.run(TEMPLATE)) == (None, [])
+    reader.receive(b"\n" + said(b"f"))
+    assert (reader.run(TEMPLATE), reader.next()) == ([], SAID % b"e")
+    assert (reader.run(TEMPLATE), reader.next()) == (["f"], None)
+
+
+def test_events_of_a_form_are_told_one_by_one_where_one_may_be_too_large():
+    reader = EventReader(max_event_bytes=100)
+    reader.receive(said(b"a"))
+    assert reader.next() == SAID % b"a"
+    reader.receive(said(*[b"b"] * 10))
+    assert (reader.run(TEMPLATE), reader.next()) == ([], SAID % b"b")
 
 
 def test_many_events_within_the_bound_pass():

@@ -93,8 +93,10 @@ def test_texts_are_read_up_to_another_form(behind, end):
     assert template.texts(piece, 2) == ([], 2)
 
 
-def test_the_event_before_a_comment_is_left_to_others_where_more_of_the_form_follow(template):
-    assert template.texts(sent(b"a", b"b") + b": hi\n\n" + sent(b"c", b"d"), 0) == (["a"], len(sent(b"a")))
+def test_the_last_event_before_another_form_comes_by_itself_where_more_follow(template):
+    piece = sent(b"a", b"b") + b": hi\n\n" + sent(b"c", b"d")
+    assert template.texts(piece, 0) == (["a"], len(sent(b"a")))
+    assert template.texts(piece, len(sent(b"a"))) == (["b"], len(sent(b"a", b"b")))
 
 
 def test_an_event_put_together_of_pieces_is_known(template):
