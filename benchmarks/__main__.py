@@ -11,6 +11,7 @@ BENCHMARKS = {
     "The whole proxy, its HTTP layer, bare mitmdump, and other gateways": "benchmarks.pipeline --peers",
     "Streams at the pace of a model": "benchmarks.streams",
     "Two workers, and idle connections": "benchmarks.capacity",
+    "Each stage of a request alone": "benchmarks.stages",
     "One question to each engine": "benchmarks.engines",
     "Records taken in by a control plane": "benchmarks.ingestion",
 }
