@@ -118,8 +118,9 @@ class Connections:
             return ClientConnection(around)
         if self._turned_away >= self._bounds.turned_away:
             return Refused()
+        if not self._turned_away:  # the first of many: a line for each would fill the log at the pace of an attack
+            _log.warning("connections_turned_away", open_count=len(self._open))
         now = around.terms.utc_now()
-        _log.warning("connection_turned_away", open_count=len(self._open))
         return TurnedAway(
             new_request_id(int(now.timestamp() * 1000)), stay_s=self._bounds.turn_away_s, count=self._count_turned_away
         )
