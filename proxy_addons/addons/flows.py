@@ -75,7 +75,7 @@ def cut(exchange: Exchange, reason: Reason) -> None:
 
 def stop(flow: http.HTTPFlow, exchange: Exchange, reason: Reason, hook: Hook) -> None:
     """Refuse, or cut where `hook` comes after bytes of a stream may have left."""
-    if hook in {Hook.RESPONSE, Hook.ERROR} and enforcer_of(flow) is not None:
+    if (hook is Hook.RESPONSE or hook is Hook.ERROR) and enforcer_of(flow) is not None:
         cut(exchange, reason)
     else:
         refuse(flow, exchange, reason)

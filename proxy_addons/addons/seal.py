@@ -17,8 +17,9 @@ from proxy_addons.core.exchange import Exchange
 
 _log: Final = structlog.get_logger()
 _UNRECORDED: Final = Reason(code="record-unavailable")
-_ENFORCED: Final = frozenset({Verdict.FORWARDED, Verdict.REDACTED})
-_STOPPED: Final = frozenset({Verdict.BLOCKED, Verdict.CUT})
+# Tuples: a member of an enumeration is hashed in Python, and found by identity at once.
+_ENFORCED: Final = (Verdict.FORWARDED, Verdict.REDACTED)
+_STOPPED: Final = (Verdict.BLOCKED, Verdict.CUT)
 
 
 class Seal:
