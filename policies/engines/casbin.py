@@ -51,7 +51,7 @@ m = (p.sub == "*" || g(r.sub, p.sub)) && keyMatch(r.obj, p.obj) && (p.act == "*"
 
 # An answer takes about 1 KiB here. A worker that serves more different (subject, resource, action) at a time is large.
 _REMEMBERED_ANSWERS: Final = 16_384
-# Where more rows match one question, casbin is asked each time: what is remembered of a policy stays below 1 MiB.
+# Where more rows match one question, casbin is asked each time: what is remembered of a policy has some 1 MiB.
 _REMEMBERED_SETS: Final = 1_024
 _LARGEST_REMEMBERED_SET: Final = 64
 

@@ -113,6 +113,7 @@ class ReusedGuard:
             return
         if any(given.outcome is Outcome.ERROR for given in answer.answers):
             return
+        key = bytes(memoryview(key))  # orjson's own keep the 4 KiB they were written in
         self._answers[key] = replace(answer, duration_us=0, reused=True)
         self._bytes += _size(key, answer)
         while len(self._answers) > self._most_answers or self._bytes > self._most_bytes:

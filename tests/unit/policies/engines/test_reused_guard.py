@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -204,6 +205,22 @@ async def test_does_not_grow_beyond_its_bytes() -> None:
         await reused.evaluate(facts(tools=(f"{number:03000}",)), ALLOWED)
     kept = [(await reused.evaluate(facts(tools=(f"{n:03000}",)), ALLOWED)).reused for n in (18, 19, 17)]
     assert kept == [True, True, False]
+
+
+async def test_takes_no_more_memory_than_it_counts() -> None:
+    """orjson's bytes keep the buffer they were written in, some KiB for a key of ten."""
+    reused = ReusedGuard(Asked(), snapshot_reading("request.n"), paths=frozenset({"request.n"}))
+    requests = [facts(n=1_000_000 + number) for number in range(500)]
+    await reused.evaluate(ONE, ALLOWED)
+    tracemalloc.start()
+    try:
+        before, counted = tracemalloc.get_traced_memory()[0], reused._bytes
+        for request in requests:
+            await reused.evaluate(request, ALLOWED)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken <= reused._bytes - counted
 
 
 async def test_a_reused_answer_needs_no_waiting() -> None:
