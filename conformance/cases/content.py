@@ -5,7 +5,7 @@ from typing import Final
 
 from conformance.case import ANSWERED, Ask, Case, chat, refused, row, rows_of
 
-_FIELD: Final = refused(400, "field-not-permitted", "field-invalid")
+_FIELD: Final = refused(400, "field-not-permitted", "field-invalid", "modality-not-permitted")
 
 
 def _part(**part: object) -> Ask:

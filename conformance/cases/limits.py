@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases 7 to 13: content codings, sizes, and time."""
 
+import functools
 import gzip
 import zlib
 from typing import Final
@@ -22,11 +23,16 @@ def _raw_deflate(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def _bomb(_body: bytes) -> bytes:
+@functools.cache
+def _blanks() -> bytes:
     """Return 512 MiB of blanks in some 500 KB, made without holding them."""
     packer = zlib.compressobj(9, wbits=31)
     blanks = b" " * _MIB
     return b"".join([*(packer.compress(blanks) for _ in range(512)), packer.flush()])
+
+
+def _bomb(_body: bytes) -> bytes:
+    return _blanks()
 
 
 def _encoded(slug: str, coding: bytes, shape: object, *, passes: bool) -> Row:
@@ -130,7 +136,7 @@ LIMIT_CASES: Final = (
             ),
             row(
                 "in many small chunks",
-                refused(413, "body-too-large"),
+                Want(refused=frozenset({400, 413}), codes=frozenset({"body-too-large", "malformed-request"})),
                 Ask(framing=(b"Transfer-Encoding: chunked",), shape=lambda _: b""),
                 Flood(b"1\r\n \r\n" * 8192, times=1024),
             ),
@@ -196,7 +202,7 @@ LIMIT_CASES: Final = (
             ),
             row(
                 "unknown expectation",
-                Want(refused=frozenset({400, 417}), codes=frozenset({"protocol-not-permitted"})),
+                Want(refused=frozenset({400, 417}), codes=frozenset({"expectation-failed", "protocol-not-permitted"})),
                 Ask(fields=(b"Expect: 200-ok",)),
             ),
         ),

@@ -11,6 +11,10 @@ from typing import Final
 # ones do not, since parsers differ about where they end.
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[0-9A-Za-z_-]+(?:=[0-9A-Za-z_.-]+)?)*\r\n")
 _MAX_SIZE_LINE_BYTES: Final = 64
+# A chunk costs the same however little it holds: a megabyte of one-byte chunks held a worker for ten seconds. Whoever
+# writes a body piece by piece writes pieces longer than this, or has fewer of them.
+_SMALL_BYTES: Final = 64
+_MAX_SMALL_CHUNKS: Final = 4096
 _CRLF: Final = b"\r\n"
 
 
@@ -41,6 +45,7 @@ class ChunkReader:
     def __init__(self) -> None:
         self._stage = _Stage.SIZE
         self._left = 0
+        self._small_chunks = 0
 
     def read(self, buffer: bytearray) -> ChunkStep:
         """Return the next step. The caller removes `consumed` bytes. Raises ChunkFault."""
@@ -67,6 +72,10 @@ class ChunkReader:
         if found is None:
             raise ChunkFault
         self._left = int(found[1], 16)
+        if self._left < _SMALL_BYTES:
+            self._small_chunks += 1
+            if self._small_chunks > _MAX_SMALL_CHUNKS:
+                raise ChunkFault
         self._stage = _Stage.CONTENT if self._left else _Stage.AFTER_LAST
         return len(line)
 
