@@ -133,7 +133,9 @@ class RecordWriter:
         answers = answer.answers
         known = self._answers.get(id(answers))
         if known is None:
-            known = self._answers.keep(id(answers), (answers, ",".join([_answer(given) for given in answers])))
+            known = answers, ",".join([_answer(given) for given in answers])
+            if type(answers) is tuple:  # a list could change after it was written
+                self._answers.keep(id(answers), known)
         provenance = quoted(answer.provenance) if answer.provenance else "null"
         return (
             f'{{"answers":[{known[1]}],"duration_us":{answer.duration_us},"engine":{quoted(answer.engine)}'

@@ -177,3 +177,15 @@ def test_an_envelope_that_is_too_large_is_abridged():
     record = WRITER.write(exchange, RecordKind.TERMINAL, told=told, **NAMED)
     assert record == build_record(exchange, RecordKind.TERMINAL, scope=SCOPE, told=told, **NAMED)
     assert len(record.envelope) <= MAX_ENVELOPE_BYTES
+
+
+def test_answers_in_a_list_are_not_remembered():
+    answers = [PolicyAnswer(policy="p", mode=Mode.ENFORCE, outcome=Outcome.ALLOW)]
+    engine = EngineAnswer(engine="opa", answers=answers)  # type: ignore[arg-type]
+    now = datetime(2026, 11, 20, 18, tzinfo=UTC)
+    told = Told(at=now, now_ns=1, method="POST", bytes_out=0)
+    decision = Decision(effect=Effect.ALLOW, reasons=(), obligations=(), revision="r", engines=(engine,))
+    exchange = Exchange(request_id="req_1", received_at=now, started_ns=0, decision=decision)
+    assert b'"outcome":"allow","policy":"p"' in WRITER.write(exchange, RecordKind.TERMINAL, told=told, **NAMED).envelope
+    answers[0] = PolicyAnswer(policy="p", mode=Mode.ENFORCE, outcome=Outcome.DENY)
+    assert b'"outcome":"deny","policy":"p"' in WRITER.write(exchange, RecordKind.TERMINAL, told=told, **NAMED).envelope
