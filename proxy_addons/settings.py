@@ -154,6 +154,7 @@ class NodeSettings:
     proxy_port: int
     proxy_hosts: frozenset[str]
     proxy_tls: DataPortTls | None
+    health_host: str
     health_port: int
     workers: int
     api_url: str
@@ -185,6 +186,7 @@ class NodeSettings:
             proxy_port=read.port("PROXY_PORT"),
             proxy_hosts=read.hosts("PROXY_HOSTS"),
             proxy_tls=_data_port_tls(read),
+            health_host=read.text("HEALTH_HOST", "127.0.0.1"),
             health_port=read.port("HEALTH_PORT"),
             workers=read.integer("WORKERS", os.cpu_count() or 1, least=1, most=256),
             api_url=read.origin("API_URL"),
@@ -231,8 +233,9 @@ class NodeSettings:
     def counters_file(self) -> Path:
         return self.node_dir / "counters" / "rates"
 
-    def spool_dir(self, slot: int) -> Path:
-        return self.node_dir / "spool" / f"w{slot}"
+    def spool_dirs(self, slot: int) -> tuple[Path, ...]:
+        """The spools of a slot, in the order of preference: a worker and its successor write at the same time."""
+        return tuple(self.node_dir / "spool" / name for name in (f"w{slot}", f"w{slot}-2", f"w{slot}-3"))
 
 
 def _data_port_tls(read: Environment) -> DataPortTls | None:

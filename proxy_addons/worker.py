@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from proxy_addons.core.request_id import new_request_id
+from proxy_addons.core.series import Series
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.connection import ClientConnection
@@ -43,14 +44,15 @@ async def serve(
     limits: Bounds | None = None,
     tls: DataPortTls | None = None,
     on_certificate: Callable[[str, str], None] | None = None,
+    on_gauges: Callable[[Callable[[], list[Series]]], None] | None = None,
     options: Mapping[str, Any] | None = None,
     ready: asyncio.Event | None = None,
 ) -> None:
     """Serve `sock` until `stop` is set; then part from the open connections within `limits.drain_s`.
 
     `ready` is set once connections are accepted. `on_certificate` is told until when the certificate shown is valid,
-    and what is wrong with newer files. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before the first
-    connection is accepted.
+    and what is wrong with newer files; `on_gauges` is given what reads the numbers of connections. Raises UnsafeOption,
+    MisspeltHook, ValueError or OSError, each before the first connection is accepted.
     """
     bounds = limits or Bounds()
     hooks = HookTable(addons)
@@ -75,6 +77,8 @@ async def serve(
         mode=GatehouseMode.parse("gatehouse"),
         registry=connections,
     )
+    if on_gauges is not None:
+        on_gauges(lambda: [*connections.gauges(), *around.pool.gauges()])
     listener = Listener(sock, lambda: connections.protocol(around), bounds=bounds, tls=tls, report=on_certificate)
     try:
         await _opened_or_stopped(listener, stop)
@@ -110,12 +114,14 @@ class Connections:
         self._bounds = bounds
         self._open: set[ClientConnection] = set()
         self._turned_away = 0
+        self._refused_count = 0
         self._none_left = asyncio.Event()
 
     def protocol(self, around: Surroundings) -> asyncio.Protocol:
         """Return what a new connection is met by."""
         if len(self._open) < self._bounds.connections:
             return ClientConnection(around)
+        self._refused_count += 1
         if self._turned_away >= self._bounds.turned_away:
             return Refused()
         if not self._turned_away:  # the first of many: a line for each would fill the log at the pace of an attack
@@ -127,6 +133,14 @@ class Connections:
 
     def _count_turned_away(self, change: int) -> None:
         self._turned_away += change
+
+    def gauges(self) -> list[Series]:
+        busy = sum(not connection.idle for connection in self._open)
+        return [
+            ("gatehouse_connections", (), len(self._open)),
+            ("gatehouse_requests_in_flight", (), busy),
+            ("gatehouse_connections_refused_total", (), self._refused_count),
+        ]
 
     def opened(self, connection: ClientConnection) -> None:
         self._open.add(connection)

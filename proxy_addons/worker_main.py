@@ -1,64 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m proxy_addons.worker_main`: the process of one worker slot. The node starts it; nobody else does.
 
-It wires settings, spool, rate counter, engines and addons, serves the inherited listener, and does what the node says
-over the inherited channel. A bundle is built in a thread, and swapped in by one assignment on the event loop.
+It wires settings, spool, rate counter, engines, counters and addons, serves the inherited listener, and does what the
+node says over the inherited channel. A bundle is built in a thread, and swapped in by one assignment on the event loop.
 """
 
 # First of all: rego-cpp must be loaded before RE2 and any other C++ library.
 import policies.engines.rego_library  # noqa: F401  # isort: skip
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from policies.bundle.credentials import verify_credentials
-from policies.contracts.errors import BundleRejected
 from policies.evaluation.pipeline import TakeToken
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.record_decision import RecordIdentity
-from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.clients.rates import RateCounter, SharedRates
 from proxy_addons.clients.redis_rates import RedisRates
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
-from proxy_addons.core.active import ActivePolicy
-from proxy_addons.core.identity import KeyRing
-from proxy_addons.core.issuer_keys import KeysInvalid, from_bytes
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
+from proxy_addons.core.series import Series
+from proxy_addons.core.tally import Tally
 from proxy_addons.logs import log_to_stderr
-from proxy_addons.node.messages import (
-    ActivateBundle,
-    Authenticating,
-    Drain,
-    Enforcing,
-    Message,
-    MissesKey,
-    Ready,
-    Released,
-    Serve,
-    ShowsCertificate,
-    TrustUntil,
-    UseCredentials,
-    UseIssuerKeys,
-    decode,
-    encode,
-)
 from proxy_addons.operator_limits import allow_open_files, bounds_of
 from proxy_addons.parent_death import die_with_parent
-from proxy_addons.policy_loading import load_policy
 from proxy_addons.settings import NodeSettings, SettingInvalid, read_hex_key
 from proxy_addons.worker import new_event_loop, serve
+from proxy_addons.worker_orders import Worker
 
 _log: Final = structlog.get_logger()
 
@@ -89,92 +68,6 @@ class Inherited:
         return cls(**vars(parser.parse_args(arguments)))
 
 
-class Worker:
-    """Does what the node says, and says what it does."""
-
-    def __init__(self, settings: NodeSettings, node: asyncio.StreamWriter) -> None:
-        self.feed = SnapshotFeed(on_release=self._release, on_unknown_key=lambda of: self._say(MissesKey(issuer=of)))
-        self.may_serve = asyncio.Event()
-        self.stop = asyncio.Event()
-        self.ready = asyncio.Event()
-        self._settings = settings
-        self._pepper = read_hex_key(settings.key_pepper_file)
-        self._keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
-        self._node = node
-        self._closing: set[asyncio.Task[None]] = set()
-
-    async def say_ready(self) -> None:
-        await self.ready.wait()
-        self._say(Ready())
-
-    def say_certificate(self, expires_at: str, problem: str) -> None:
-        self._say(ShowsCertificate(expires_at=expires_at, problem=problem))
-
-    async def obey(self, reader: asyncio.StreamReader) -> None:
-        """Follow the node's messages, in order, until it says drain or is gone."""
-        while not self.stop.is_set():
-            line = await reader.readline()
-            match decode(line) if line else Drain(deadline_s=0):
-                case ActivateBundle() as order:
-                    await self._activate(order)
-                case UseCredentials() as order:
-                    await self._use_credentials(order)
-                case TrustUntil(monotonic_ns=until_ns):
-                    self.feed.trust_until(until_ns)
-                case UseIssuerKeys() as order:
-                    await self._use_issuer_keys(order)
-                case Serve():
-                    self.may_serve.set()
-                case Drain():
-                    self.stop.set()
-                    self.may_serve.set()
-                case unexpected:
-                    raise ValueError(f"the node does not send {unexpected.type}")
-
-    async def _activate(self, order: ActivateBundle) -> None:
-        try:
-            policy = await asyncio.to_thread(load_policy, order, self._settings)
-        except Exception as exc:  # noqa: BLE001  # whatever it is, the policy before stays and the node is told
-            _log.exception("bundle_not_loaded", serial=order.serial)
-            self._say(Enforcing(serial=order.serial, revision="", error=type(exc).__name__))
-            return
-        self.feed.swap(policy)
-        self._say(Enforcing(serial=policy.serial, revision=policy.snapshot.revision))
-
-    async def _use_credentials(self, order: UseCredentials) -> None:
-        try:
-            key_ring = await asyncio.to_thread(self._load_credentials, Path(order.path))
-        except (BundleRejected, OSError):
-            _log.exception("credentials_not_loaded", epoch=order.epoch)
-            return
-        self.feed.use_credentials(key_ring)
-        self._say(Authenticating(epoch=key_ring.epoch))
-
-    async def _use_issuer_keys(self, order: UseIssuerKeys) -> None:
-        try:
-            self.feed.use_issuer_keys(await asyncio.to_thread(lambda: from_bytes(Path(order.path).read_bytes())))
-        except (KeysInvalid, OSError):
-            _log.exception("issuer_keys_not_loaded", generation=order.generation)  # those of before stay
-
-    def _load_credentials(self, path: Path) -> KeyRing:
-        document = verify_credentials(
-            path.read_bytes(), keys=self._keys, tenant=self._settings.tenant, environment=self._settings.environment
-        )
-        return KeyRing.of(document, pepper=self._pepper)
-
-    def _release(self, policy: ActivePolicy) -> None:
-        task = asyncio.get_running_loop().create_task(self._close(policy))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    async def _close(self, policy: ActivePolicy) -> None:
-        await policy.guard.close()
-        self._say(Released(serial=policy.serial))
-
-    def _say(self, message: Message) -> None:
-        self._node.write(encode(message))
-
-
 async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     listener = socket.socket(fileno=inherited.listener_fd)
     listener.setblocking(False)  # noqa: FBT003  # its one parameter has no name
@@ -182,6 +75,9 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     worker = Worker(settings, writer)
     rates = _rate_counter(settings)
     spool = await _open_spool(settings, inherited.slot)
+    tally = Tally()
+    live: list[Callable[[], list[Series]]] = [tally.read, lambda: _spool_series(spool)]
+    worker.measure = lambda: [series for read in live for series in read()]
     try:
         async with asyncio.TaskGroup() as group:
             obeying = group.create_task(worker.obey(reader))
@@ -191,14 +87,16 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
             _set_start_up_aside()
             await serve(
                 sock=listener,
-                addons=build_addons(worker.feed, _ports(settings, spool, rates)),
+                addons=build_addons(worker.feed, _ports(settings, spool, rates, tally)),
                 upstream=settings.upstream,
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
+                on_gauges=live.append,
                 stop=worker.stop,
                 limits=bounds_of(settings.limits, inherited.drain_s),
                 ready=worker.ready,
             )
+            worker.say_counts()  # the last word: what follows has no requests
             obeying.cancel()
             saying.cancel()
     finally:
@@ -217,7 +115,11 @@ def _set_start_up_aside() -> None:
     gc.set_threshold(_CONTAINERS_A_ROUND)
 
 
-def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter) -> AddonPorts:
+def _spool_series(spool: Spool) -> list[Series]:
+    return [("gatehouse_spool_flush_seconds", (), spool.flushes.read())]
+
+
+def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tally) -> AddonPorts:
     async def take_token(asked: TakeToken) -> float:
         return await rates.take(asked.policy, str(asked.subject), asked.rate)
 
@@ -236,6 +138,7 @@ def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter) -> AddonPor
             new_salt=new_salt,
         ),
         hosts=settings.proxy_hosts,
+        on_end=lambda exchange: tally.count(exchange, time.monotonic_ns()),
     )
 
 
@@ -247,13 +150,14 @@ def _rate_counter(settings: NodeSettings) -> RateCounter:
 
 
 async def _open_spool(settings: NodeSettings, slot: int) -> Spool:
+    """Return the first spool of the slot that no other process writes to: a predecessor may still be at its own."""
     deadline = time.monotonic() + _SPOOL_WAIT_S
     while True:
-        try:
-            return Spool.open(settings.spool_dir(slot), source_id=f"{settings.node_id}/w{slot}")
-        except SpoolUnavailable:
-            if time.monotonic() > deadline:
-                raise
+        for directory in settings.spool_dirs(slot):
+            with contextlib.suppress(SpoolUnavailable):
+                return Spool.open(directory, source_id=f"{settings.node_id}/w{slot}")
+        if time.monotonic() > deadline:
+            raise SpoolUnavailable(f"every spool of slot {slot} is in use")
         await asyncio.sleep(_SPOOL_RETRY_S)
 
 

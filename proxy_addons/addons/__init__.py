@@ -17,6 +17,7 @@ from proxy_addons.addons.identify import Identify
 from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
 from proxy_addons.addons.seal import Seal
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
+from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.http1.bounds import Bounds
 
@@ -26,17 +27,26 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddonPorts:
-    """What the addons need from outside: where records go and whose they are, how rates are counted, our host names."""
+    """What the addons need from outside: where records go and whose they are, how rates are counted, our host names.
+
+    `on_end` is told each exchange that has ended. It MUST NOT raise: the exchange would be refused.
+    """
 
     sink: RecordSink
     take_token: Callable[[TakeToken], Awaitable[float]]
     scope: RecordScope
     identity: RecordIdentity
     hosts: frozenset[str] = frozenset()
+    on_end: Callable[[Exchange], None] = lambda _: None
 
 
 def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
     """Return the addons in the order in which each hook runs through them. The order is part of the enforcement."""
+
+    def ended(exchange: Exchange) -> None:
+        feed.finish(exchange)
+        ports.on_end(exchange)
+
     return [
         feed,
         Identify(feed, clock=ports.identity.clock),
@@ -44,5 +54,5 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
-        Seal(on_end=feed.finish),
+        Seal(on_end=ended),
     ]

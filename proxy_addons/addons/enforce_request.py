@@ -51,6 +51,7 @@ class EnforceRequest:
         try:
             check_host(flow.request.headers.fields, self._hosts)
             _examine_head(flow.request, exchange)
+            exchange.examined_ns = time.monotonic_ns()
         except Refused as refused:
             refuse(flow, exchange, Reason(code=refused.code))
 

@@ -117,12 +117,13 @@ class RecordDecision:
 
     async def _write(self, flow: http.HTTPFlow, exchange: Exchange, kind: RecordKind) -> None:
         whole = flow.response is not None and enforcer_of(flow) is None and exchange.fault != CLIENT_LEFT
+        now_ns = self._identity.monotonic_ns()
         record = self._writer.write(
             exchange,
             kind,
             told=Told(
                 at=self._identity.clock(),
-                now_ns=self._identity.monotonic_ns(),
+                now_ns=now_ns,
                 method=flow.request.method,
                 bytes_out=len(flow.response.raw_content or b"") if whole and flow.response else exchange.bytes_out,
             ),
@@ -131,6 +132,10 @@ class RecordDecision:
             salt=self._identity.new_salt(),
         )
         await self._sink.write(record)
+        durable_ns = self._identity.monotonic_ns()
+        exchange.record_ns += durable_ns - now_ns
+        if kind is RecordKind.ADMISSION:
+            exchange.admitted_ns = durable_ns
 
     def _refuse_what_cannot_be_recorded(self, flow: http.HTTPFlow) -> None:
         exchange = exchange_of(flow)

@@ -16,6 +16,7 @@ import fcntl
 import os
 import secrets
 import threading
+import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -26,6 +27,7 @@ import orjson
 from policies.contracts.record import DecisionRecord, Source
 from proxy_addons.clients.segment_writer import SegmentWriter, SpoolFull
 from proxy_addons.clients.segments import MAX_LINE_BYTES, frame
+from proxy_addons.core.series import Histogram
 from proxy_addons.durable import private_directory
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
@@ -49,6 +51,7 @@ class Spool:
 
     def __init__(self, directory: Path, *, source_id: str, segment_bytes: int, high_water_bytes: int) -> None:
         private_directory(directory)
+        self.flushes = Histogram()  # written by the thread alone
         self._source_id = source_id
         self._boot_id = secrets.token_hex(16)
         self._seq = 0
@@ -146,6 +149,7 @@ class Spool:
 
     def _flush_until_closed(self) -> None:
         while (groups := self._next_groups()) is not None:
+            began_ns = time.monotonic_ns()
             try:
                 self._segments.append(b"".join([framed for group in groups for framed in group.frames]))
             except OSError as exc:
@@ -154,6 +158,7 @@ class Spool:
                 problem = str(exc)
             else:
                 problem = None
+                self.flushes.observe(time.monotonic_ns() - began_ns)
             self._writable = problem is None
             waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
             for group in groups:

@@ -109,6 +109,12 @@ class Exchange:
     admission_recorded: bool = False
     terminal_recorded: bool = False
 
+    # Written for the metrics: monotonic times, and what waiting for records took.
+    examined_ns: int = 0  # identity, path, route and declared size are found good
+    admitted_ns: int = 0  # a stream's admission record is durable
+    record_ns: int = 0
+    counted: bool = False
+
     def input_for_replay(self) -> dict[str, JSON]:
         """Return the attributes the decision was made from, for the erasable payload of the record."""
         if self.evaluation is None:

@@ -19,6 +19,7 @@ from proxy_addons.core.answer_framing import (
     AnswerInvalid,
     AnswerParser,
 )
+from proxy_addons.core.series import Series
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import (
     CallUpstream,
@@ -40,6 +41,7 @@ class UpstreamPool:
     def __init__(self, origin: UpstreamOrigin, bounds: Bounds) -> None:
         self.origin = origin
         self.bounds = bounds
+        self.open_count = 0
         self._idle: list[UpstreamConnection] = []
         self._dialling: set[asyncio.Task[None]] = set()
 
@@ -63,6 +65,12 @@ class UpstreamPool:
             connection.deadline.set(self.bounds.pool_idle_s)
         else:
             connection.close()
+
+    def gauges(self) -> list[Series]:
+        return [
+            ("gatehouse_upstream_connections", (), self.open_count),
+            ("gatehouse_upstream_connections_idle", (), len(self._idle)),
+        ]
 
     def forget(self, connection: "UpstreamConnection") -> None:
         if connection in self._idle:
@@ -202,6 +210,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have asyncio's methods but not its classes, so their type cannot be asked.
         self._transport = cast("asyncio.Transport", transport)
+        self._pool.open_count += 1
 
     def data_received(self, data: bytes) -> None:
         call, parser = self._call, self._parser
@@ -224,6 +233,7 @@ class UpstreamConnection(asyncio.Protocol):
         return False  # the transport closes, `connection_lost` follows
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.open_count -= 1
         call, parser = self._call, self._parser
         self.close()
         if call is None or parser is None:

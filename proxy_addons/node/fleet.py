@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All workers of the node together: told the same, waited for, restarted one by one."""
+"""All worker slots of the node together: told the same, waited for, measured, restarted one by one."""
 
 import asyncio
 import socket
@@ -8,12 +8,14 @@ from typing import Final
 
 from proxy_addons.node.changed import Changed
 from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials, UseIssuerKeys
-from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
+from proxy_addons.node.slot import READY_S, WorkerSlot
+from proxy_addons.node.totals import Sums, Totals
+from proxy_addons.node.worker_process import PROGRAM, WorkerState
 
 # Loading a bundle of thousands of rules takes a second on a busy core; a worker that needs longer is reported.
 _ACKNOWLEDGE_S: Final = 10.0
-# A process needs a second to import its parts, more on a machine that starts everything at once.
-_READY_S: Final = 30.0
+# A scrape waits this long for a worker in the middle of something; what it said last is at most seconds old.
+_MEASURE_S: Final = 1.0
 
 
 class Fleet:
@@ -36,12 +38,14 @@ class Fleet:
         self._trust: TrustUntil | None = None
         self.issuer_keys: UseIssuerKeys | None = None
         self._open = False
+        self._totals = Totals()
         self._workers = tuple(
-            WorkerProcess(
+            WorkerSlot(
                 slot,
                 listener,
                 greeting=self._greeting,
-                on_change=self.changed.notify,
+                changed=self.changed,
+                totals=self._totals,
                 on_missing_key=on_missing_key,
                 program=program,
             )
@@ -73,7 +77,7 @@ class Fleet:
         for worker in self._workers:
             worker.send(bundle)
         # Right after a start no process has come up yet; the time to acknowledge begins when the first has.
-        await self.changed.until(lambda: any(map(self._is_up, self.states)), timeout_s=_READY_S)
+        await self.changed.until(lambda: any(map(self._is_up, self.states)), timeout_s=READY_S)
         await self.changed.until(lambda: all(map(self._has_answered, self.states)), timeout_s=_ACKNOWLEDGE_S)
         if any(state.serial == bundle.serial for state in self.states):
             return True
@@ -107,20 +111,34 @@ class Fleet:
             worker.send(issuer_keys)
 
     async def restart(self, drain_s: float) -> None:
-        """Replace every worker by a new process, the next only when the one before serves again."""
+        """Replace every worker by a new process, the next only when the one before serves."""
         for worker in self._workers:
-            old = worker.state.pid
-            worker.drain(drain_s)
-            await self.changed.until(lambda: self._replaced(worker, old), timeout_s=drain_s + _READY_S)  # noqa: B023  # awaited within the iteration
+            await worker.replace(drain_s)
+
+    async def measure(self) -> tuple[Sums, frozenset[int]]:
+        """Return what all workers counted, also those that ended, and the slots whose worker has just said so."""
+        before = {worker.slot: worker.answers for worker in self._workers}
+        for worker in self._workers:
+            worker.ask()
+        await self.changed.until(
+            lambda: all(worker.answers > before[worker.slot] for worker in self._workers), timeout_s=_MEASURE_S
+        )
+        answered = frozenset(worker.slot for worker in self._workers if worker.answers > before[worker.slot])
+        return self._totals.with_running(one for worker in self._workers for one in worker.counted), answered
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """How many processes each slot has had."""
+        return {worker.slot: worker.starts for worker in self._workers}
+
+    @property
+    def hangs(self) -> dict[int, int]:
+        """How many of them were killed because they did not answer."""
+        return {worker.slot: worker.hangs for worker in self._workers}
 
     def stop(self, drain_s: float) -> None:
         for worker in self._workers:
             worker.stop(drain_s)
-
-    def _replaced(self, worker: WorkerProcess, old: int | None) -> bool:
-        state = worker.state
-        enforces = self.bundle is None or state.serial is not None
-        return state.pid not in {None, old} and state.ready and enforces
 
     def _has_answered(self, state: WorkerState) -> bool:
         return self.bundle is not None and self.bundle.serial in {state.serial, state.failed_serial}

@@ -61,11 +61,26 @@ class Backoff:
         self._delay_s = _FIRST_DELAY_S
 
 
+class Contact:
+    """Whether the control plane answered the last question of a feed, and when it last did (the loop's time)."""
+
+    def __init__(self) -> None:
+        self.up = False
+        self.last_at: float | None = None
+
+    def made(self, now: float) -> None:
+        self.up, self.last_at = True, now
+
+    def lost(self) -> None:
+        self.up = False
+
+
 async def follow(
     name: str,
     fetch: Fetch,
     acceptor: Acceptor,
     *,
+    contact: Contact | None = None,
     confirmed: Callable[[], None] = lambda: None,
 ) -> None:
     """Fetch and accept for ever. `name` stands in the log; an outage is logged at its begin and at its end.
@@ -73,6 +88,7 @@ async def follow(
     `confirmed` is called whenever the feed has nothing newer than what is in force.
     """
     backoff = Backoff()
+    contact = contact or Contact()
     reachable = True
     now = asyncio.get_running_loop().time
     await acceptor.resume()
@@ -82,18 +98,21 @@ async def follow(
             fetched = await fetch(acceptor.etag)
         except NothingPublished:
             reachable = True
+            contact.made(now())
             await asyncio.sleep(_NOTHING_YET_S)
             continue
         except ControlPlaneUnavailable as exc:
             if reachable:
                 _log.warning("feed_lost", feed=name, problem=str(exc))
             reachable = False
+            contact.lost()
             await acceptor.resume()
             await asyncio.sleep(max(backoff.next_s(), min(exc.retry_after_s or 0.0, _LONGEST_DELAY_S)))
             continue
         if not reachable:
             _log.info("feed_recovered", feed=name)
         reachable = True
+        contact.made(now())
         try:
             if fetched is not None:
                 await acceptor.accept(fetched)

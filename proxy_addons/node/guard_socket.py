@@ -40,6 +40,11 @@ async def guard_address(node_dir: Path, serial: int, *, manifest_revision: str, 
         raise GuardUnavailable(f"no OPA serves bundle {serial} after {within_s:g} s") from None
 
 
+async def answers(socket: str) -> bool:
+    """Return whether an OPA at `socket` answers for its bundle within a second."""
+    return await _provenance(Path(socket)) is not None
+
+
 async def _provenance(path: Path) -> str | None:
     """Return the revision of the one bundle that the OPA at `path` serves, None if it does not say."""
     try:

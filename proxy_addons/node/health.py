@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's health, on a loopback port of its own: `/healthz` (it lives), `/readyz` (every worker enforces)."""
+"""The node's own port, never the data port: `/healthz` (it lives), `/readyz` (every worker enforces), `/metrics`."""
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from aiohttp import web
 from policies.contracts.codec import JSON
 from proxy_addons.clients.segments import size_of
 from proxy_addons.clients.spool import HIGH_WATER_BYTES
+from proxy_addons.node.metrics import CONTENT_TYPE
 from proxy_addons.node.status import NodeStatus, serving
 from proxy_addons.node.worker_process import WorkerState
 
@@ -21,16 +22,25 @@ _UNAVAILABLE: Final = 503
 
 
 async def serve_health(
+    host: str,
     port: int,
     *,
     status: Callable[[], NodeStatus],
+    metrics: Callable[[], Awaitable[bytes]],
     spool_dir: Path,
     issuers: Callable[[], Sequence[JSON]] = tuple,
 ) -> web.AppRunner:
-    """Start answering on 127.0.0.1:`port`, and return what `cleanup()` stops. Raises OSError if the port is taken.
+    """Start answering on `host`:`port`, and return what `cleanup()` stops. Raises OSError if the port is taken.
 
     An issuer without usable keys does not make the node unready: other credentials are taken as before.
     """
+    # One scrape at a time: each asks every worker, and a caller in a hurry must not make it work more than once.
+    scraping = asyncio.Lock()
+
+    async def metrics_page(_: web.Request) -> web.Response:
+        async with scraping:
+            page = await metrics()
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
@@ -53,9 +63,10 @@ async def serve_health(
     application = web.Application()
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)
+    application.router.add_get("/metrics", metrics_page)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, host, port).start()
     return runner
 
 

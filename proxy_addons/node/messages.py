@@ -61,6 +61,21 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Node to worker: say what you counted, at once. That you do is also the sign that you live."""
+
+    type: ClassVar[str] = "measure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Worker to node: every series as it stands (`proxy_addons.core.tally`)."""
+
+    type: ClassVar[str] = "measured"
+    series: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Worker to node: the listener is open."""
 
@@ -110,9 +125,9 @@ class MissesKey:
     issuer: str
 
 
-ToWorker: TypeAlias = ActivateBundle | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain
+ToWorker: TypeAlias = ActivateBundle | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain | Measure
 OfState: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
-FromWorker: TypeAlias = OfState | MissesKey
+FromWorker: TypeAlias = OfState | MissesKey | Measured
 Message: TypeAlias = ToWorker | FromWorker
 
 _TYPES: Final = {
@@ -124,6 +139,8 @@ _TYPES: Final = {
         UseIssuerKeys,
         Serve,
         Drain,
+        Measure,
+        Measured,
         Ready,
         Enforcing,
         Authenticating,

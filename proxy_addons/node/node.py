@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,6 +24,7 @@ from policies.bundle.jws import load_verification_keys
 from policies.bundle.verify import verify
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.issuers import Issuers
+from proxy_addons.clients.segments import size_of
 from proxy_addons.data_port_tls import TlsFilesUnusable, load_identity
 from proxy_addons.durable import private_directory
 from proxy_addons.node.bundle_activation import BundleActivation, Verified
@@ -30,13 +32,14 @@ from proxy_addons.node.bundle_store import BundleStore
 from proxy_addons.node.credentials import CredentialsActivation
 from proxy_addons.node.credentials import Verified as VerifiedCredentials
 from proxy_addons.node.fleet import Fleet
-from proxy_addons.node.follow import Acceptor, Fetch, follow
+from proxy_addons.node.follow import Acceptor, Contact, Fetch, follow
 from proxy_addons.node.freshness import Freshness
-from proxy_addons.node.guard_socket import guard_address
+from proxy_addons.node.guard_socket import answers, guard_address
 from proxy_addons.node.health import serve_health
 from proxy_addons.node.issuer_keys import IssuerKeeper
 from proxy_addons.node.listeners import bind_listeners
 from proxy_addons.node.messages import UseIssuerKeys
+from proxy_addons.node.metrics import FeedContact, Readings, exposition
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
@@ -96,6 +99,7 @@ class Node:
             settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
         )
         self._shipper = Shipper(settings.node_dir / "spool", control_plane)
+        self._contacts = {"bundles": Contact(), "credentials": Contact()}
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -103,8 +107,10 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         health = await serve_health(
+            self._settings.health_host,
             self._settings.health_port,
             status=self.status,
+            metrics=self.metrics,
             issuers=self._issuer_keys.to_json,
             spool_dir=self._settings.node_dir / "spool",
         )
@@ -145,6 +151,27 @@ class Node:
     def _misses_key(self, issuer: str) -> None:
         self._issuer_keys.unknown_key(issuer)
 
+    async def metrics(self) -> bytes:
+        """Return the page `/metrics`."""
+        sums, answered = await self._fleet.measure()
+        now = asyncio.get_running_loop().time()
+        guard = self._fleet.bundle.guard_socket if self._fleet.bundle is not None else ""
+        return exposition(
+            Readings(
+                status=self.status(),
+                sums=sums,
+                answered=answered,
+                starts=self._fleet.starts,
+                hangs=self._fleet.hangs,
+                feeds={
+                    name: FeedContact(up=made.up, age_s=None if made.last_at is None else now - made.last_at)
+                    for name, made in self._contacts.items()
+                },
+                spool_bytes=await asyncio.to_thread(_bytes_below, self._settings.node_dir / "spool"),
+                opa_up=await answers(guard) if guard else None,
+            )
+        )
+
     def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
         return verify(
             content,
@@ -180,7 +207,8 @@ class Node:
         )
         async with asyncio.TaskGroup() as group:
             for name, fetch, acceptor in feeds:
-                group.create_task(follow(name, fetch, acceptor, confirmed=partial(self._freshness.confirm, name)))
+                confirmed = partial(self._freshness.confirm, name)
+                group.create_task(follow(name, fetch, acceptor, contact=self._contacts[name], confirmed=confirmed))
 
     async def _restart_on_hangup(self) -> None:
         hangup = asyncio.Event()
@@ -200,6 +228,10 @@ def _check_certificate(settings: NodeSettings) -> None:
         load_identity(settings.proxy_tls)
     except TlsFilesUnusable as exc:
         raise SettingInvalid("GATEHOUSE_PROXY_CERT_FILE", f"with its key and authorities: {exc}") from exc
+
+
+def _bytes_below(spool_dir: Path) -> int:
+    return sum(size_of(path) for path in spool_dir.glob("w*") if path.is_dir())
 
 
 def _lock(settings: NodeSettings) -> int:

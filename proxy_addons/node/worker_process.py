@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One worker slot: its listener, the process that serves it now, and what that process says of itself.
-
-The node binds and listens; the worker inherits. A connection that arrives while a slot has no process waits in the
-kernel's queue for the next one, so that a worker's death costs the requests it had, and no other.
-"""
+"""One worker's process: started for a slot, talked to over its channel, and what it says of itself."""
 
 import asyncio
 import os
@@ -17,11 +13,14 @@ from typing import Final
 
 import structlog
 
+from proxy_addons.core.series import Series
 from proxy_addons.node.messages import (
     Authenticating,
     Drain,
     Enforcing,
     FromWorker,
+    Measure,
+    Measured,
     Message,
     MissesKey,
     OfState,
@@ -32,6 +31,7 @@ from proxy_addons.node.messages import (
     decode,
     encode,
 )
+from proxy_addons.node.totals import Unintelligible, series_from
 
 _log: Final = structlog.get_logger()
 
@@ -42,14 +42,10 @@ DRAIN_S: Final = 10.0
 # No check of ours is an assert (tests/architecture), so that none is lost.
 PROGRAM: Final = (sys.executable, "-O", "-m", "proxy_addons.worker_main")
 
-# A worker that lived this long starts again at once. One that dies young waits 0, 0.1, 0.2, … at most 2 s, so that a
-# worker that cannot start does not take the processor from those that can.
-_STABLE_AFTER_S: Final = 10.0
-_FIRST_DELAY_S: Final = 0.1
-_LONGEST_DELAY_S: Final = 2.0
 # After its drain deadline a worker still writes its last records; then it is killed.
 _EXIT_GRACE_S: Final = 3.0
-_LONGEST_MESSAGE_BYTES: Final = 64 * 1024
+# What a worker counted, with the thousand series that a family may have, is below this.
+_LONGEST_MESSAGE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +83,7 @@ class WorkerState:
 
 
 class WorkerProcess:
-    """Keeps one process running for one slot. `greeting` gives what a new process must be told first."""
+    """One process, from its start to its end. `greeting` gives what it is told once it has a channel."""
 
     def __init__(
         self,
@@ -100,53 +96,27 @@ class WorkerProcess:
         program: Sequence[str] = PROGRAM,
     ) -> None:
         self.state = WorkerState(slot=slot)
+        self.counted: list[Series] = []
+        self.answers = 0  # to Measure
+        self.unanswered = 0  # in a row
         self._listener = listener
         self._greeting = greeting
         self._on_change = on_change
         self._on_missing_key = on_missing_key
         self._program = program
         self._writer: asyncio.StreamWriter | None = None
-        self._stopping = False
+        self.killed = False
+        self._until_s: float | None = None  # told to drain before it had a channel
 
     async def run(self) -> None:
-        """Start the process, and again whenever it ends, until `stop` was called. Cancelled, it kills the process."""
-        delay_s = 0.0
-        while not self._stopping:
-            started = asyncio.get_running_loop().time()
-            await self._run_once()
-            if asyncio.get_running_loop().time() - started >= _STABLE_AFTER_S:
-                delay_s = 0.0
-            elif not self._stopping:
-                await asyncio.sleep(delay_s)
-                delay_s = min(max(2 * delay_s, _FIRST_DELAY_S), _LONGEST_DELAY_S)
-
-    def send(self, message: ToWorker) -> None:
-        """Tell the running process; a process that starts later is greeted instead."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(encode(message))
-
-    def drain(self, deadline_s: float) -> None:
-        """Have the running process finish its requests and end; another starts unless `stop` was called."""
-        self.send(Drain(deadline_s=deadline_s))
-        if self.state.pid is not None:
-            pid = self.state.pid
-            asyncio.get_running_loop().call_later(deadline_s + _EXIT_GRACE_S, self._kill_if_still, pid)
-
-    def stop(self, deadline_s: float) -> None:
-        """As `drain`, and start no other."""
-        self._stopping = True
-        self.drain(deadline_s)
-
-    def _kill_if_still(self, pid: int) -> None:
-        if self.state.pid == pid:
-            _log.error("worker_overdue", slot=self.state.slot, pid=pid)
-            with suppress(ProcessLookupError):  # it ended just now, and was reaped: that is what was wanted
-                os.kill(pid, 9)
-
-    async def _run_once(self) -> None:
+        """Start it, and return when it has ended. Cancelled, it kills the process. Raises OSError if none can start."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            started = await self._start(theirs)
+        try:
+            with theirs:
+                started = await self._start(theirs)
+        except BaseException:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_MESSAGE_BYTES)
         self._writer = writer
         self._set(WorkerState(slot=self.state.slot, pid=started.pid))
@@ -154,8 +124,8 @@ class WorkerProcess:
         try:
             for message in self._greeting():
                 self.send(message)
-            if self._stopping:
-                self.send(Drain(deadline_s=0))
+            if self._until_s is not None:
+                self.drain(self._until_s)
             await self._listen(reader)
             status = await self._ended(started)
         finally:
@@ -165,6 +135,38 @@ class WorkerProcess:
                 started.kill()
             self._set(WorkerState(slot=self.state.slot))
         _log.log(20 if status == 0 else 40, "worker_ended", slot=self.state.slot, pid=started.pid, status=status)
+
+    def send(self, message: ToWorker) -> None:
+        """Tell the process, if it runs."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    def ask(self) -> None:
+        """Ask what it counted. A process that does not answer is not asked without bound: its channel would fill."""
+        self.unanswered += 1
+        self.send(Measure())
+
+    def drain(self, deadline_s: float) -> None:
+        """Have the process finish its requests and end; it is killed if it does not."""
+        self._until_s = deadline_s
+        self.send(Drain(deadline_s=deadline_s))
+        if self.state.pid is not None:
+            asyncio.get_running_loop().call_later(deadline_s + _EXIT_GRACE_S, self._kill_if_still, self.state.pid)
+
+    @property
+    def draining(self) -> bool:
+        return self._until_s is not None
+
+    def kill(self) -> None:
+        self.killed = True
+        if self.state.pid is not None:
+            with suppress(ProcessLookupError):  # it ended just now, and was reaped: that is what was wanted
+                os.kill(self.state.pid, 9)
+
+    def _kill_if_still(self, pid: int) -> None:
+        if self.state.pid == pid:
+            _log.error("worker_overdue", slot=self.state.slot, pid=pid)
+            self.kill()
 
     async def _start(self, channel: socket.socket) -> Process:
         descriptors = (self._listener.fileno(), channel.fileno())
@@ -189,17 +191,22 @@ class WorkerProcess:
                 if not line:
                     return
                 message: Message = decode(line)
-            except (ValueError, ConnectionError):
+                if not isinstance(message, FromWorker):
+                    raise Unintelligible(f"a worker does not send {message.type}")  # one way out
+                if isinstance(message, Measured):
+                    self.counted = series_from(message.series)
+                    self.answers, self.unanswered = self.answers + 1, 0
+                    self._on_change()
+                    continue
+                if isinstance(message, MissesKey):
+                    self._on_missing_key(message.issuer)
+                    continue
+            except ConnectionError:
+                return  # it ended with a message unread
+            except ValueError:
                 _log.exception("worker_unintelligible", slot=self.state.slot)
-                self._kill()
+                self.kill()
                 return
-            if not isinstance(message, FromWorker):
-                _log.error("worker_unintelligible", slot=self.state.slot, message=message.type)
-                self._kill()
-                return
-            if isinstance(message, MissesKey):
-                self._on_missing_key(message.issuer)
-                continue
             self._set(self.state.after(message))
 
     async def _ended(self, started: Process) -> int:
@@ -208,12 +215,8 @@ class WorkerProcess:
             async with asyncio.timeout(_EXIT_GRACE_S):
                 return await started.wait()
         except TimeoutError:
-            self._kill()
+            self._kill_if_still(started.pid)
             return await started.wait()
-
-    def _kill(self) -> None:
-        if self.state.pid is not None:
-            self._kill_if_still(self.state.pid)
 
     def _set(self, state: WorkerState) -> None:
         self.state = state

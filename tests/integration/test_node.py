@@ -101,15 +101,32 @@ class RunningNode:
         ):
             return answer.status, await answer.json()
 
-    async def chat(self, *, key: str = ALICE_KEY, **changes) -> tuple[int, str]:
+    async def metrics(self) -> dict[str, float]:
         async with (
             aiohttp.ClientSession() as session,
-            session.post(
-                f"http://127.0.0.1:{self.proxy_port}/v1/chat/completions",
-                json=CHAT | changes,
-                headers={"Authorization": f"Bearer {key}"},
-            ) as answer,
+            session.get(f"http://127.0.0.1:{self.health_port}/metrics") as answer,
         ):
+            assert answer.status == 200
+            lines = (await answer.text()).splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    async def chat(
+        self,
+        *,
+        key: str = ALICE_KEY,
+        session: aiohttp.ClientSession | None = None,
+        path="/v1/chat/completions",
+        **changes,
+    ) -> tuple[int, str]:
+        async with contextlib.AsyncExitStack() as stack:
+            asking = session or await stack.enter_async_context(aiohttp.ClientSession())
+            answer = await stack.enter_async_context(
+                asking.post(
+                    f"http://127.0.0.1:{self.proxy_port}{path}",
+                    json=CHAT | changes,
+                    headers={"Authorization": f"Bearer {key}"},
+                )
+            )
             return answer.status, (await answer.json())["error"]["code"]
 
 
@@ -259,22 +276,68 @@ async def test_without_the_control_plane_records_wait_and_then_arrive_once(enfor
     assert len(set(control_plane.identities())) == len(control_plane.records) == 5
 
 
-async def test_a_rolling_restart_loses_no_request(enforcing):
-    before = set(enforcing.workers().values())
+async def test_a_rolling_restart_loses_no_request_and_keeps_none_waiting(enforcing):
     answers: list[tuple[int, str]] = []
+    waited_s: list[float] = []
 
-    async def keep_asking() -> None:
+    async def ask_on_fresh_connections() -> None:
         while True:
+            began = time.monotonic()
             answers.append(await enforcing.chat())
+            waited_s.append(time.monotonic() - began)
 
-    asking = asyncio.create_task(keep_asking())
-    enforcing.process.send_signal(signal.SIGHUP)
-    await until(lambda: enforcing.enforces(5) and not set(enforcing.workers().values()) & before)
-    asking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asking
+    async def ask_on_one_connection() -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                answers.append(await enforcing.chat(session=session))
+
+    asking = [asyncio.create_task(ask()) for ask in (ask_on_fresh_connections, ask_on_one_connection) for _ in range(4)]
+    for _ in range(2):
+        before = set(enforcing.workers().values())
+        enforcing.process.send_signal(signal.SIGHUP)
+        await until(lambda: enforcing.enforces(5) and not set(enforcing.workers().values()) & before)  # noqa: B023
+    assert not any(task.done() for task in asking)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
     assert len(answers) > 0
     assert set(answers) == {ALLOWED}
+    assert max(waited_s) < 3  # a connection that had to wait for a process to start would need longer
+
+
+async def test_a_worker_that_hangs_is_replaced_and_what_waited_for_it_is_answered(enforcing):
+    before = enforcing.workers()
+    os.kill(before[0], signal.SIGSTOP)
+    answers = await asyncio.wait_for(asyncio.gather(*(enforcing.chat() for _ in range(8))), WITHIN_S)
+    assert set(answers) == {ALLOWED}
+    await until(lambda: enforcing.enforces(5) and enforcing.workers()[0] != before[0])
+    assert enforcing.workers()[1] == before[1]
+
+
+async def test_metrics_are_on_the_health_port_and_only_grow(enforcing):
+    await enforcing.chat()
+    await enforcing.chat(model="parrot-restricted")
+    metrics = await enforcing.metrics()
+    refused = 'gatehouse_requests_total{operation="chat.completions",outcome="deny",reason="no-applicable-policy",verdict="blocked"}'
+    assert metrics[refused] == 1
+    assert metrics['gatehouse_upstream_failures_total{code="upstream-unavailable"}'] == 1
+    assert (
+        metrics['gatehouse_model_decisions_total{model="other"}']
+        + metrics['gatehouse_model_decisions_total{model="parrot"}']
+        == 2
+    )
+    assert metrics['gatehouse_stage_seconds_count{stage="total"}'] == 2
+    assert metrics['gatehouse_worker_up{slot="0"}'] == metrics['gatehouse_feed_up{feed="bundles"}'] == 1
+    assert metrics['gatehouse_policy_serial{slot="1"}'] == 5
+    before = enforcing.workers()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    await until(lambda: enforcing.enforces(5) and not set(enforcing.workers().values()) & set(before.values()))
+    later = await enforcing.metrics()
+    assert later[refused] == 1
+    assert later['gatehouse_worker_starts_total{slot="0"}'] == 2
+    status, _ = await enforcing.chat(path="/metrics")
+    assert status in {401, 404, 405}
 
 
 async def test_before_the_first_policy_everything_is_refused(node):

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-import asyncio
-import sys
-
 import pytest
 
 from proxy_addons.node.listeners import PortTaken, bind_listeners
-from proxy_addons.node.messages import Authenticating, Enforcing, Ready, Released, UseCredentials
+from proxy_addons.node.messages import Authenticating, Enforcing, Ready, Released
 from proxy_addons.node.status import serving
-from proxy_addons.node.worker_process import WorkerProcess, WorkerState
+from proxy_addons.node.worker_process import WorkerState
 
 STARTED = WorkerState(slot=0, pid=1)
 SERVING = WorkerState(slot=0, pid=1, ready=True, serial=1, revision="r1", epoch=1, held=frozenset({1}))
@@ -70,27 +67,4 @@ def test_listeners_share_a_port_that_nobody_else_has(free_port):
     with pytest.raises(PortTaken):
         bind_listeners("127.0.0.1", free_port, 1)
     for listener in listeners:
-        listener.close()
-
-
-async def test_worker_that_dies_with_a_message_unread_is_started_again(free_port):
-    """Its channel is reset then, not closed, by a process that is there no more."""
-    (listener,) = bind_listeners("127.0.0.1", free_port, 1)
-    pids: list[int | None] = []
-    worker = WorkerProcess(
-        0,
-        listener,
-        greeting=lambda: [UseCredentials(epoch=1, path="/nowhere")],
-        on_change=lambda: pids.append(worker.state.pid),
-        program=(sys.executable, "-c", "import time; time.sleep(0.2)"),
-    )
-    running = asyncio.create_task(worker.run())
-    try:
-        async with asyncio.timeout(20):
-            while len({pid for pid in pids if pid is not None}) < 3 and not running.done():
-                await asyncio.sleep(0.02)
-        assert not running.done()
-    finally:
-        worker.stop(0)
-        await asyncio.gather(running, return_exceptions=True)
         listener.close()

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a worker counts of its exchanges: plain integers on its event loop, read out when the node asks.
+
+Rules: a label is a word of policy or of ours, never a client's. Reason codes come from `REASONS` or from a guard's
+document, operations from routes, and a model is named only where the policy in force names it. So the number of series
+is bounded by policy; `_MOST_SERIES` bounds it also over years of changing policies.
+"""
+
+from typing import Final
+
+from policies.contracts.decision import Effect, Verdict
+from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.record_builder import outcome_of
+from proxy_addons.core.series import Histogram, Series
+
+_MOST_SERIES: Final = 1000
+_OTHER: Final = "other"
+_NONE: Final = "none"
+_GUARDS: Final = frozenset({"opa", "rego-embedded"})
+
+
+class Tally:
+    """Counts each exchange once, when it has ended."""
+
+    def __init__(self) -> None:
+        self._ended: dict[tuple[str, str, Verdict | None, str], int] = {}
+        self._models: dict[str, int] = {}
+        self._findings: dict[str, int] = {}
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._head = Histogram()
+        self._decide = Histogram()
+        self._guard_asked = Histogram()
+        self._guard_reused = 0
+        self._upstream = Histogram()
+        self._record = Histogram()
+        self._first_byte = Histogram()
+        self._total = Histogram()
+        self._named_serial: int | None = None
+        self._named: frozenset[str] = frozenset()
+
+    def count(self, exchange: Exchange, now_ns: int) -> None:
+        """Count `exchange`, which has ended at `now_ns`; a second time changes nothing."""
+        if exchange.counted:
+            return
+        exchange.counted = True
+        route, refusal, started_ns = exchange.route, exchange.refusal, exchange.started_ns
+        key = (
+            _NONE if route is None else route.operation,
+            "" if refusal is None else refusal.code,
+            exchange.verdict,
+            outcome_of(exchange).value,
+        )
+        if key not in self._ended and len(self._ended) >= _MOST_SERIES:
+            key = (_OTHER, _OTHER, exchange.verdict, key[3])
+        self._ended[key] = self._ended.get(key, 0) + 1
+        self._bytes_in += exchange.bytes_in
+        self._bytes_out += exchange.bytes_out
+        self._total.observe(now_ns - started_ns)
+        self._first_byte.observe((exchange.admitted_ns or now_ns) - started_ns)
+        if exchange.examined_ns:
+            self._head.observe(exchange.examined_ns - started_ns)
+        if exchange.record_ns:
+            self._record.observe(exchange.record_ns)
+        if exchange.upstream_first_byte_ns is not None and exchange.upstream_started_ns is not None:
+            self._upstream.observe(exchange.upstream_first_byte_ns - exchange.upstream_started_ns)
+        if exchange.decision is not None:
+            self._count_decision(exchange)
+
+    def _count_decision(self, exchange: Exchange) -> None:
+        self._decide.observe(exchange.decide_us * 1000)
+        for answer in exchange.decision.engines if exchange.decision is not None else ():
+            if answer.engine in _GUARDS:
+                if answer.reused:
+                    self._guard_reused += 1
+                else:
+                    self._guard_asked.observe(answer.duration_us * 1000)
+        policy, resource = exchange.policy, exchange.resource
+        if policy is not None and resource is not None and resource.type == "model":
+            if policy.serial != self._named_serial:
+                self._named_serial, self._named = policy.serial, models_named_by(policy)
+            model = resource.id if resource.id in self._named else _OTHER
+            if model not in self._models and len(self._models) >= _MOST_SERIES:
+                model = _OTHER
+            self._models[model] = self._models.get(model, 0) + 1
+        for found in exchange.findings:
+            self._findings[found.detector] = self._findings.get(found.detector, 0) + found.count
+
+    def read(self) -> list[Series]:
+        """Return every series as it stands."""
+        series: list[Series] = []
+        failures: dict[str, int] = {}
+        for (operation, code, verdict, outcome), number in self._ended.items():
+            said = _NONE if verdict is None else verdict.value
+            series.append(("gatehouse_requests_total", (operation, outcome, code, said), number))
+            if code.startswith("upstream-"):
+                failures[code] = failures.get(code, 0) + number
+        series += [("gatehouse_upstream_failures_total", (code,), number) for code, number in failures.items()]
+        series += [("gatehouse_model_decisions_total", (model,), number) for model, number in self._models.items()]
+        series += [("gatehouse_findings_total", (name,), number) for name, number in self._findings.items()]
+        series += [
+            ("gatehouse_received_bytes_total", (), self._bytes_in),
+            ("gatehouse_sent_bytes_total", (), self._bytes_out),
+            ("gatehouse_guard_answers_reused_total", (), self._guard_reused),
+        ]
+        stages = {
+            "head": self._head,
+            "decide": self._decide,
+            "guard": self._guard_asked,
+            "upstream": self._upstream,
+            "record": self._record,
+            "first_byte": self._first_byte,
+            "total": self._total,
+        }
+        return series + [("gatehouse_stage_seconds", (stage,), times.read()) for stage, times in stages.items()]
+
+
+def models_named_by(policy: ActivePolicy) -> frozenset[str]:
+    """Return the models that an enforcing grant names; a client may write anything else into its request."""
+    grants = [grant for access in policy.snapshot.access for grant in access.grants]
+    return frozenset(model for grant in grants if grant.effect is Effect.ALLOW for model in grant.models) - {"*"}
