@@ -13,7 +13,7 @@ from mitmproxy import http
 from policies.contracts.decision import Reason
 from policies.contracts.errors import EvaluationFailed
 from proxy_addons.addons.flows import Hook, exchange_of, stop
-from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1.refusal import refusal_response
 
 _log: Final = structlog.get_logger()
 _HookMethod = TypeVar("_HookMethod", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from policies.contracts.reasons import REASONS
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.firewall import CLIENT_REQUEST_ID
 from proxy_addons.core.streaming import StreamEnforcer
-from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1.refusal import refusal_response
 
 _log: Final = structlog.get_logger()
 

@@ -3,9 +3,7 @@
 
 import json
 from http import HTTPStatus
-from typing import Final
-
-from mitmproxy import http
+from typing import Final, NamedTuple
 
 from policies.contracts.reasons import REASONS
 
@@ -14,15 +12,23 @@ _RETRY_AFTER_S: Final = {"draining": 1, "overloaded": 1}
 _RETRY_LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def refusal_response(
+class Refusal(NamedTuple):
+    """Status, header fields and body of a refusal."""
+
+    status: int
+    fields: tuple[tuple[bytes, bytes], ...]
+    content: bytes
+
+
+def refusal_of(
     code: str,
     request_id: str,
     *,
     message: str | None = None,
     status: int | None = None,
     retry_after_s: int | None = None,
-) -> http.Response:
-    """Return the answer for `code`.
+) -> Refusal:
+    """Return what a client is told for `code`.
 
     A code that a guard declared is not in REASONS: it needs `message`, and is told as a 403 unless `status` says else.
     """
@@ -38,19 +44,10 @@ def refusal_response(
     if retry_after_s is not None and told in _RETRY_LATER:
         fields.append((b"Retry-After", str(retry_after_s).encode("ascii")))
     error = {"message": text, "type": error_type, "code": code, "param": None, "request_id": request_id}
-    return http.Response(
-        http_version=b"HTTP/1.1",
-        status_code=int(told),
-        reason=b"",
-        headers=http.Headers(fields),
-        content=json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode(),
-        trailers=None,
-        timestamp_start=0.0,
-        timestamp_end=0.0,
-    )
+    content = json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+    return Refusal(int(told), tuple(fields), content)
 
 
 def stream_error_event(code: str, request_id: str, *, message: str | None = None) -> bytes:
     """Return the server-sent event that tells `code` in the middle of a streamed answer."""
-    content = refusal_response(code, request_id, message=message).raw_content or b""
-    return b"data: " + content + b"\n\n"
+    return b"data: " + refusal_of(code, request_id, message=message).content + b"\n\n"

@@ -17,12 +17,12 @@ from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.framing import Fields, RequestHead
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.core.streaming import StreamEnforcer
-from proxy_addons.core.verdict_http import refusal_response
 from proxy_addons.http1 import made
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import CallUpstream
 from proxy_addons.http1.origin import UpstreamOrigin
+from proxy_addons.http1.refusal import refusal_response
 
 # The operations of all dialects so far compute an answer and change nothing at the upstream.
 _RESENDABLE = frozenset(Dialect)

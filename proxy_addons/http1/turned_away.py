@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from proxy_addons.core.verdict_http import refusal_response
+from proxy_addons.http1.refusal import refusal_response
 from proxy_addons.http1.wire import whole_answer
 
 

@@ -15,9 +15,9 @@ import pytest
 from mitmproxy import http
 
 from policies.contracts.decision import Decision, Effect, Reason
-from proxy_addons.core.verdict_http import refusal_response
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.hooks import MisspeltHook
+from proxy_addons.http1.refusal import refusal_response
 from proxy_addons.lean_master import UnsafeOption
 from proxy_addons.worker import Connections, serve
 from tests.integration.conftest import unused_port

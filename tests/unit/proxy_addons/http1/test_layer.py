@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.contracts.decision import Decision, Effect
-from proxy_addons.core.verdict_http import refusal_response
 from proxy_addons.http1.bounds import Bounds
+from proxy_addons.http1.refusal import refusal_response
 from tests.layer_rig import AllowAll, error_code, exchange_of, request, status
 from tests.sans_io import Talk
 
