@@ -523,3 +523,30 @@ def test_a_worker_that_drains_takes_no_further_request():
     talk.receive(request())
     assert (status(talk.sent), error_code(talk.answers)) == (503, "draining")
     assert not talk.calls
+
+
+# ── any bytes ──
+
+
+class DeniesAll(AllowAll):
+    def request(self, flow):
+        pass
+
+
+@given(
+    name=st.sampled_from(sorted({*TAKEN, *REFUSED})),
+    at=st.integers(min_value=0, max_value=300),
+    instead_of=st.integers(min_value=0, max_value=8),
+    mutation=st.binary(max_size=12),
+    cuts=CUTS,
+)
+def test_no_bytes_break_the_layer_or_go_upstream_undecided(name, at, instead_of, mutation, cuts):
+    raw = (TAKEN.get(name) or REFUSED[name])[0]
+    at %= len(raw) + 1
+    talk = Talk(DeniesAll(max_body_bytes=100))
+    talk.layer._give_up = lambda: pytest.fail("the layer failed")
+    talk.receive(raw[:at] + mutation + raw[at + instead_of :], cuts)
+    assert not talk.calls
+    talk.leave()
+    assert talk.admission.in_flight == 0
+    assert talk.closed or talk.lingers
