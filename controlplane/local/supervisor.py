@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 
 from controlplane.local.home import Home, write_private
+from controlplane.local.log_files import rotate
 from controlplane.local.parts import Part
 
 _FIRST_BACKOFF_S: Final = 0.2
@@ -27,6 +28,8 @@ _GREW_OLD_S: Final = 10.0
 _HEALTH_INTERVAL_S: Final = 0.1
 # A part that dies this often before it was ever healthy has a wrong setting or a broken install; waiting helps nobody.
 _HOPELESS_DEATHS: Final = 4
+# A part that logs a line for each of 10,000 requests a second passes the bound by half within this time.
+_ROTATE_EVERY_S: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
 
 log = structlog.get_logger()
@@ -59,9 +62,12 @@ class Supervisor:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._kept: dict[str, _Kept] = {}
+        self._rotating: asyncio.Task[None] | None = None
 
     async def launch(self, part: Part) -> None:
         """Start `part` and keep it running. Does not wait for its health."""
+        if self._rotating is None:
+            self._rotating = asyncio.create_task(self._rotate_logs())
         kept = self._kept[part.name] = _Kept(part)
         kept.keeper = asyncio.create_task(self._keep(kept))
         await asyncio.sleep(0)
@@ -100,6 +106,9 @@ class Supervisor:
             if name in self._kept and self._kept[name].wanted:
                 announce(f"Stopping {name} …")
                 await self.stop(name)
+        if self._rotating is not None:
+            self._rotating.cancel()
+            await asyncio.gather(self._rotating, return_exceptions=True)
         self._home.processes.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
@@ -127,6 +136,15 @@ class Supervisor:
                 backoff_s, kept.young_deaths = _FIRST_BACKOFF_S, 0
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+
+    async def _rotate_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_ROTATE_EVERY_S)
+            for name in tuple(self._kept):
+                try:
+                    await asyncio.to_thread(rotate, self._log_of(name))
+                except OSError as exc:
+                    log.warning("log_not_rotated", part=name, problem=exc.strerror)
 
     async def _spawn(self, part: Part) -> asyncio.subprocess.Process:
         with self._log_of(part.name).open("ab") as output:

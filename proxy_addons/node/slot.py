@@ -97,6 +97,8 @@ class WorkerSlot:
 
     async def replace(self, drain_s: float) -> bool:
         """Start a successor; once it serves, drain the process there is. False: it did not, and the old one stays."""
+        if self._stopping:
+            return False
         successor = self._launch()
         served = await self._changed.until(
             lambda: successor not in self._running or self._serves(successor), timeout_s=READY_S

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One OPA server: started for one bundle, started again when it dies, stopped with its file."""
+"""One OPA server: started for one bundle, started again when it dies or hangs, stopped with its file."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from proxy_addons.opa_pool.pulse import Pulse
 from proxy_addons.opa_pool.settings import PoolSettings
 from proxy_addons.parent_death import die_with_parent
 
@@ -25,6 +26,7 @@ class Child:
 
     def __init__(self, settings: PoolSettings, *, bundle: Path, socket: Path) -> None:
         self.socket = socket
+        self._pulse = Pulse(socket)
         self._settings = settings
         self._bundle = bundle
         self._running: subprocess.Popen[bytes] | None = None
@@ -41,8 +43,13 @@ class Child:
         if self._running is not None:
             status = self._running.poll()
             if status is None:
+                if self._pulse.hangs(now):
+                    _log.error("opa_hung bundle=%s pid=%d", self._bundle.name, self._running.pid)
+                    self._pulse.close()
+                    self._running.kill()  # the next look finds it dead, and starts another
                 return False
             self._running = None
+            self._pulse.close()
             if now - self._started_at >= _STABLE_AFTER_S:
                 self._delay_s = _FIRST_DELAY_S
             self._wait(now)
@@ -82,6 +89,7 @@ class Child:
                 self._running.kill()
                 self._running.wait()
             self._running = None
+        self._pulse.close()
         self.socket.unlink(missing_ok=True)
 
     def _start(self) -> "subprocess.Popen[bytes]":

@@ -146,6 +146,18 @@ async def test_a_killed_server_is_back_within_a_second(pool, signer):
 
 
 @pytest.mark.opa
+async def test_a_server_that_hangs_is_killed_and_replaced(pool, signer):
+    content = signer.bundle(1)
+    pool.put(1, content)
+    await address_of(pool, 1, content, signer)
+    hung = pool.children()[1]
+    os.kill(hung, signal.SIGSTOP)
+    await asyncio.to_thread(wait_for, lambda: pool.children().get(1) not in {None, hung}, 20)
+    await address_of(pool, 1, content, signer)
+    assert not alive(hung)
+
+
+@pytest.mark.opa
 async def test_servers_die_with_a_killed_pool_and_the_next_one_starts_over(pool, signer):
     content = signer.bundle(1)
     pool.put(1, content)
