@@ -61,11 +61,13 @@ class Identify:
         shown = credential_of(headers, target, certified=certificate is not None)
         if shown is None:
             if certificate is None:
-                raise Refused("credentials-missing")
+                # Without a policy nobody can say whom a certificate names.
+                unread = exchange.peer_certificate is not None and exchange.policy is None
+                raise Refused(POLICY_UNAVAILABLE if unread else "credentials-missing")
             credential = certificate
         elif not shown.is_token:
             credential = key_ring.authenticate(shown.text, now=now)
-        elif tokens is None:
+        elif tokens is None or exchange.policy is None:
             raise Refused(POLICY_UNAVAILABLE)
         else:
             credential = tokens.authenticate(shown.text, now=now)

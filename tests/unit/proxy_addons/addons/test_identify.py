@@ -98,6 +98,16 @@ async def test_certificates_and_tokens_are_off_unless_policy_says_it():
 
 
 @pytest.mark.parametrize(
+    ("fields", "peer"),
+    [pytest.param([TOKEN], None, id="a-token"), pytest.param([], ALICE, id="a-certificate")],
+)
+async def test_without_a_policy_that_counts_nobody_can_say_who_it_is(fields, peer):
+    for made in (Harness(keys=key_ring()), harness()):
+        made.feed.trust_until(0)
+        assert (await send(made, *fields, peer=peer)).code == "policy-unavailable"
+
+
+@pytest.mark.parametrize(
     "change",
     [
         pytest.param(lambda made: made.feed.swap(active_policy(serial=8)), id="the-issuer-left-the-policy"),
