@@ -65,6 +65,7 @@ class WorkerSlot:
         self._ask_every_s = ask_every_s
         self._current: WorkerProcess | None = None
         self._running: dict[WorkerProcess, asyncio.Task[None]] = {}
+        self._launched_at = 0.0
         self._stopping = False
 
     @property
@@ -133,20 +134,17 @@ class WorkerSlot:
         delay_s = 0.0
         now = asyncio.get_running_loop().time
         while not self._stopping:
-            started = now()
-            if self._current is None:
-                self._current = self._launch()
-            process = self._current
-            await asyncio.wait([self._running[process]])
-            if self._current is not process:
-                continue  # it was replaced, and has finished
-            self._current = None
-            self._changed.notify()
-            if now() - started >= _STABLE_AFTER_S:
+            self._current = self._launch()
+            while self._is_served():  # by it, or by a successor that took its place
+                await self._changed.wait(_STABLE_AFTER_S)
+            if now() - self._launched_at >= _STABLE_AFTER_S:
                 delay_s = 0.0
             elif not self._stopping:
                 await asyncio.sleep(delay_s)
                 delay_s = min(max(2 * delay_s, _FIRST_DELAY_S), _LONGEST_DELAY_S)
+
+    def _is_served(self) -> bool:
+        return self._current is not None
 
     def _launch(self) -> WorkerProcess:
         process = WorkerProcess(
@@ -158,6 +156,7 @@ class WorkerSlot:
             program=self._program,
         )
         self.starts += 1
+        self._launched_at = asyncio.get_running_loop().time()
         self._running[process] = asyncio.create_task(self._run(process))
         return process
 
@@ -168,6 +167,8 @@ class WorkerSlot:
             _log.error("worker_not_started", slot=self.slot, problem=exc.strerror)  # memory or descriptors; tried again
         finally:
             del self._running[process]
+            if self._current is process:
+                self._current = None
             self._totals.retire(process.counted)
             self._changed.notify()
 

@@ -35,6 +35,7 @@ for line in channel:
     if message["type"] == "drain":
         break
 """
+LINGERING = ANSWERING.replace("        break", "        pass")  # as one with a long stream
 DYING = "import time; time.sleep(0.2)"
 BYTES = ("gatehouse_received_bytes_total", ())
 
@@ -138,3 +139,18 @@ async def test_successor_that_does_not_come_up_leaves_the_old_one_serving(free_p
         slot._program = (sys.executable, "-c", program)
         assert not await slot.replace(5)
         assert (slot.state.pid, slot.state.ready) == (old, True)
+
+
+async def test_successor_that_dies_while_the_old_one_finishes_is_started_again_at_once(free_port):
+    async with running(free_port, LINGERING) as (slot, _, task):
+        await until(lambda: slot.state.ready)
+        old = slot.state.pid
+        assert await slot.replace(60)
+        successor = slot.state.pid
+        os.kill(successor, signal.SIGKILL)
+        await until(lambda: slot.state.ready and slot.state.pid not in {old, successor})
+        assert Path(f"/proc/{old}").exists()
+        assert not task.done()
+        os.kill(old, signal.SIGKILL)
+        await until(lambda: not Path(f"/proc/{old}").exists())
+        assert slot.state.ready
