@@ -134,7 +134,8 @@ class WorkerSlot:
         delay_s = 0.0
         now = asyncio.get_running_loop().time
         while not self._stopping:
-            self._current = self._launch()
+            if not self._is_served():  # a successor may have come up while this waited
+                self._current = self._launch()
             while self._is_served():  # by it, or by a successor that took its place
                 await self._changed.wait(_STABLE_AFTER_S)
             if now() - self._launched_at >= _STABLE_AFTER_S:
