@@ -67,15 +67,15 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
     default=10.0,
     show_default=True,
     help="Seconds for each row; rows that wait for the gateway's own deadlines have 75.",
-)  # one option, one line
+)
 @click.option(
     "--ca",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Trust this CA, in PEM, for the gateway's certificate.",
-)  # as above
+)
 @click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
-def conformance(  # click gives each option by name
+def conformance(
     url: str,
     *,
     key: str | None,
@@ -119,10 +119,10 @@ def conformance(  # click gives each option by name
     type=click.IntRange(0, 65535),
     default=0,
     help="Where the gateway's upstream is to be; any free one unless given.",
-)  # one option, one line
+)
 @click.option(
     "--log-port", type=click.IntRange(0, 65535), default=0, help="Where to ask what arrived; any free one unless given."
-)  # as above
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--json", "as_json_", is_flag=True, help="Print the addresses as JSON.")
 def conformance_upstream(*, port: int, log_port: int, host: str, as_json_: bool) -> None:
@@ -148,13 +148,13 @@ def conformance_upstream(*, port: int, log_port: int, host: str, as_json_: bool)
 
 
 def _target(url: str, *, key: str | None, model: str) -> Target:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        port = 0
+    except ValueError as exc:
+        raise click.UsageError("URL is none") from exc
     bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port or not bare:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
         raise click.UsageError("URL must be an origin such as http://127.0.0.1:8080, without a path")
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise click.UsageError("--key holds characters that no key has")

@@ -26,6 +26,7 @@ _SETTLE_S: Final = 0.02
 # A body is cut to bytes only where that is a matter of milliseconds.
 _LONGEST_BYTE_BY_BYTE: Final = 2048
 _TOO_MANY: Final = 429
+_ALPN: Final = "http/1.1"
 _CONTINUE_S: Final = 2.0
 _RETRIES: Final = 3
 _LONGEST_RETRY_S: Final = 5.0
@@ -115,7 +116,8 @@ def _try_row(trial: Trial, each: Row) -> Iterator[RowResult]:
     if reason := _reason_to_skip(trial, each):
         yield RowResult(row=each.slug, cut="whole", verdict=Verdict.SKIP, seen=reason)
         return
-    for cut in _CUTS if each.cuts else ("whole",):
+    # Over TLS a gateway can only end a connection by waiting for its client, so that each cut costs it that wait again.
+    for cut in _CUTS if each.cuts and not trial.target.tls else ("whole",):
         yield _attempt(trial, each, cut)
 
 
@@ -145,6 +147,8 @@ def _attempt(trial: Trial, each: Row, cut: str) -> RowResult:
         time.sleep(_SETTLE_S)
     arrived = joined(trial.recorder.since(before)) if trial.recorder is not None else None
     seen = Seen(heard=heard, arrived=arrived, gatehouse=trial.gatehouse, mark=mark.encode())
+    if heard.alpn not in (None, _ALPN) and not trial.gatehouse:
+        return RowResult(row=each.slug, cut=cut, verdict=Verdict.SKIP, seen=f"speaks {heard.alpn}, which is not tried")
     return _result(each, cut, seen)
 
 
@@ -183,14 +187,11 @@ def _try_together(trial: Trial, rows: Sequence[Row]) -> list[RowResult]:
 
 
 def _converse(trial: Trial, each: Row, cut: str, mark: str) -> Heard:
-    context = trial.context
-    if context is not None and each.alpn:
-        # A context cannot be copied, and other rows must not offer this: the row gets one of its own.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.set_alpn_protocols(list(each.alpn))
+    context = None if each.leg is Leg.PLAIN else trial.context
+    if context is not None:
+        context.set_alpn_protocols(list(each.alpn or (_ALPN,)))
     return converse(
-        Line(host=trial.target.host, port=trial.target.port, context=None if each.leg is Leg.PLAIN else context),
+        Line(host=trial.target.host, port=trial.target.port, context=context),
         _pieces(each.steps, trial.target, mark, cut),
         answers_due=1 if each.then is None else 2,
         awaits_close=lambda reader: (

@@ -15,6 +15,7 @@ from conformance.cases import CASES
 from conformance.recorder import LocalRecorder
 from conformance.runner import Trial, Verdict, check_ready, is_gatehouse, run
 from conformance.upstream import RecordingUpstream
+from tests.authority import Authority
 from tests.policy_documents import shipped
 from tests.running_node import running_node, unused_port
 from tests.weak_gateway import weak_gateway
@@ -65,11 +66,25 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     assert wrong == []
     assert (done.returncode, told["gateway"], told["upstream_watched"]) == (0, "gatehouse", True)
     assert told["rows"]["pass"] > 500
-    assert {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"} <= {
-        "needs a gateway with TLS"
-    }
+    skipped = {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"}
+    assert skipped == {"needs a gateway with TLS"}
     terminal = node.terminal_records()
     assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
+
+
+def test_a_node_with_tls_withstands_framing_and_speaks_http_1_only(tmp_path):
+    authority = Authority(tmp_path, "ca")
+    cert_file, key_file = authority.issue("gateway")
+    certificate = {"GATEHOUSE_PROXY_CERT_FILE": str(cert_file), "GATEHOUSE_PROXY_KEY_FILE": str(key_file)}
+    upstream_port = unused_port()
+    with running_node(tmp_path, shipped(), upstream_url=f"http://127.0.0.1:{upstream_port}", **certificate) as node:
+        url = f"https://127.0.0.1:{node.port}"
+        asked = ["--key", node.key, "--recorder", str(upstream_port), "--cases", "6,14", "--json"]
+        done = gatehouse("conformance", url, "--ca", str(authority.path), *asked)
+        unknown = gatehouse("conformance", url, *asked)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["rows"]["fail"], told["rows"]["skip"]) == (0, 0, 0)
+    assert (unknown.returncode, "CERTIFICATE_VERIFY_FAILED" in unknown.stderr) == (1, True)
 
 
 def test_a_gateway_that_forwards_everything_fails_in_every_row_that_it_can():
@@ -119,6 +134,7 @@ def test_nothing_that_answers_is_an_exit_code_of_its_own():
     [
         pytest.param(["ftp://x"], id="no-http"),
         pytest.param(["http://x/v1"], id="a-path"),
+        pytest.param(["http://[x"], id="no-address"),
         pytest.param(["http://x", "--cases", "71"], id="no-such-case"),
         pytest.param(["http://x", "--cases", "a"], id="no-number"),
         pytest.param(["http://x", "--key", "a b"], id="no-key"),

@@ -10,7 +10,7 @@ HEAD = """\
 # Conformance cases
 
 What [`gatehouse conformance`](cli.md) sends, by number; [how to run it](../how-to/prove-your-gateway.md). A row is one attempt;
-rows about framing are sent whole, split at the end of their head, and byte by byte.
+rows about framing are sent whole and, without TLS, split at the end of their head and byte by byte.
 
 A row passes where all of this holds:
 
