@@ -30,7 +30,10 @@ _SHIPPED_S = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how hard, and how often something dies or changes."""
+    """How long, how hard, and how often something dies or changes.
+
+    Processes are killed in the first half only: in the second they live long enough for their memory to be judged.
+    """
 
     seconds: float
     clients: int = 8
@@ -54,7 +57,7 @@ class Report:
 class Soak:
     def __init__(self, running: RunningGatehouse, plan: Plan, upstream: type[MarkingUpstream]) -> None:
         self.report = Report()
-        self.growth = Growth(settled_s=plan.seconds / 8)
+        self.growth = Growth(settled_s=plan.seconds / 10)
         self._running, self._plan, self._upstream = running, plan, upstream
         self._random = random.Random(plan.seed)
         self._answers: dict[str, tuple[Kind, Answer]] = {}
@@ -70,7 +73,7 @@ class Soak:
             sender = await asyncio.to_thread(self._prepare)
             until = time.monotonic() + self._plan.seconds
             tasks = [self._load(sender, until) for _ in range(self._plan.clients)]
-            await asyncio.gather(*tasks, self._kill(until), self._change(until), self._watch(until))
+            await asyncio.gather(*tasks, self._kill(until - self._plan.seconds / 2), self._change(until), self._watch(until))
             await asyncio.to_thread(self._compare_records)
         self.report.lives = self.growth.lives()
         self.report.wrong += self.growth.grown()
