@@ -73,7 +73,9 @@ class Soak:
             sender = await asyncio.to_thread(self._prepare)
             until = time.monotonic() + self._plan.seconds
             tasks = [self._load(sender, until) for _ in range(self._plan.clients)]
-            await asyncio.gather(*tasks, self._kill(until - self._plan.seconds / 2), self._change(until), self._watch(until))
+            await asyncio.gather(
+                *tasks, self._kill(until - self._plan.seconds / 2), self._change(until), self._watch(until)
+            )
             await asyncio.to_thread(self._compare_records)
         self.report.lives = self.growth.lives()
         self.report.wrong += self.growth.grown()
