@@ -8,7 +8,6 @@ unlike in every row, so that what arrives upstream, or comes back, can be told f
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 # What refuses a message without knowing Gatehouse's codes: any client error, or "not implemented" and "HTTP version".
@@ -142,14 +141,6 @@ class Upstream:
     requests: int = 1
 
 
-class Leg(StrEnum):
-    """How a row's connection must be made: some attacks exist on one of them only."""
-
-    ANY = "any"
-    PLAIN = "plain"
-    TLS = "tls"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One attempt. `cuts` sends it whole, split at the end of its head, and byte by byte.
@@ -164,7 +155,7 @@ class Row:
     then: Want | None = None
     upstream: Upstream = Upstream()
     cuts: bool = False
-    leg: Leg = Leg.ANY
+    needs_tls: bool = False
     alpn: tuple[str, ...] = ()
     patience_s: float = 0.0
     scripted: bool = False

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from conformance.answers import Answer
-from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Leg, Raw, Row, Step, Target, row
+from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Raw, Row, Step, Target, row
 from conformance.judge import Seen, code_of, describe, judge
 from conformance.recorder import Recorder, joined
 from conformance.wire import Heard, Line, Pause, Piece, converse, cut_at_head, cut_to_bytes, cut_whole
@@ -122,10 +122,8 @@ def _try_row(trial: Trial, each: Row) -> Iterator[RowResult]:
 
 
 def _reason_to_skip(trial: Trial, each: Row) -> str:
-    if each.leg is Leg.TLS and not trial.target.tls:
+    if each.needs_tls and not trial.target.tls:
         return "needs a gateway with TLS"
-    if each.leg is Leg.PLAIN and trial.target.tls:
-        return "needs a gateway without TLS"
     if each.scripted and trial.recorder is None:
         return "needs the recording upstream"
     return ""
@@ -187,11 +185,10 @@ def _try_together(trial: Trial, rows: Sequence[Row]) -> list[RowResult]:
 
 
 def _converse(trial: Trial, each: Row, cut: str, mark: str) -> Heard:
-    context = None if each.leg is Leg.PLAIN else trial.context
-    if context is not None:
-        context.set_alpn_protocols(list(each.alpn or (_ALPN,)))
+    if trial.context is not None:
+        trial.context.set_alpn_protocols(list(each.alpn or (_ALPN,)))
     return converse(
-        Line(host=trial.target.host, port=trial.target.port, context=context),
+        Line(host=trial.target.host, port=trial.target.port, context=trial.context),
         _pieces(each.steps, trial.target, mark, cut),
         answers_due=1 if each.then is None else 2,
         awaits_close=lambda reader: (

@@ -4,7 +4,7 @@
 from dataclasses import replace
 from typing import Final
 
-from conformance.case import ANSWERED, Ask, Case, Leg, Row, Upstream, Want, chat
+from conformance.case import ANSWERED, Ask, Case, Row, Upstream, Want, chat
 from conformance.scripts import LEAK
 
 _DONE: Final = b"data: [DONE]"
@@ -22,7 +22,7 @@ _ANY: Final = Upstream(requests=3)
 def _script(name: str, want: Want, *, stream: bool, then: Want | None = None) -> Row:
     ask = Ask(body=chat(messages=[{"role": "user", "content": f"script: {name} <MARK>"}], stream=stream))
     steps = (ask,) if then is None else (ask, Ask())
-    return Row(slug=name, steps=steps, want=want, then=then, upstream=_ANY, scripted=True, leg=Leg.ANY)
+    return Row(slug=name, steps=steps, want=want, then=then, upstream=_ANY, scripted=True)
 
 
 def _plain(*names: str, want: Want) -> tuple[Row, ...]:

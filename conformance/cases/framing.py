@@ -4,7 +4,7 @@
 from functools import partial
 from typing import Final
 
-from conformance.case import ANSWERED, Ask, Case, Leg, Raw, Upstream, chat, chunks, refused, row, rows_of
+from conformance.case import ANSWERED, Ask, Case, Raw, Upstream, chat, chunks, refused, row, rows_of
 
 _CHUNKED: Final = b"Transfer-Encoding: chunked"
 _AMBIGUOUS: Final = refused(400, "ambiguous-framing", "malformed-request", closes=True)
@@ -220,7 +220,7 @@ FRAMING_CASES: Final = (
                 },
                 cuts=True,
             ),
-            row("http/2 by tls", ANSWERED, leg=Leg.TLS, alpn=("h2", "http/1.1")),
+            row("http/2 by tls", ANSWERED, needs_tls=True, alpn=("h2", "http/1.1")),
         ),
     ),
     Case(
