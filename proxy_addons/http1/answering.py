@@ -182,7 +182,10 @@ class Answering(Conversation):
         elif turn.exchange.refusal is not known and turn.exchange.refusal is not None:
             last = _last_bytes(enforcer, turn.exchange.refusal.code)
         yield SendData(self.context.client, self._framed(turn, last) + (wire.LAST_CHUNK if turn.modern else b""))
-        yield from self._turn_over(turn, keep_alive=turn.keep_alive and not self._terms.parting())
+        # The head of a stream that began before this worker parts has promised that the connection goes on. A client
+        # that uses it again at once would lose its request: it gets one more turn, the last.
+        self._owes_turn = turn.keep_alive and self._terms.parting()
+        yield from self._turn_over(turn, keep_alive=turn.keep_alive)
 
     def _framed(self, turn: Turn, piece: bytes) -> bytes:
         return wire.chunk(piece) if turn.modern else piece

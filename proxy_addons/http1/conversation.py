@@ -46,6 +46,7 @@ class Conversation(Layer):
         self._paused_client = False
         self._deadline = 0
         self._waits_for: str | None = None
+        self._owes_turn = False
         self._client_finished = False
         self._begun = False
 

@@ -117,7 +117,8 @@ class Http1ReverseLayer(Answering):
         waits_for = "request" if self._parser.between_requests else "head"
         if waits_for != self._waits_for:  # else it runs on: a head has one deadline from its first byte
             self._waits_for = waits_for
-            yield self._within(bounds.keep_alive_s if waits_for == "request" else bounds.head_s)
+            idle_s = bounds.parting_s if self._owes_turn else bounds.keep_alive_s
+            yield self._within(idle_s if waits_for == "request" else bounds.head_s)
 
     def _open(self, head: RequestHead | None) -> Turn:
         now_ns = self._terms.monotonic_ns()
@@ -132,7 +133,7 @@ class Http1ReverseLayer(Answering):
         turn = self._open(head)
         yield self._within(None)
         self._waits_for = None
-        if self._terms.draining():
+        if self._terms.draining() and not self._owes_turn:
             turn.exchange.fault = "draining"
         elif self._terms.admission.take():
             turn.admitted = True
