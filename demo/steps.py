@@ -48,8 +48,8 @@ def bob_lacks_a_grant(stage: Stage) -> Iterator[str]:
 
 def unlisted_route(stage: Stage) -> Iterator[str]:
     """A route that no policy lists does not exist"""
-    embed = stage.client("alice").embeddings.create
-    yield stage.refused(lambda: embed(model="parrot", input="hello"), status=404, code="route-not-listed")
+    moderate = stage.client("alice").moderations.create
+    yield stage.refused(lambda: moderate(input="hello"), status=404, code="route-not-listed")
 
 
 def body_too_large(stage: Stage) -> Iterator[str]:
