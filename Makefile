@@ -70,7 +70,7 @@ lint: setup-dev ## Ruff and spelling
 format: setup-dev ## Let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-types: setup-dev ## mypy, strict, on the four packages
+types: setup-dev ## mypy, strict, on every package
 	@$(BIN)/mypy
 
 arch: setup-dev ## The import contracts
