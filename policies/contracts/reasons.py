@@ -26,8 +26,8 @@ _POLICY = "permission_error"
 _RATE = "rate_limit_error"
 _SERVER = "server_error"
 
-# In the order in which the proxy refuses: framing, identity, host, path, route, scope, size, media type, body, policy,
-# limits.
+# In the order in which the proxy refuses: framing, identity, host, path, route, scope, size, encoding, media type,
+# body, policy, limits.
 _SPECS: Final = (
     ReasonSpec("malformed-request", 400, _BAD, "The request is not well-formed HTTP/1.1."),
     ReasonSpec("ambiguous-framing", 400, _BAD, "The length of the request body is stated ambiguously."),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The firewall and the decision: what is wrong with a request is found on its head where it can be, else on its body.
 
-The order is that of `policies.contracts.reasons`: path, route, declared size, media type, body, policy, limits.
+The order is that of `policies.contracts.reasons`: host, path, route, scope, declared size, encoding, media type, body,
+policy, limits.
 """
 
 import time
