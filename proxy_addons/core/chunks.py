@@ -72,7 +72,7 @@ class ChunkReader:
         if found is None:
             raise ChunkFault
         self._left = int(found[1], 16)
-        if self._left < _SMALL_BYTES:
+        if 0 < self._left < _SMALL_BYTES:
             self._small_chunks += 1
             if self._small_chunks > _MAX_SMALL_CHUNKS:
                 raise ChunkFault
