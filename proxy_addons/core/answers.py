@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer that is not streamed: parsed strictly, redacted, and written again from what was examined."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from policies.contracts.snapshot import Dialect
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.exchange import Coverage
-from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
+from proxy_addons.core.strict_json import MAX_VALUES, NotStrictJson, canonical, parse_object
 
 # The member that makes an object an answer of its dialect: a list of objects.
 _LIST_OF: Final = {Dialect.CHAT: "choices", Dialect.COMPLETIONS: "choices", Dialect.MODELS: "data"}
@@ -41,20 +42,39 @@ def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_byte
 
     Raises AnswerInvalid for what is not one strict JSON object of `dialect`.
     """
+
+    def kept(answer: dict[str, Any], walk: AnswerWalk) -> Any:
+        items = answer.get(_LIST_OF[dialect])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise AnswerInvalid("not-of-its-dialect")
+        return walk.value(answer, ())
+
+    return redacted(body, kept, rules=rules, max_bytes=max_bytes)
+
+
+def redacted(
+    body: bytes,
+    kept: Callable[[dict[str, Any], AnswerWalk], Any],
+    *,
+    rules: ActiveRules,
+    max_bytes: int,
+    max_values: int = MAX_VALUES,
+) -> RedactedAnswer:
+    """Return what may leave of the answer `body`: what `kept` keeps of it, each text redacted by the walk.
+
+    `kept` knows the dialect and raises AnswerInvalid for what is not of it; so does this for what is not strict JSON.
+    """
     if len(body) > max_bytes:
         raise AnswerInvalid("too-large")
     try:
-        answer = parse_object(body)
+        answer = parse_object(body, max_values=max_values)
     except NotStrictJson as exc:
         raise AnswerInvalid(exc.problem) from exc
-    items = answer.get(_LIST_OF[dialect])
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise AnswerInvalid("not-of-its-dialect")
     tally = Tally()
     walk = AnswerWalk(rules, tally)
     blocked, left = None, b""
     try:
-        left = canonical(walk.value(answer, ()))
+        left = canonical(kept(answer, walk))
     except AnswerBlocked as exc:
         blocked = exc
     except ValueError as exc:

@@ -9,16 +9,15 @@ protocol does not have are dropped, since text could hide in them.
 import binascii
 from array import array
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 
-from policies.redaction.engine import ActiveRules, AnswerBlocked
-from policies.redaction.findings import Tally
+from policies.redaction.engine import ActiveRules
 from proxy_addons.core.answer_walk import AnswerWalk
-from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer
+from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redacted
 from proxy_addons.core.embeddings_request import MAX_DIMENSIONS
 from proxy_addons.core.exchange import Coverage
-from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
 
 # The most inputs of one request, each with a vector of ordinary size; the bound on bytes is usually tighter.
 _MAX_VALUES: Final = 8_000_000
@@ -29,24 +28,12 @@ _LARGEST_COUNT: Final = 2**53 - 1
 
 def redact_embeddings(body: bytes, *, rules: ActiveRules, max_bytes: int) -> RedactedAnswer:
     """Return what may leave of the answer `body`. Raises AnswerInvalid for what is not an answer of this dialect."""
-    if len(body) > max_bytes:
-        raise AnswerInvalid("too-large")
-    try:
-        answer = parse_object(body, max_values=_MAX_VALUES)
-    except NotStrictJson as exc:
-        raise AnswerInvalid(exc.problem) from exc
-    tally = Tally()
-    walk = AnswerWalk(rules, tally)
-    blocked, left = None, b""
-    try:
-        left = canonical(_answer(answer, walk))
-    except AnswerBlocked as exc:
-        blocked = exc
-    coverage = Coverage(scanned=walk.coverage.scanned, not_scanned=(("data.*.embedding", "vector"),))
-    return RedactedAnswer(body=left, findings=tally.findings, coverage=coverage, blocked=blocked)
+    examined = redacted(body, _kept, rules=rules, max_bytes=max_bytes, max_values=_MAX_VALUES)
+    unread = Coverage(scanned=examined.coverage.scanned, not_scanned=(("data.*.embedding", "vector"),))
+    return replace(examined, coverage=unread)
 
 
-def _answer(answer: Mapping[str, Any], walk: AnswerWalk) -> dict[str, Any]:
+def _kept(answer: Mapping[str, Any], walk: AnswerWalk) -> dict[str, Any]:
     model, items = answer.get("model"), answer.get("data")
     if answer.get("object") != "list" or not isinstance(model, str) or not isinstance(items, list) or not items:
         raise AnswerInvalid("not-of-its-dialect")

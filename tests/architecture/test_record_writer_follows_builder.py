@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A member that is added to the decision record is added in both places: where it is defined, and where it is written.
 
-`tests/unit/proxy_addons/core/test_record_writer.py` compares every value; this is the part of it that no landing skips.
+`tests/unit/proxy_addons/core/test_record_writer.py` compares every value; this holds what has members at all, beside the
+other rules of shape.
 """
 
 from datetime import UTC, datetime
