@@ -2,7 +2,7 @@
 """`python -m controlplane` serves the API; `python -m controlplane init` prepares its database."""
 
 # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
-import policies.engines.rego_library  # noqa: F401
+import policies.engines.rego_library  # noqa: F401  # see above
 
 # isort: split
 import json

@@ -20,7 +20,7 @@ def _framed(*lines: bytes, **changes: object) -> Ask:
 
 def _chunked(**changes: object) -> Ask:
     shape = changes.pop("shape", chunks)
-    return Ask(framing=(_CHUNKED,), shape=shape, **changes)  # type: ignore[arg-type]
+    return Ask(framing=(_CHUNKED,), shape=shape, **changes)  # type: ignore[arg-type]  # as above
 
 
 FRAMING_CASES: Final = (

@@ -14,7 +14,7 @@ Warning: RE2's library loads libstdc++, which rego-cpp must have loaded first (`
 from collections.abc import Collection, Sequence
 from typing import Final
 
-import policies.engines.rego_library  # noqa: F401
+import policies.engines.rego_library  # noqa: F401  # for what loading it does
 import re2
 
 from policies.detectors.detector import Detector

@@ -45,7 +45,7 @@ class EnforceStream:
             max_event_bytes=self._max_event_bytes,
         )
         # mitmproxy's type knows only callables here; our layer takes a StreamEnforcer.
-        response.stream = enforcer  # type: ignore[assignment]
+        response.stream = enforcer  # type: ignore[assignment]  # mitmproxy knows no StreamEnforcer; our layer does
         write_head(response, exchange, content_type=STREAM_TYPE)
 
     @fail_closed(Hook.ERROR)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every time and size limit of the data plane, in one place, each with the reason for its number."""
+"""Every time and size limit of a worker's connections, to clients and upstream, each with the reason for its number."""
 
 from dataclasses import dataclass
 
@@ -53,5 +53,6 @@ class Bounds:
     # A worker that ends still takes requests on its open connections for this long, each the last of its connection: a
     # client that is just sending one would lose it if the connection were closed at once.
     parting_s: float = 0.5
-    # Streams of ordinary length finish; a supervisor's usual patience is 30 s.
+    # Streams of ordinary length finish; a supervisor's usual patience is 30 s. A node says less (`DRAIN_S`), since it
+    # still has to ship what its workers wrote.
     drain_s: float = 25.0

@@ -115,5 +115,5 @@ class Child:
             cwd=self._settings.opa_dir,
             close_fds=True,
             # Safe here: the pool has one thread, and the function only makes two system calls.
-            preexec_fn=lambda: die_with_parent(pool_pid),  # noqa: PLW1509
+            preexec_fn=lambda: die_with_parent(pool_pid),  # noqa: PLW1509  # see above
         )
