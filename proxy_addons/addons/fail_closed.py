@@ -3,8 +3,7 @@
 
 import asyncio
 import functools
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
 import structlog
@@ -23,41 +22,42 @@ EVALUATION_FAILED: Final = "evaluation-failed"
 
 
 def fail_closed(hook: Hook) -> Callable[[_HookMethod], _HookMethod]:
-    """Make a hook refuse the flow where it raises. A hook that is cancelled refuses too, before it ends."""
+    """Make a hook refuse the flow where it raises. A hook that is cancelled refuses too, before it ends.
+
+    A plain hook may return a coroutine where it has to wait; what that raises refuses likewise.
+    """
 
     def decorate(method: _HookMethod) -> _HookMethod:
         if method.__name__ != hook:
             raise TypeError(f"{method.__qualname__} is not the hook {hook}; mitmproxy would never call it")
-        if inspect.iscoroutinefunction(method):
-            return cast("_HookMethod", _asynchronous(method, hook))
-        return cast("_HookMethod", _synchronous(method, hook))
+        return cast("_HookMethod", _guarded(method, hook))
 
     return decorate
 
 
-def _synchronous(method: Callable[..., None], hook: Hook) -> Callable[..., None]:
+def _guarded(
+    method: Callable[..., Awaitable[None] | None], hook: Hook
+) -> Callable[..., Coroutine[Any, Any, None] | None]:
     @functools.wraps(method)
-    def guarded(addon: object, flow: http.HTTPFlow) -> None:
+    def guarded(addon: object, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
         try:
-            method(addon, flow)
+            begun = method(addon, flow)
         except Exception as exc:  # noqa: BLE001  # the one place: whatever it was, the request must not go on
             _refuse(flow, exc, addon, hook)
+            return None
+        return None if begun is None else _awaited(begun, flow, addon, hook)
 
     return guarded
 
 
-def _asynchronous(method: Callable[..., Awaitable[None]], hook: Hook) -> Callable[..., Awaitable[None]]:
-    @functools.wraps(method)
-    async def guarded(addon: object, flow: http.HTTPFlow) -> None:
-        try:
-            await method(addon, flow)
-        except Exception as exc:  # noqa: BLE001  # as above
-            _refuse(flow, exc, addon, hook)
-        except asyncio.CancelledError as exc:
-            _refuse(flow, exc, addon, hook)
-            raise
-
-    return guarded
+async def _awaited(begun: Awaitable[None], flow: http.HTTPFlow, addon: object, hook: Hook) -> None:
+    try:
+        await begun
+    except Exception as exc:  # noqa: BLE001  # as above
+        _refuse(flow, exc, addon, hook)
+    except asyncio.CancelledError as exc:
+        _refuse(flow, exc, addon, hook)
+        raise
 
 
 def _refuse(flow: http.HTTPFlow, problem: BaseException, addon: object, hook: Hook) -> None:

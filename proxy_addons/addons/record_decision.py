@@ -7,10 +7,10 @@ worse than a refused request: the answer becomes `record-unavailable`, a stream 
 be written, requests are refused before the upstream is asked: it would compute answers that nobody may have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from mitmproxy import http
@@ -69,10 +69,14 @@ class RecordDecision:
         self._refuse_what_cannot_be_recorded(flow)
 
     @fail_closed(Hook.RESPONSEHEADERS)
-    async def responseheaders(self, flow: http.HTTPFlow) -> None:
+    def responseheaders(self, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
+        """Only a stream has an admission to record, and waits for it."""
         exchange = exchange_of(flow)
         if exchange.refusal is not None or enforcer_of(flow) is None:
-            return
+            return None
+        return self._admit(flow, exchange)
+
+    async def _admit(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         try:
             await self._write(flow, exchange, RecordKind.ADMISSION)
         except SpoolUnavailable:

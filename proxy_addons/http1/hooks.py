@@ -37,40 +37,39 @@ class HookTable:
         self._methods: Mapping[str, tuple[Callable[..., object], ...]] = {
             name: methods for name in hooks.all_hooks if (methods := tuple(_methods(chain, name)))
         }
-        self._awaiting = {
-            name for name, methods in self._methods.items() if any(map(inspect.iscoroutinefunction, methods))
-        }
 
     def __contains__(self, name: str) -> bool:
         return name in self._methods
 
     def start(self, name: str, subject: object) -> "bool | asyncio.Task[bool]":
-        """Call the methods of the hook `name`. Return whether it failed, or, where one waits, the task that says so."""
-        if name not in self._awaiting:
-            return self._call(name, subject)
+        """Call the methods of the hook `name`. Return whether it failed, or, where one waits, the task that says so.
+
+        They are called in place up to the first that gives an awaitable: most hooks have none, and need no coroutine.
+        """
+        methods = self._methods.get(name, ())
         try:
-            return start(self._await(name, subject))
+            for called, method in enumerate(methods, 1):
+                try:
+                    result = method(subject)
+                except Exception as exc:  # noqa: BLE001  # the boundary to the addons: a failure becomes a refusal
+                    _tell(name, method, exc)
+                    return True
+                if result is not None and inspect.isawaitable(result):
+                    return start(self._go_on(name, subject, result, methods[called - 1 :]))
         except asyncio.CancelledError:
             return True
-
-    def _call(self, name: str, subject: object) -> bool:
-        for method in self._methods.get(name, ()):
-            try:
-                result = method(subject)
-            except Exception as exc:  # noqa: BLE001  # the boundary to the addons: a failure becomes a refusal
-                _tell(name, method, exc)
-                return True
-            if result is not None and inspect.isawaitable(result):
-                # Not declared `async def`, so it was not foreseen, and what it would decide is not known here.
-                _tell(name, method, TypeError("awaitable from a plain method"))
-                return True
         return _intercepted(subject)
 
-    async def _await(self, name: str, subject: object) -> bool:
-        for method in self._methods[name]:
+    async def _go_on(
+        self, name: str, subject: object, begun: Awaitable[object], methods: Sequence[Callable[..., object]]
+    ) -> bool:
+        """Wait for `begun`, which the first of `methods` gave, and call the others."""
+        result: object = begun
+        for called, method in enumerate(methods):
             try:
-                result = method(subject)
-                if result is not None and isinstance(result, Awaitable):
+                if called:
+                    result = method(subject)
+                if result is not None and inspect.isawaitable(result):
                     await result
             except Exception as exc:  # noqa: BLE001  # as above
                 _tell(name, method, exc)

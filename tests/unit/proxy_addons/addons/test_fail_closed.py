@@ -40,6 +40,13 @@ class Addon:
     async def request(self, flow):
         raise self.problem
 
+    @fail_closed(Hook.RESPONSEHEADERS)
+    def responseheaders(self, flow):
+        return self._waits()
+
+    async def _waits(self):
+        raise self.problem
+
 
 @pytest.mark.parametrize(
     ("problem", "want"),
@@ -51,10 +58,10 @@ class Addon:
     ],
 )
 async def test_exception_is_a_refusal_and_its_text_is_not_logged(problem, want, capsys):
-    for hook in ("response", "request"):
+    for hook in ("response", "request", "responseheaders"):
         flow = flow_with()
         result = getattr(Addon(problem), hook)(flow)
-        if hook == "request":
+        if hook != "response":
             await result
         exchange = flow.metadata[EXCHANGE]
         assert (flow.response.status_code, exchange.refusal.code, exchange.verdict) == (503, want, Verdict.BLOCKED)

@@ -53,13 +53,21 @@ def test_a_hook_that_nobody_has_does_not_fail():
     assert HookTable([]).start("request", tflow.tflow()) is False
 
 
-def test_an_awaitable_from_a_plain_method_is_a_failure():
-    async def nothing():
-        pass
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_awaitable_from_a_plain_method_is_waited_for(fails):
+    called = []
 
-    given = nothing()
-    assert HookTable([addon(lambda _self, _flow: given)]).start("request", tflow.tflow()) is True
-    given.close()
+    async def waits():
+        await asyncio.sleep(0)
+        called.append(1)
+        if fails:
+            raise RuntimeError("secret")
+
+    last = addon(lambda _self, _flow: called.append(2))
+    task = HookTable([addon(lambda _self, _flow: waits()), last]).start("request", tflow.tflow())
+    assert called == []
+    assert await task is fails
+    assert called == ([1] if fails else [1, 2])
 
 
 def test_an_intercepted_flow_is_a_failure():
