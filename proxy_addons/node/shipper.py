@@ -25,8 +25,10 @@ _log: Final = structlog.get_logger()
 _MAX_LINES: Final = 1000
 _MAX_BYTES: Final = 4 * 1024 * 1024
 # What was written is on its way within this time; a notice from the workers would cost them a system call a record.
-# Also under load: a batch costs a millisecond however many records it has.
 _LOOK_EVERY_S: Final = 0.1
+# After a round that found some: a batch costs two milliseconds however many records it has, so that what comes under
+# load goes in larger ones. A record after a pause does not wait for that.
+_GATHER_S: Final = 0.3
 _MEASURE_EVERY_S: Final = 1.0
 
 
@@ -54,7 +56,7 @@ class Shipper:
         """Ship for as long as the node lives."""
         while True:
             try:
-                more = await self._ship_round() is _Round.FULL
+                found = await self._ship_round()
             except ControlPlaneUnavailable as exc:
                 if self._arrives:
                     _log.warning("records_not_shipped", problem=str(exc))
@@ -68,8 +70,8 @@ class Shipper:
                 continue
             self._backoff.reset()
             await self._measure()
-            if not more:
-                await asyncio.sleep(_LOOK_EVERY_S)
+            if found is not _Round.FULL:
+                await asyncio.sleep(_LOOK_EVERY_S if found is _Round.EMPTY else _GATHER_S)
 
     async def finish(self, within_s: float) -> None:
         """Ship what is left, if that is possible in time. The rest waits on disk for the node's next start."""

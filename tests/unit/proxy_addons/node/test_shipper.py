@@ -211,8 +211,25 @@ async def test_a_round_goes_on_at_once_only_where_a_batch_was_full(tmp_path, con
     assert len(control_plane.requests) == 2
 
 
+async def test_records_gather_after_a_round_that_found_some(tmp_path, control_plane, client, monkeypatch):
+    monkeypatch.setattr(shipper_module, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(shipper_module, "_GATHER_S", 60)
+    shipper = Shipper(tmp_path / "spool", client)
+    running = asyncio.create_task(shipper.run())
+    await asyncio.sleep(0.05)  # rounds without a find
+    write_segment(tmp_path / "spool" / "w0", 1, [1])
+    async with asyncio.timeout(5):
+        while shipper.depth.shipped < 1:
+            await asyncio.sleep(0.02)
+    write_segment(tmp_path / "spool" / "w0", 2, [2])
+    await asyncio.sleep(0.2)
+    running.cancel()
+    assert (shipper.depth.shipped, len(control_plane.requests)) == (1, 1)
+
+
 async def test_more_than_a_batch_is_shipped_without_a_pause(tmp_path, control_plane, client, monkeypatch):
     monkeypatch.setattr(shipper_module, "_LOOK_EVERY_S", 60)
+    monkeypatch.setattr(shipper_module, "_GATHER_S", 60)
     monkeypatch.setattr(shipper_module, "_MAX_LINES", 2)
     write_segment(tmp_path / "spool" / "w0", 1, [1, 2, 3, 4, 5])
     shipper = Shipper(tmp_path / "spool", client)
