@@ -2,13 +2,14 @@
 """`gatehouse run`: the whole of Gatehouse on this machine, until Ctrl-C."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
 
 from controlplane.cli.shared import err, fails_cleanly, home
 from controlplane.local.opa_binary import TOOLS, ensure_opa
-from controlplane.local.parts import RunSettings
+from controlplane.local.parts import NODE_OPTIONS, RunSettings, free_port
 from controlplane.local.runner import AlreadyRunning, run_until_stopped
 
 
@@ -27,6 +28,12 @@ from controlplane.local.runner import AlreadyRunning, run_until_stopped
     default=8000,
     show_default=True,
 )
+@click.option(
+    "--health-port",
+    envvar="GATEHOUSE_HEALTH_PORT",
+    type=click.IntRange(1, 65535),
+    help="Where the proxy's readiness and metrics are; any free port unless given.",
+)
 @click.option("--workers", type=click.IntRange(1, 256), help="Proxy worker processes; one per core unless given.")
 @click.option("--embedded-rego", is_flag=True, help="Evaluate guards in the proxy's process, without an OPA server.")
 @fails_cleanly
@@ -36,10 +43,14 @@ def run(
     upstream_key_file: Path | None,
     api_port: int,
     proxy_port: int,
+    health_port: int | None,
     workers: int | None,
     embedded_rego: bool,
 ) -> None:
-    """Start the control plane, OPA, the proxy and an inference server; stop them in order on Ctrl-C."""
+    """Start the control plane, OPA, the proxy and an inference server; stop them in order on Ctrl-C.
+
+    Certificates, limits and timeouts of the proxy are taken from the environment: see the proxy's settings.
+    """
     found = None if embedded_rego else ensure_opa(TOOLS, announce=_say)
     if found is None:
         _say(
@@ -54,6 +65,8 @@ def run(
         upstream_key_file=upstream_key_file,
         opa=found.path if found else None,
         workers=workers,
+        health_port=health_port or free_port(),
+        node_options={name: os.environ[name] for name in NODE_OPTIONS if os.environ.get(name)},
     )
     try:
         asyncio.run(run_until_stopped(settings, announce=_say))

@@ -5,7 +5,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +16,43 @@ from controlplane.local.materials import SIGNING_KEY_ID
 
 MODELS: Final = ("parrot", "parrot-restricted")
 
+# The node's settings that `gatehouse run` leaves to the caller's environment. All others follow from the home.
+NODE_OPTIONS: Final = (
+    "GATEHOUSE_ISSUER_CA_FILE",
+    "GATEHOUSE_MAX_CONNECTIONS",
+    "GATEHOUSE_MAX_REQUESTS",
+    "GATEHOUSE_MAX_STALENESS_S",
+    "GATEHOUSE_PROXY_CERT_FILE",
+    "GATEHOUSE_PROXY_CLIENT_CA_FILE",
+    "GATEHOUSE_PROXY_HOSTS",
+    "GATEHOUSE_PROXY_KEY_FILE",
+    "GATEHOUSE_REDIS_URL",
+    "GATEHOUSE_UPSTREAM_CA_FILE",
+    "GATEHOUSE_UPSTREAM_CERT_FILE",
+    "GATEHOUSE_UPSTREAM_FIRST_BYTE_S",
+    "GATEHOUSE_UPSTREAM_IDLE_S",
+    "GATEHOUSE_UPSTREAM_KEY_FILE",
+    "GATEHOUSE_UPSTREAM_TOTAL_S",
+)
+
 # A part answers its health question within microseconds when it is well; longer means that it is not.
 _HEALTH_TIMEOUT_S: Final = 2.0
 
 
+def free_port() -> int:
+    """Return a loopback port that is free now. The part binds it a moment later; a clash shows as a failed start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What `gatehouse run` was asked for. `upstream` is an origin; None stands for the demonstration model here."""
+    """What `gatehouse run` was asked for. `upstream` is an origin; None stands for the demonstration model here.
+
+    `node_options`: those of NODE_OPTIONS that the caller's environment has.
+    """
 
     home: Home
     api_port: int
@@ -31,6 +61,8 @@ class RunSettings:
     upstream_key_file: Path | None
     opa: Path | None
     workers: int | None
+    health_port: int = field(default_factory=free_port)
+    node_options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -38,7 +70,12 @@ class RunSettings:
 
     @property
     def proxy_url(self) -> str:
-        return f"http://127.0.0.1:{self.proxy_port}"
+        scheme = "https" if self.node_options.get("GATEHOUSE_PROXY_CERT_FILE") else "http"
+        return f"{scheme}://127.0.0.1:{self.proxy_port}"
+
+    @property
+    def health_url(self) -> str:
+        return f"http://127.0.0.1:{self.health_port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +89,6 @@ class Part:
     is_healthy: Callable[[], bool]
     # A part that drains (the proxy finishes streams and ships its spool) is given that long after SIGTERM.
     stop_deadline_s: float = 10.0
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now. The part binds it a moment later; a clash shows as a failed start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def control_plane(settings: RunSettings) -> Part:
@@ -119,14 +148,15 @@ def inference(settings: RunSettings, *, port: int) -> Part:
     )
 
 
-def proxy(settings: RunSettings, *, upstream: str, health_port: int) -> Part:
+def proxy(settings: RunSettings, *, upstream: str) -> Part:
     home = settings.home
     environment = {
+        **settings.node_options,
         "GATEHOUSE_NODE_DIR": str(home.node),
         "GATEHOUSE_NODE_ID": "local",
         "GATEHOUSE_PROXY_HOST": "127.0.0.1",
         "GATEHOUSE_PROXY_PORT": str(settings.proxy_port),
-        "GATEHOUSE_HEALTH_PORT": str(health_port),
+        "GATEHOUSE_HEALTH_PORT": str(settings.health_port),
         "GATEHOUSE_API_URL": settings.api_url,
         "GATEHOUSE_AGENT_TOKEN_FILE": str(home.keys / "agent-token"),
         "GATEHOUSE_BUNDLE_KEY_FILE": str(home.keys / "bundle-signing.pub.pem"),
@@ -151,7 +181,7 @@ def proxy(settings: RunSettings, *, upstream: str, health_port: int) -> Part:
         argv=(sys.executable, "-m", "proxy_addons"),
         environment=environment,
         address=settings.proxy_url,
-        is_healthy=lambda: _answers_200(f"http://127.0.0.1:{health_port}/readyz"),
+        is_healthy=lambda: _answers_200(f"{settings.health_url}/readyz"),
         stop_deadline_s=25.0,
     )
 

@@ -84,7 +84,7 @@ async def _start(settings: RunSettings, supervisor: Supervisor, announce: Announ
         await supervisor.launch(inference)
     if settings.opa is not None:
         await supervisor.launch(parts.opa(settings))
-    await supervisor.launch(parts.proxy(settings, upstream=upstream, health_port=free_port()))
+    await supervisor.launch(parts.proxy(settings, upstream=upstream))
     control_plane = parts.control_plane(settings)
     await asyncio.to_thread(seed.initialise, control_plane, tokens)
     await supervisor.launch(control_plane)
@@ -121,6 +121,7 @@ def _only_one(settings: RunSettings) -> Iterator[None]:
         for port, variable in (
             (settings.api_port, "GATEHOUSE_API_PORT"),
             (settings.proxy_port, "GATEHOUSE_PROXY_PORT"),
+            (settings.health_port, "GATEHOUSE_HEALTH_PORT"),
         ):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -144,6 +145,7 @@ def screen(settings: RunSettings) -> str:
 
   Proxy          {settings.proxy_url}/v1        (give this to OpenAI clients as base_url)
   Control plane  {settings.api_url}           (API docs: {settings.api_url}/docs)
+  Monitoring     {settings.health_url}           (/readyz, /metrics)
   Inference      {settings.upstream or "parrot, a demonstration model that repeats what you say"}
   Guards         {guard}
   Credentials    {credentials}

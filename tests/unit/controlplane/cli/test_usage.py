@@ -76,7 +76,7 @@ def test_every_command_but_run_prints_json_on_request():
 def test_the_table_of_this_file_is_complete():
     tried = {tuple(word for word in path if "{" not in word)[:2] for path in (*ASKS_A_SERVER, *ASKS_A_SUPERVISOR)}
     tried = {path if path[0] not in {"activate", "release"} or path[1:] == ("list",) else path[:1] for path in tried}
-    local = {("run",), ("policy", "validate"), ("policy", "test")}
+    local = {("run",), ("policy", "validate"), ("policy", "test"), ("conformance",), ("conformance-upstream",)}
     leaves = {path for path, command in EVERY if not isinstance(command, click.Group) or path == ("release",)}
     assert tried | local == leaves
 
