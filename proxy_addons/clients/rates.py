@@ -37,6 +37,8 @@ _SET: Final = 8
 _SETS: Final = 8192
 # A set is held for microseconds. Where its lock is not to be had in this time a holder hangs: refuse, do not wait.
 _DEADLINE_S: Final = 0.25
+# Digests of keys that were asked for, so that those of busy subjects are not worked out again.
+_MOST_REMEMBERED: Final = 4096
 # Adding up refills rounds; without this a client that waits exactly as long as told could be refused once more.
 _ALMOST_ONE: Final = 1 - 1e-9
 
@@ -70,13 +72,12 @@ class SharedRates:
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
         self._memory = mmap.mmap(self._file, size)
+        self._places: dict[tuple[str, str], tuple[bytes, int]] = {}
 
     async def take(self, policy: str, subject: str, rate: Rate) -> float:
-        # NUL stands in none of the three, so that no two keys are written alike.
-        key = b"\0".join((self._scope, policy.encode(), subject.encode()))
-        digest = hashlib.blake2b(key, key=self._key, digest_size=32).digest()
-        number = int.from_bytes(digest[:8], "big") % _SETS
-        await self._lock(number)
+        digest, number = self._places.get((policy, subject)) or self._place_of(policy, subject)
+        if not self._try_lock(number):
+            await self._lock(number)
         try:
             return self._take(_HEADER_BYTES + number * _SET * _BUCKET.size, digest, rate)
         finally:
@@ -86,19 +87,32 @@ class SharedRates:
         self._memory.close()
         os.close(self._file)
 
+    def _place_of(self, policy: str, subject: str) -> tuple[bytes, int]:
+        """Return the digest of a bucket's key, and the number of its set."""
+        # NUL stands in none of the three, so that no two keys are written alike.
+        key = b"\0".join((self._scope, policy.encode(), subject.encode()))
+        digest = hashlib.blake2b(key, key=self._key, digest_size=32).digest()
+        if len(self._places) >= _MOST_REMEMBERED:
+            self._places.clear()
+        place = self._places[policy, subject] = digest, int.from_bytes(digest[:8], "big") % _SETS
+        return place
+
     async def _lock(self, number: int) -> None:
+        """Wait for a set that another process holds."""
         deadline = time.monotonic() + _DEADLINE_S
-        while True:
-            try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise EvaluationFailed("limits", "the rate counter is locked") from None
-                await asyncio.sleep(0)
-            except OSError as exc:
-                raise EvaluationFailed("limits", f"the rate counter cannot be locked ({exc.strerror})") from exc
-            else:
-                return
+        while not self._try_lock(number):
+            if time.monotonic() > deadline:
+                raise EvaluationFailed("limits", "the rate counter is locked")
+            await asyncio.sleep(0)
+
+    def _try_lock(self, number: int) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise EvaluationFailed("limits", f"the rate counter cannot be locked ({exc.strerror})") from exc
+        return True
 
     def _take(self, start: int, digest: bytes, rate: Rate) -> float:
         now = self._clock()
