@@ -6,9 +6,11 @@ document, operations from routes, and a model is named only where the policy in 
 is bounded by policy; `_MOST_SERIES` bounds it also over years of changing policies.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.decision import Effect, Verdict
+from policies.contracts.record import RecordOutcome
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import outcome_of
@@ -20,11 +22,23 @@ _NONE: Final = "none"
 _GUARDS: Final = frozenset({"opa", "rego-embedded"})
 
 
+@dataclass(slots=True)
+class _Ended:
+    """How many exchanges ended alike."""
+
+    operation: str
+    code: str
+    verdict: Verdict | None
+    outcome: RecordOutcome
+    number: int = 0
+
+
 class Tally:
     """Counts each exchange once, when it has ended."""
 
     def __init__(self) -> None:
-        self._ended: dict[tuple[str, str, Verdict | None, str], int] = {}
+        # Members of enumerations by their identity: hashing one takes as long as all else here.
+        self._ended: dict[tuple[str, str, int, int], _Ended] = {}
         self._models: dict[str, int] = {}
         self._findings: dict[str, int] = {}
         self._bytes_in = 0
@@ -46,15 +60,12 @@ class Tally:
             return
         exchange.counted = True
         route, refusal, started_ns = exchange.route, exchange.refusal, exchange.started_ns
-        key = (
-            _NONE if route is None else route.operation,
-            "" if refusal is None else refusal.code,
-            exchange.verdict,
-            outcome_of(exchange).value,
-        )
-        if key not in self._ended and len(self._ended) >= _MOST_SERIES:
-            key = (_OTHER, _OTHER, exchange.verdict, key[3])
-        self._ended[key] = self._ended.get(key, 0) + 1
+        operation, code = _NONE if route is None else route.operation, "" if refusal is None else refusal.code
+        verdict, outcome = exchange.verdict, outcome_of(exchange)
+        ended = self._ended.get((operation, code, id(verdict), id(outcome)))
+        if ended is None:
+            ended = self._new(operation, code, verdict, outcome)
+        ended.number += 1
         self._bytes_in += exchange.bytes_in
         self._bytes_out += exchange.bytes_out
         self._total.observe(now_ns - started_ns)
@@ -67,6 +78,12 @@ class Tally:
             self._upstream.observe(exchange.upstream_first_byte_ns - exchange.upstream_started_ns)
         if exchange.decision is not None:
             self._count_decision(exchange)
+
+    def _new(self, operation: str, code: str, verdict: Verdict | None, outcome: RecordOutcome) -> _Ended:
+        if len(self._ended) >= _MOST_SERIES:
+            operation, code = _OTHER, _OTHER
+        key = (operation, code, id(verdict), id(outcome))
+        return self._ended.setdefault(key, _Ended(operation, code, verdict, outcome))
 
     def _count_decision(self, exchange: Exchange) -> None:
         self._decide.observe(exchange.decide_us * 1000)
@@ -91,11 +108,13 @@ class Tally:
         """Return every series as it stands."""
         series: list[Series] = []
         failures: dict[str, int] = {}
-        for (operation, code, verdict, outcome), number in self._ended.items():
-            said = _NONE if verdict is None else verdict.value
-            series.append(("gatehouse_requests_total", (operation, outcome, code, said), number))
+        for ended in self._ended.values():
+            code, said = ended.code, _NONE if ended.verdict is None else ended.verdict.value
+            series.append(
+                ("gatehouse_requests_total", (ended.operation, ended.outcome.value, code, said), ended.number)
+            )
             if code.startswith("upstream-"):
-                failures[code] = failures.get(code, 0) + number
+                failures[code] = failures.get(code, 0) + ended.number
         series += [("gatehouse_upstream_failures_total", (code,), number) for code, number in failures.items()]
         series += [("gatehouse_model_decisions_total", (model,), number) for model, number in self._models.items()]
         series += [("gatehouse_findings_total", (name,), number) for name, number in self._findings.items()]
