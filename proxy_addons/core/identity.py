@@ -68,12 +68,16 @@ def credential_of(headers: Headers, target: bytes, *, certified: bool = False) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRing:
-    """The API keys in force, by id, and who is blocked. Built once for each credentials document, never changed."""
+    """The API keys in force, by id, and who is blocked. Built once for each credentials document, never changed.
+
+    `credentials` remembers what was returned of a key before.
+    """
 
     epoch: int
     pepper: bytes
     keys: Mapping[str, ApiKey]
     blocked: frozenset[str] = frozenset()
+    credentials: dict[str, Credential] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, document: CredentialsDocument, *, pepper: bytes) -> Self:
@@ -98,7 +102,11 @@ class KeyRing:
             raise Refused("credentials-revoked")
         if known.expires_at is not None and known.expires_at <= now:
             raise Refused("credentials-expired")
-        return Credential(key_id=known.id, subject=known.subject, scope=known.scope)
+        credential = self.credentials.get(known.id)  # made on first use: a document has many keys that are never shown
+        if credential is None:
+            credential = Credential(key_id=known.id, subject=known.subject, scope=known.scope)
+            self.credentials[known.id] = credential
+        return credential
 
     def refuse_blocked(self, subject: Subject) -> None:
         """Raise Refused where `subject` is blocked, by whatever credential it was identified."""
