@@ -18,9 +18,8 @@ _T = TypeVar("_T")
 class _StandIn:
     """The current task while there is none yet."""
 
-    def __init__(self) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        self.cancel_asked = False
+    task: asyncio.Task[Any] | None = None
+    cancel_asked = False
 
     def cancel(self, msg: object = None) -> bool:
         if self.task is None:
