@@ -11,7 +11,7 @@ import structlog
 from mitmproxy import http
 from mitmproxy.proxy.commands import CloseConnection, SendData
 
-from proxy_addons.core.streaming import StreamEnforcer
+from proxy_addons.core.streaming import StreamEnforcer, is_stream_enforcer
 from proxy_addons.http1 import wire
 from proxy_addons.http1.conversation import Commands, Conversation, Stage
 from proxy_addons.http1.messages import (
@@ -68,7 +68,7 @@ class Answering(Conversation):
         if flow.response is not turn.upstream_response:
             yield AbandonUpstream()
             yield from self._answer(turn)
-        elif stream and isinstance(stream, StreamEnforcer):
+        elif stream and is_stream_enforcer(stream):
             turn.enforcer = stream
             yield from self._stream_begins(turn, turn.upstream_response)
         elif stream or is_event_stream(turn.upstream_response):
@@ -247,7 +247,7 @@ def _failed(exc: Exception) -> Examined:
 
 
 def _has_cut(enforcer: StreamEnforcer) -> bool:
-    """Whether the enforcer is one that CutsByItself, and has. Asked for every piece: a protocol's check takes 20 µs."""
+    """Whether the enforcer is one that CutsByItself, and has. Asked for every piece: a protocol's check takes long."""
     return getattr(enforcer, "cut", None) is not None
 
 

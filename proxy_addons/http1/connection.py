@@ -50,6 +50,7 @@ class ClientConnection(asyncio.Protocol):
         self._bounds = around.terms.bounds
         self._events: deque[Event] = deque()
         self._feeding = False
+        self._leaving = b""  # sent by commands in a row, and not written yet
         self._tasks: set[asyncio.Future[bool]] = set()
         self._call: UpstreamCall | None = None
         self._hook_running = False
@@ -78,12 +79,10 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=self._bounds.client_buffer_bytes)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        now_s = self._around.terms.utc_now().timestamp()
-        self._client, certificate = client_of(self._transport, self._around.mode, now_s=now_s)
-        self._over_tls = self._client.tls
-        context = Context(self._client, self._around.options)
-        self._layer = Http1ReverseLayer(context, self._around.terms, peer_certificate=certificate)
-        self._around.registry.opened(self)
+        around = self._around
+        self._client, peer = client_of(self._transport, around.mode, now_s=around.terms.utc_now().timestamp())
+        self._layer = Http1ReverseLayer(Context(self._client, around.options), around.terms, peer_certificate=peer)
+        around.registry.opened(self)
         self._tell_addons(ClientConnectedHook.name)
         self._feed(Start())
 
@@ -102,7 +101,7 @@ class ClientConnection(asyncio.Protocol):
         if self._lingering_bytes is not None:
             return False  # it has read our answer to its end
         self._client.state &= ~ConnectionState.CAN_READ
-        if self._over_tls:  # both directions of TLS end together
+        if self._client.tls:  # both directions of TLS end together
             self._feed(ConnectionClosed(self._client))
             return False
         self._feed(ClientFinished())
@@ -141,11 +140,22 @@ class ClientConnection(asyncio.Protocol):
         try:
             while self._events:
                 for command in self._layer.handle_event(self._events.popleft()):
-                    self._execute(command)
+                    if type(command) is SendData:
+                        self._leaving += command.data
+                    else:
+                        self._flush()
+                        self._execute(command)
+            self._flush()
         except Exception as exc:  # noqa: BLE001  # the layer could not even refuse: nothing may pass any more
             self._fail(exc)
         finally:
             self._feeding = False
+
+    def _flush(self) -> None:
+        """Write what leaves together: the head of a stream and its first events are one system call, not two."""
+        leaving, self._leaving = self._leaving, b""
+        if leaving and not self._transport.is_closing():
+            self._transport.write(leaving)
 
     def _from_upstream(self, event: UpstreamEvent) -> None:
         if type(event) is UpstreamContent and not self._feeding:
@@ -155,21 +165,19 @@ class ClientConnection(asyncio.Protocol):
                 self._fail(exc)
                 return
             if piece is not None:
-                if piece and not self._transport.is_closing():
-                    self._transport.write(piece)
+                self._leaving = piece
+                self._flush()
                 return
         self._feed(event)
 
     def _fail(self, exc: Exception) -> None:
         _log.error("connection_failed", error=type(exc).__name__)
         self._events.clear()
+        self._leaving = b""
         self.abort()
 
     def _execute(self, command: Command) -> None:
         match command:
-            case SendData(data=content):
-                if not self._transport.is_closing():
-                    self._transport.write(content)
             case PauseClient() | ResumeClient():
                 self._layer_pauses = isinstance(command, PauseClient)
                 self._pace_client()
@@ -264,7 +272,7 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self, *, mid_request: bool) -> None:
         if self._transport.is_closing():
             return
-        if ConnectionState.CAN_READ not in self._client.state or (self._over_tls and not mid_request):
+        if ConnectionState.CAN_READ not in self._client.state or (self._client.tls and not mid_request):
             self._transport.close()  # nothing more can come, or is due
             return
         self._lingering_bytes = self._bounds.linger_bytes
@@ -272,7 +280,7 @@ class ClientConnection(asyncio.Protocol):
         self._unsent_bytes = self._transport.get_write_buffer_size()
         self._patience.set(self._bounds.client_stall_s if self._unsent_bytes else self._bounds.linger_s)
         self._pace_client()
-        if not self._over_tls:  # TLS cannot say that one direction ended; the answer's head has said it
+        if not self._client.tls:  # TLS cannot say that one direction ended; the answer's head has said it
             self._transport.write_eof()
 
     def _out_of_patience(self) -> None:

@@ -218,6 +218,48 @@ async def test_each_event_of_a_stream_is_one_write():
     assert rig.transport.sent[before:] == b"4\r\nONE \r\n"
 
 
+async def test_the_head_of_a_stream_and_what_came_with_it_are_one_write():
+    go_on = asyncio.Event()
+
+    class Waits:
+        async def responseheaders(self, flow):
+            await go_on.wait()
+
+    rig = Rig(AllowAll(), Streams(Shouting()), Waits())
+    writes = []
+    write = rig.transport.write
+    rig.transport.write = lambda content: (writes.append(content), write(content))
+    rig.ask()
+    rig.stream()
+    rig.piece(b"one ")
+    assert not writes
+    go_on.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    (only,) = writes
+    assert only.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert only.endswith(b"\r\n\r\n4\r\nONE \r\n")
+
+
+async def test_what_leaves_is_written_before_a_hook_is_waited_for_and_before_the_connection_ends():
+    forever = asyncio.Event()
+
+    class Waits:
+        async def response(self, flow):
+            await forever.wait()
+
+    rig = Rig(AllowAll(), Streams(Shouting()), Waits())
+    rig.ask()
+    rig.stream()
+    rig.piece(b"one ")
+    rig.finish()
+    assert rig.transport.sent.endswith(b"4\r\nONE \r\n")
+    forever.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert rig.transport.sent.endswith(b"0\r\n\r\n")
+
+
 async def test_a_piece_whose_examination_fails_is_examined_once_and_told_as_an_error():
     enforcer = Shouting(fails_at="feed")
     rig = Rig(AllowAll(), Streams(enforcer))
