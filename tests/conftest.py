@@ -3,12 +3,13 @@
 
 import os
 import shutil
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -48,6 +49,4 @@ def opa_binary() -> Path:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of the loopback address that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return unused_port()

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node as it is shipped, one worker and the embedded guard, that enforces documents before an upstream of the test.
 
-Unlike the nodes of tests/integration/test_node.py it is driven by threads: what attacks it from outside blocks.
+Unlike the one of tests/node_processes.py it is driven by threads: what attacks it from outside blocks.
 """
 
 import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from policies.bundle.pack import pack
 from policies.compiler.compile import compile_release
 from policies.document.loader import load_documents
 from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
+from tests.ports import unused_port
 from tests.signing import ALICE_KEY, KEY_ID, PEPPER, Signer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,12 +47,6 @@ class RunningNode:
 
     def log(self) -> str:
         return self.log_file.read_text()
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

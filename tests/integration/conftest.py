@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole Gatehouse, as `gatehouse run` starts it, for tests that look at it from outside."""
+"""A whole Gatehouse, as `gatehouse run` starts it, for tests that look at it from outside; and one node of its own."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,14 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.fake_control_plane import FakeControlPlane
+from tests.node_processes import NodeProcesses
+from tests.ports import unused_port
+from tests.signing import Signer
+
 ROOT = Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 150
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -94,3 +92,24 @@ def gatehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateh
     running = start(tmp_path_factory.mktemp("shared") / "home")
     yield running
     stop(running)
+
+
+@pytest.fixture
+def signer(tmp_path):
+    return Signer.make(tmp_path)
+
+
+@pytest.fixture
+async def control_plane():
+    fake = FakeControlPlane()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def node(tmp_path, signer, control_plane):
+    running = NodeProcesses(tmp_path, signer, control_plane, guard_engine="embedded")
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        await running.stop(signal.SIGKILL)

@@ -17,7 +17,8 @@ from conformance.runner import Trial, Verdict, check_ready, is_gatehouse, run
 from conformance.upstream import RecordingUpstream
 from tests.authority import Authority
 from tests.policy_documents import shipped
-from tests.running_node import running_node, unused_port
+from tests.ports import unused_port
+from tests.running_node import running_node
 from tests.weak_gateway import weak_gateway
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,8 +23,7 @@ from policies.contracts.identity import (
     TokenAlgorithm,
 )
 from tests.authority import Authority
-from tests.fake_control_plane import FakeControlPlane
-from tests.integration.test_node import CHAT, RunningNode, until
+from tests.node_processes import CHAT, NodeProcesses, until
 from tests.oidc import OpenIdProvider
 from tests.signing import ALICE_KEY, SNAPSHOT, Signer
 from tests.tokens import issuer
@@ -39,27 +38,6 @@ RULE = CertificateRule(id="people", field=CertificateField.CN, prefix="", type=S
 async def provider() -> AsyncIterator[OpenIdProvider]:
     async with OpenIdProvider() as started:
         yield started
-
-
-@pytest.fixture
-def signer(tmp_path):
-    return Signer.make(tmp_path)
-
-
-@pytest.fixture
-async def control_plane():
-    fake = FakeControlPlane()
-    await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-async def node(tmp_path, signer, control_plane):
-    running = RunningNode(tmp_path, signer, control_plane, guard_engine="embedded")
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        await running.stop(9)
 
 
 def bundle(signer: Signer, serial: int, provider: OpenIdProvider | None, *rules: CertificateRule) -> bytes:
@@ -81,7 +59,7 @@ def blocking(signer: Signer, epoch: int, *subjects: str) -> bytes:
     return sign_credentials(document, signer.key)
 
 
-async def told(node: RunningNode, token: str, want: tuple[int, str], *, within_s: float) -> None:
+async def told(node: NodeProcesses, token: str, want: tuple[int, str], *, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     while (got := await node.chat(key=token)) != want:
         assert time.monotonic() < deadline, got
@@ -164,7 +142,7 @@ async def test_a_client_certificate_is_a_credential(node, signer, control_plane,
     assert await over_tls(node, authority, alice) == (401, "credentials-revoked")
 
 
-async def over_tls(node: RunningNode, authority: Authority, client: Any, *, key: str = "") -> tuple[int, str]:
+async def over_tls(node: NodeProcesses, authority: Authority, client: Any, *, key: str = "") -> tuple[int, str]:
     context = ssl.create_default_context(cafile=authority.path)
     if client is not None:
         context.load_cert_chain(*client)

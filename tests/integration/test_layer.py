@@ -20,7 +20,6 @@ from proxy_addons.http1.hooks import MisspeltHook
 from proxy_addons.http1.refusal import refusal_response
 from proxy_addons.lean_master import UnsafeOption
 from proxy_addons.worker import Connections, serve
-from tests.integration.conftest import unused_port
 from tests.layer_rig import (
     ANSWER,
     AllowAll,
@@ -36,6 +35,7 @@ from tests.layer_rig import (
     status,
     upstream_settings,
 )
+from tests.ports import unused_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

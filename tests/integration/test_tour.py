@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, unused_port
+from tests.integration.conftest import ROOT
+from tests.ports import unused_port
 
 
 @pytest.mark.slow
