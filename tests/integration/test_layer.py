@@ -450,9 +450,8 @@ def body_of(answer: bytes) -> bytes:
         content, rest = content + rest[:length], rest[length + 2 :]
 
 
-@on_uvloop
-async def test_only_what_the_enforcer_gives_leaves_and_it_leaves_at_once():
-    go_on = asyncio.Event()
+def in_two_pieces(go_on: asyncio.Event):
+    """An upstream whose stream says `one `, waits for `go_on`, and says `two `."""
 
     async def respond(upstream: Upstream, reader, writer):
         await upstream.read_request(reader)
@@ -461,7 +460,13 @@ async def test_only_what_the_enforcer_gives_leaves_and_it_leaves_at_once():
         writer.write(chunk(b"two ") + b"0\r\n\r\n")
         await reader.read()
 
-    async with gateway([AllowAll(), Streams(Shouting())], respond) as gate:
+    return respond
+
+
+@on_uvloop
+async def test_only_what_the_enforcer_gives_leaves_and_it_leaves_at_once():
+    go_on = asyncio.Event()
+    async with gateway([AllowAll(), Streams(Shouting())], in_two_pieces(go_on)) as gate:
         reader, writer = await gate.connect()
         writer.write(request())
         head = await reader.readuntil(b"\r\n\r\n")
@@ -590,15 +595,7 @@ async def test_a_client_that_half_closes_gets_its_answer():
 @on_uvloop
 async def test_a_client_that_half_closes_reads_its_stream_to_the_end():
     release = asyncio.Event()
-
-    async def respond(upstream: Upstream, reader, writer):
-        await upstream.read_request(reader)
-        writer.write(STREAM_HEAD + chunk(b"one "))
-        await release.wait()
-        writer.write(chunk(b"two ") + b"0\r\n\r\n")
-        await reader.read()
-
-    async with gateway([AllowAll(), Streams(Shouting())], respond) as gate:
+    async with gateway([AllowAll(), Streams(Shouting())], in_two_pieces(release)) as gate:
         reader, writer = await gate.connect()
         writer.write(request())
         first = await reader.readuntil(b"ONE ")
