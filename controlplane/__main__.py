@@ -19,7 +19,7 @@ from controlplane.bootstrap import ControlPlane, assemble
 from controlplane.serve import serve
 from controlplane.services.errors import Invalid, StoreUnavailable
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT
-from controlplane.settings import ServerSettings, SettingInvalid, StoreSettings
+from controlplane.settings import ObservationSettings, ServerSettings, SettingInvalid, StoreSettings
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
@@ -52,11 +52,12 @@ def main(arguments: list[str]) -> int:
 def _serve() -> int:
     store_settings = StoreSettings.from_environment(os.environ)
     server_settings = ServerSettings.from_environment(os.environ)
+    observation = ObservationSettings.from_environment(os.environ, api_port=server_settings.port)
     engine = _open(store_settings)
     check_schema(engine)
     store = SqlStore(engine)
     try:
-        serve(_assemble(store_settings, store), server_settings)
+        serve(_assemble(store_settings, store), server_settings, observation)
     finally:
         store.close()
     return 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from controlplane.authz.matrix import load_matrix
 from controlplane.identifiers import Clock, NewId, new_ulid, utc_now
+from controlplane.metrics import Metrics
 from controlplane.services.access import Access
 from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
@@ -42,7 +43,7 @@ class Bell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlane:
-    """Every use case, ready to be served."""
+    """Every use case, ready to be served, and what counts them."""
 
     store: Store
     access: Access
@@ -58,6 +59,7 @@ class ControlPlane:
     feeds: Feeds
     cursors: Cursors
     bell: Bell
+    metrics: Metrics
     new_id: NewId
 
 
@@ -90,5 +92,6 @@ def assemble(
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         bell=bell,
+        metrics=Metrics(),
         new_id=new_id,
     )

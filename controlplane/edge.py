@@ -30,12 +30,15 @@ from controlplane.api.strict_json import is_plain_text
 from controlplane.authz.permissions import Permission
 from controlplane.bootstrap import ControlPlane
 from controlplane.identifiers import NewId
+from controlplane.observed import name_route
 from controlplane.services.errors import NotFound, Refused, StoreUnavailable
 from controlplane.services.feeds import Feed
 from controlplane.services.model import Artifact, Principal
 
 BUNDLE_TYPE: Final = "application/vnd.openpolicyagent.bundles"
 CREDENTIALS_TYPE: Final = "application/jose"
+_BUNDLE: Final = "/opa/v1/{environment}/bundles/gatehouse.tar.gz"
+_CREDENTIALS: Final = "/opa/v1/{environment}/credentials"
 # As docs/spec/bundle.md says; below what proxies and balancers between us cut off.
 _LONGEST_WAIT_S: Final = 30
 # A publication of another replica is seen within 100 ms, the time of one look included.
@@ -65,7 +68,8 @@ class Watch:
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
-            await asyncio.wait({future}, timeout=within_s)
+            with self._plane.metrics.waiting():
+                await asyncio.wait({future}, timeout=within_s)
         finally:
             self._waiting.discard(future)
 
@@ -109,9 +113,11 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
     plane.bell.listen(watch.ring)
 
     async def bundle(request: Request) -> Response:
+        name_route(request.scope, _BUNDLE)
         return await _serve(plane, watch, request, Feed.BUNDLE, BUNDLE_TYPE)
 
     async def credentials(request: Request) -> Response:
+        name_route(request.scope, _CREDENTIALS)
         return await _serve(plane, watch, request, Feed.CREDENTIALS, CREDENTIALS_TYPE)
 
     @asynccontextmanager
@@ -127,8 +133,8 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
     wsgi: Any = WSGIMiddleware(flask_app, workers=_WSGI_THREADS)
     return Starlette(
         routes=[
-            Route("/opa/v1/{environment}/bundles/gatehouse.tar.gz", bundle, methods=_METHODS),
-            Route("/opa/v1/{environment}/credentials", credentials, methods=_METHODS),
+            Route(_BUNDLE, bundle, methods=_METHODS),
+            Route(_CREDENTIALS, credentials, methods=_METHODS),
             Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),
         ],
         lifespan=lifespan,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the control plane under uvicorn until it is told to stop."""
 
+import functools
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -13,7 +14,9 @@ import uvicorn
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane
 from controlplane.edge import Watch, create_edge
-from controlplane.settings import ServerSettings
+from controlplane.metrics_port import metrics_port
+from controlplane.observed import Observed, Trace
+from controlplane.settings import ObservationSettings, ServerSettings
 
 # Requests in flight at SIGTERM may finish; a batch of records takes well under a second.
 _DRAIN_S: Final = 10
@@ -45,11 +48,32 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(plane: ControlPlane, settings: ServerSettings) -> None:
-    """Serve `plane` until SIGTERM or SIGINT."""
+def serve(plane: ControlPlane, settings: ServerSettings, observation: ObservationSettings) -> None:
+    """Serve `plane` until SIGTERM or SIGINT. Raises SettingInvalid where the port for metrics cannot be had."""
+    with ExitStack() as stack:
+        trace = _tracing(observation, stack)
+        if observation.metrics_port is not None:
+            page = functools.partial(plane.metrics.page, plane.fleet.readings)
+            stack.enter_context(metrics_port(observation.metrics_host, observation.metrics_port, page=page))
+        _run(plane, settings, trace)
+
+
+def _tracing(observation: ObservationSettings, stack: ExitStack) -> Trace | None:
+    if observation.otlp_endpoint is None:
+        return None
+    # Here, because it brings OpenTelemetry's SDK: who has no collector pays neither its memory nor its time to import.
+    from controlplane.tracing import Tracing  # noqa: PLC0415
+
+    tracing = Tracing(observation.otlp_endpoint)
+    stack.callback(tracing.close)
+    return tracing
+
+
+def _run(plane: ControlPlane, settings: ServerSettings, trace: Trace | None) -> None:
     watch = Watch(plane)
+    edge = create_edge(plane, create_app(plane, url=settings.url), watch)
     config = uvicorn.Config(
-        create_edge(plane, create_app(plane, url=settings.url), watch),
+        Observed(edge, metrics=plane.metrics, trace=trace),
         host=settings.host,
         port=settings.port,
         http="h11",

@@ -11,6 +11,7 @@ from controlplane.services.rego_engines import GuardEngineName, RegoEngines
 
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
+_COLLECTOR: Final = re.compile(r"https?://[^/?#@\s]+(?:/[^?#@\s]*)?")
 _HIGHEST_PORT: Final = 65535
 
 
@@ -56,15 +57,47 @@ class ServerSettings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         host = environment.get("GATEHOUSE_API_HOST", "127.0.0.1")
-        port = environment.get("GATEHOUSE_API_PORT", "8080")
-        if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _HIGHEST_PORT:
-            raise SettingInvalid("GATEHOUSE_API_PORT is not a port: set it to a number from 1 to 65535")
+        port = _port("GATEHOUSE_API_PORT", environment.get("GATEHOUSE_API_PORT", "8080"))
         url = environment.get("GATEHOUSE_API_URL", f"http://{host}:{port}").rstrip("/")
         if _ORIGIN.fullmatch(url) is None:
             raise SettingInvalid(
                 "GATEHOUSE_API_URL is not an origin: set it to something like https://gatehouse.example"
             )
-        return cls(host=host, port=int(port), url=url)
+        return cls(host=host, port=port, url=url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationSettings:
+    """Where numbers can be read and traces go; each None is off."""
+
+    metrics_host: str
+    metrics_port: int | None
+    otlp_endpoint: str | None = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, api_port: int) -> Self:
+        """Raises SettingInvalid, also for metrics on the API's own port: they have no authentication."""
+        given = environment.get("GATEHOUSE_METRICS_PORT", "")
+        port = _port("GATEHOUSE_METRICS_PORT", given) if given else None
+        if port == api_port:
+            raise SettingInvalid("GATEHOUSE_METRICS_PORT is the port of the API: set it to another one")
+        endpoint = environment.get("GATEHOUSE_OTLP_ENDPOINT") or None
+        if endpoint is not None and _COLLECTOR.fullmatch(endpoint) is None:
+            raise SettingInvalid(
+                "GATEHOUSE_OTLP_ENDPOINT is not the base URL of a collector: set it to something like "
+                "http://collector.example:4318"
+            )
+        return cls(
+            metrics_host=environment.get("GATEHOUSE_METRICS_HOST") or "127.0.0.1",
+            metrics_port=port,
+            otlp_endpoint=endpoint,
+        )
+
+
+def _port(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) <= _HIGHEST_PORT:
+        raise SettingInvalid(f"{name} is not a port: set it to a number from 1 to 65535")
+    return int(value)
 
 
 def _guard_engine(environment: Mapping[str, str]) -> GuardEngineName:

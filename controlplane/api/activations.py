@@ -82,12 +82,13 @@ class EnvironmentsSchema(ma.Schema):
 )
 def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
     """Put a release to work. Needs If-Match with the environment's ETag. An old release again is the rollback."""
-    made = plane().activations.activate(
-        caller(),
-        release_id=body["release"],
-        environment=body["environment"],
-        if_match=IfMatch.parse(request.headers.get("If-Match")),
-    )
+    with plane().metrics.activation():
+        made = plane().activations.activate(
+            caller(),
+            release_id=body["release"],
+            environment=body["environment"],
+            if_match=IfMatch.parse(request.headers.get("If-Match")),
+        )
     return made, {"Location": f"/v1/activations/{made.activation.id}"}
 
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, Unsupport
 from controlplane.api.endpoint import Rules
 from controlplane.api.strict_json import is_plain_text
 from controlplane.bootstrap import ControlPlane
+from controlplane.observed import name_route
 from controlplane.services.errors import Invalid
 from controlplane.services.model import Principal
 
@@ -63,6 +64,8 @@ def request_id() -> str:
 
 def _admit() -> None:
     g.started = time.monotonic()
+    if request.url_rule is not None:
+        name_route(request.environ.get("asgi.scope"), request.url_rule.rule)
     if request.routing_exception is not None:
         raise request.routing_exception
     rules = _rules(current_app.view_functions.get(request.endpoint or ""))

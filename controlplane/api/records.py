@@ -40,4 +40,6 @@ def append_records() -> Ingested:
             body = gunzip(body, largest=MAX_BATCH_BYTES)
         case _:
             raise UnsupportedMediaType("Send the batch plain or with 'Content-Encoding: gzip'.")
-    return plane().ingestion.append(caller(), body)
+    ingested = plane().ingestion.append(caller(), body)
+    plane().metrics.ingested(ingested)
+    return ingested

@@ -64,13 +64,14 @@ class ReleaseSchema(ma.Schema):
 )
 def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[str, str]]:
     """Compile policies, run their tests, and keep the result. Stores nothing where one of them fails."""
-    made = plane().releases.make(
-        caller(),
-        policy_set,
-        environment=body["environment"],
-        description=body["description"],
-        pins=body["policies"],
-    )
+    with plane().metrics.release():
+        made = plane().releases.make(
+            caller(),
+            policy_set,
+            environment=body["environment"],
+            description=body["description"],
+            pins=body["policies"],
+        )
     return made, {"ETag": f'"{made.revision}"', "Location": f"/v1/policy-sets/{policy_set}/releases/{made.id}"}
 
 

@@ -3,13 +3,14 @@
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from controlplane.cli.shared import err, fails_cleanly, home
 from controlplane.local.opa_binary import TOOLS, ensure_opa
-from controlplane.local.parts import NODE_OPTIONS, RunSettings, free_port
+from controlplane.local.parts import CONTROL_PLANE_OPTIONS, NODE_OPTIONS, RunSettings, free_port
 from controlplane.local.runner import AlreadyRunning, run_until_stopped
 
 
@@ -66,12 +67,17 @@ def run(
         opa=found.path if found else None,
         workers=workers,
         health_port=health_port or free_port(),
-        node_options={name: os.environ[name] for name in NODE_OPTIONS if os.environ.get(name)},
+        node_options=_given(NODE_OPTIONS),
+        control_plane_options=_given(CONTROL_PLANE_OPTIONS),
     )
     try:
         asyncio.run(run_until_stopped(settings, announce=_say))
     except AlreadyRunning as exc:
         raise click.ClickException(str(exc)) from exc
+
+
+def _given(names: Iterable[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _say(text: str) -> None:

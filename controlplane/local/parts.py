@@ -35,6 +35,9 @@ NODE_OPTIONS: Final = (
     "GATEHOUSE_UPSTREAM_TOTAL_S",
 )
 
+# The control plane's, likewise.
+CONTROL_PLANE_OPTIONS: Final = ("GATEHOUSE_METRICS_HOST", "GATEHOUSE_METRICS_PORT", "GATEHOUSE_OTLP_ENDPOINT")
+
 # A part answers its health question within microseconds when it is well; longer means that it is not.
 _HEALTH_TIMEOUT_S: Final = 2.0
 
@@ -51,7 +54,7 @@ def free_port() -> int:
 class RunSettings:
     """What `gatehouse run` was asked for. `upstream` is an origin; None stands for the demonstration model here.
 
-    `node_options`: those of NODE_OPTIONS that the caller's environment has.
+    `node_options`: those of NODE_OPTIONS that the caller's environment has; `control_plane_options` likewise.
     """
 
     home: Home
@@ -63,6 +66,8 @@ class RunSettings:
     workers: int | None
     health_port: int = field(default_factory=free_port)
     node_options: Mapping[str, str] = field(default_factory=dict)
+    metrics_port: int = field(default_factory=free_port)
+    control_plane_options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -94,6 +99,8 @@ class Part:
 def control_plane(settings: RunSettings) -> Part:
     home = settings.home
     environment = {
+        "GATEHOUSE_METRICS_PORT": str(settings.metrics_port),
+        **settings.control_plane_options,
         "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
         "GATEHOUSE_API_HOST": "127.0.0.1",
         "GATEHOUSE_API_PORT": str(settings.api_port),

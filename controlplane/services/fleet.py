@@ -11,6 +11,17 @@ from controlplane.services.ports import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentReading:
+    """An environment in numbers: what is in force, how many nodes ever reported, and how many of them fell silent."""
+
+    tenant: str
+    environment: str
+    serial: int
+    nodes: int
+    stale_nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     store: Store
     activations: Activations
@@ -37,6 +48,22 @@ class Fleet:
         if agent is None:
             raise NotFound("agent-unknown", "No such node has ever reported.")
         return agent
+
+    def readings(self) -> tuple[EnvironmentReading, ...]:
+        """Return the numbers of every environment of every tenant: for whoever runs all of it."""
+        with self.store.read() as session:
+            heads = session.environments.heads()
+            nodes = {key: session.agents.of_environment(*key) for key in heads}
+        return tuple(
+            EnvironmentReading(
+                tenant=tenant,
+                environment=environment,
+                serial=serial,
+                nodes=len(nodes[tenant, environment]),
+                stale_nodes=sum(not self.is_live(agent) for agent in nodes[tenant, environment]),
+            )
+            for (tenant, environment), (serial, _) in sorted(heads.items())
+        )
 
     def is_live(self, agent: Agent) -> bool:
         return agent.reported_at >= self.clock() - LIVE_FOR

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.settings import ServerSettings, SettingInvalid, StoreSettings
+from controlplane.settings import ObservationSettings, ServerSettings, SettingInvalid, StoreSettings
 
 
 @pytest.fixture
@@ -78,3 +78,25 @@ def test_the_reference_lists_what_is_read():
     read = set(re.findall(r'"(GATEHOUSE_\w+)"', (root / "controlplane" / "settings.py").read_text()))
     page = (root / "docs" / "reference" / "control-plane-settings.md").read_text()
     assert read == set(re.findall(r"^\| `(GATEHOUSE_\w+)`", page, re.MULTILINE))
+
+
+def test_nothing_is_observed_unless_asked_for():
+    settings = ObservationSettings.from_environment({}, api_port=8080)
+    assert (settings.metrics_host, settings.metrics_port, settings.otlp_endpoint) == ("127.0.0.1", None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEHOUSE_METRICS_PORT", "0"),
+        ("GATEHOUSE_METRICS_PORT", "nine"),
+        ("GATEHOUSE_METRICS_PORT", "8080"),
+        ("GATEHOUSE_OTLP_ENDPOINT", "collector:4318"),
+        ("GATEHOUSE_OTLP_ENDPOINT", "http://user:secret@collector:4318"),
+        ("GATEHOUSE_OTLP_ENDPOINT", "http://collector:4318/?key=secret"),
+    ],
+)
+def test_a_wrong_setting_of_observation_is_named_and_not_shown(name, value):
+    with pytest.raises(SettingInvalid, match=name) as raised:
+        ObservationSettings.from_environment({name: value}, api_port=8080)
+    assert "secret" not in str(raised.value)

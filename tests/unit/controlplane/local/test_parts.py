@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controlplane.local.home import Home
-from controlplane.local.parts import NODE_OPTIONS, RunSettings, proxy
+from controlplane.local.parts import CONTROL_PLANE_OPTIONS, NODE_OPTIONS, RunSettings, control_plane, proxy
 
 CERTIFICATE = {"GATEHOUSE_PROXY_CERT_FILE": "/tls/tls.crt", "GATEHOUSE_PROXY_KEY_FILE": "/tls/tls.key"}
 
@@ -58,3 +58,14 @@ def test_the_demonstration_trusts_the_homes_authority_whatever_the_environment_s
     of = settings(upstream=None, node_options={"GATEHOUSE_UPSTREAM_CA_FILE": "/other.pem"})
     told = proxy(of, upstream="https://127.0.0.1:9").environment
     assert told["GATEHOUSE_UPSTREAM_CA_FILE"] == "/home/gatehouse/ca/ca.pem"
+
+
+def test_the_control_planes_metrics_are_on_a_port_of_their_own_unless_the_caller_chose_one():
+    assert control_plane(settings(metrics_port=8002)).environment["GATEHOUSE_METRICS_PORT"] == "8002"
+    chosen = {"GATEHOUSE_METRICS_PORT": "9464", "GATEHOUSE_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    assert chosen.items() <= control_plane(settings(control_plane_options=chosen)).environment.items()
+
+
+def test_an_option_of_the_control_plane_is_one_of_its_settings():
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "control-plane-settings.md").read_text()
+    assert [name for name in CONTROL_PLANE_OPTIONS if f"`{name}`" not in page] == []

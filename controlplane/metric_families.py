@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every metric of the control plane, once: name, kind, labels, meaning. `docs/reference/metrics.md` is this table."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+
+
+def _family(name: str, kind: Kind, labels: tuple[str, ...], meaning: str) -> Family:
+    return Family(name=f"gatehouse_controlplane_{name}", kind=kind, labels=labels, meaning=meaning)
+
+
+REQUESTS: Final = _family(
+    "requests_total",
+    Kind.COUNTER,
+    ("method", "route", "status"),
+    "requests that ended, by the template of their route (`unmatched`: none) and class of status; `none` where the "
+    "client went before it had one",
+)
+REQUEST_SECONDS: Final = _family(
+    "request_seconds",
+    Kind.HISTOGRAM,
+    ("method", "route"),
+    "from head to last byte; a parked feed counts up to 30 s",
+)
+RECORDS: Final = _family(
+    "records_total",
+    Kind.COUNTER,
+    ("outcome",),
+    "lines of batches: `stored`, `duplicate` (known already), `quarantined`",
+)
+FEED_WAITERS: Final = _family("feed_waiters", Kind.GAUGE, (), "requests for a feed that are parked now")
+RELEASES: Final = _family(
+    "releases_total",
+    Kind.COUNTER,
+    ("outcome",),
+    "wishes for a release: `made`, `failed`, or the code of the refusal",
+)
+ACTIVATIONS: Final = _family(
+    "activations_total",
+    Kind.COUNTER,
+    ("outcome",),
+    "wishes for an activation: `made`, `failed`, or the code of the refusal",
+)
+STORE_UP: Final = _family("store_up", Kind.GAUGE, (), "1 where the database answered this scrape")
+SERIAL: Final = _family(
+    "serial",
+    Kind.GAUGE,
+    ("tenant", "environment"),
+    "serial of the last activation; 0 before the first. Absent, as nodes are, while the database does not answer",
+)
+NODES: Final = _family("nodes", Kind.GAUGE, ("tenant", "environment"), "nodes that ever reported")
+STALE_NODES: Final = _family(
+    "stale_nodes",
+    Kind.GAUGE,
+    ("tenant", "environment"),
+    "those of them that did not report for 15 s",
+)
+BUILD_INFO: Final = _family("build_info", Kind.GAUGE, ("version",), "1 for the version that runs")
+
+FAMILIES: Final = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    RECORDS,
+    FEED_WAITERS,
+    RELEASES,
+    ACTIVATIONS,
+    STORE_UP,
+    SERIAL,
+    NODES,
+    STALE_NODES,
+    BUILD_INFO,
+)
