@@ -2,13 +2,21 @@
 """What every redactor of the same rules shares: the rules in the order of precedence, and where to look for clues."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from policies.detectors.clues import Clues
+from policies.detectors.detector import Scan
 from policies.redaction.findings import Tally
 from policies.redaction.stage import DetectorRules, Stage, stage_of
 
 _NOTHING: Final[frozenset[int]] = frozenset()
+
+
+class Met(NamedTuple):
+    """What the first detector that finds something in a text has found: its place, and what it said of the text."""
+
+    place: int
+    scan: Scan
 
 
 class Chain:
@@ -61,17 +69,17 @@ class Chain:
             )
         return clean
 
-    def undecided_from(self, text: str, start: int, seen: frozenset[int]) -> int | None:
-        """Return from where on stages that have all seen `text` would hold it, or None where one finds something.
+    def undecided_from(self, text: str, start: int, seen: frozenset[int]) -> int | Met:
+        """Return from where on stages that have all seen `text` would hold it, or what the first of them finds.
 
-        `seen` are the places of those that may.
+        `seen` are the places of those that may find something.
         """
         end = len(text)
         for rule in self.rules:
             if rule.place in seen:
                 scan = rule.detector.scan(text, start, final=False)
                 if scan.findings or scan.opening is not None:
-                    return None
+                    return Met(rule.place, scan)
                 undecided = scan.decided_to
             else:
                 undecided = rule.detector.undecided_from(text, start)

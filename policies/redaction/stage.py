@@ -59,9 +59,12 @@ class Stage:
     def held(self) -> str:
         return self._text[self._start :]
 
-    def feed(self, text: str, *, clue: bool = True) -> str:
-        """Return what is decided now. `clue` False says that in what is kept, with `text`, there is no clue."""
-        return self._advance(text, final=False, clue=clue) if text else ""
+    def feed(self, text: str, *, clue: bool = True, scan: Scan | None = None) -> str:
+        """Return what is decided now. `clue` False says that in what is kept, with `text`, there is no clue.
+
+        `scan` is what the detector has said of what is kept with `text`, where it was asked already.
+        """
+        return self._advance(text, final=False, clue=clue, scan=scan) if text else ""
 
     def finish(self) -> str:
         return self._advance("", final=True)
@@ -70,7 +73,7 @@ class Stage:
         """Return the redaction of a text that is all there, for a stage that was fed nothing."""
         return self._advance(text, final=True)
 
-    def _advance(self, more: str, *, final: bool, clue: bool = True) -> str:
+    def _advance(self, more: str, *, final: bool, clue: bool = True, scan: Scan | None = None) -> str:
         text, start = self._text + more, self._start
         leaving: list[str] = []
         while True:
@@ -78,10 +81,8 @@ class Stage:
                 start, closed = self._close(text, start)
                 if not closed:
                     break
-            if clue:
-                scan = self._detector.scan(text, start, final=final)
-            else:
-                scan = Scan((), self._detector.undecided_from(text, start))
+            if scan is None:
+                scan = self._scan(text, start, final=final, clue=clue)
             for finding in scan.findings:
                 leaving += (text[start : finding.start], self._placeholder)
                 start = finding.end
@@ -93,10 +94,16 @@ class Stage:
             leaving.append(self._placeholder)
             start = scan.opening.end
             self._until = scan.opening.until
+            scan = None
             self._report()
         kept = max(0, start - self._reach)
         self._text, self._start = text[kept:], start - kept
         return "".join(leaving)
+
+    def _scan(self, text: str, start: int, *, final: bool, clue: bool) -> Scan:
+        if clue:
+            return self._detector.scan(text, start, final=final)
+        return Scan((), self._detector.undecided_from(text, start))
 
     def _close(self, text: str, start: int) -> tuple[int, bool]:
         """Return where the open finding ends and True, or from where its end may still begin and False."""
@@ -121,8 +128,8 @@ class Lookout(Stage):
 
     __slots__ = ()
 
-    def feed(self, text: str, *, clue: bool = True) -> str:
-        super().feed(text, clue=clue)
+    def feed(self, text: str, *, clue: bool = True, scan: Scan | None = None) -> str:
+        super().feed(text, clue=clue, scan=scan)
         return text
 
     def finish(self) -> str:

@@ -15,7 +15,7 @@ every stage has seen alike.
 from collections.abc import Iterator
 from typing import Final
 
-from policies.redaction.chain import Chain
+from policies.redaction.chain import Chain, Met
 from policies.redaction.findings import FindingCount, Tally
 from policies.redaction.stage import Stage
 
@@ -50,7 +50,7 @@ class StreamRedactor:
         text = self._text + text
         seen = self._chain.seen(text, self._start)
         undecided = self._chain.undecided_from(text, self._start, seen)
-        return self._wake(text, seen) if undecided is None else self._let_go(text, undecided)
+        return self._wake(text, seen, undecided) if isinstance(undecided, Met) else self._let_go(text, undecided)
 
     def feed_run(self, texts: list[str]) -> Iterator[str]:
         """Give what may leave now that `texts` have arrived, one behind the other: pieces, cut as the texts were.
@@ -71,11 +71,11 @@ class StreamRedactor:
         text = self._text + "".join(texts[at:])
         seen = self._chain.seen(text, self._start)
         undecided = self._chain.undecided_from(text, self._start, seen)
-        if undecided is not None:
+        if not isinstance(undecided, Met):
             held = self._text[self._start :]
             yield from _cut([held + texts[at], *texts[at + 1 :]], len(self._let_go(text, undecided)))
         elif seen.isdisjoint(self._chain.blocking):
-            yield self._wake(text, seen)
+            yield self._wake(text, seen, undecided)
         else:
             yield from map(self.feed, texts[at:])
 
@@ -98,13 +98,17 @@ class StreamRedactor:
         self._text, self._start = text[kept:], decided - kept
         return left
 
-    def _wake(self, text: str, seen: frozenset[int]) -> str:
-        """Feed what is undecided of `text` to stages that have seen the rest."""
+    def _wake(self, text: str, seen: frozenset[int], met: Met) -> str:
+        """Feed what is undecided of `text` to stages that have seen the rest.
+
+        The stages before that which `met` something change nothing, so it is given the text that was looked at.
+        """
         rest = text[self._start :]
         self._stages = stages = self._chain.stages(self._tally, before=text[: self._start])
         for rule, stage in zip(self._chain.rules, stages, strict=True):
             # A later stage sees no more than this text, but for the placeholders, and those have no clue.
-            rest = stage.feed(rest, clue=rule.place in seen)
+            scan = met.scan if rule.place == met.place else None
+            rest = stage.feed(rest, clue=rule.place in seen, scan=scan)
         self._sleep(stages)
         return rest
 

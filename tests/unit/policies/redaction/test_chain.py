@@ -3,12 +3,14 @@ import pytest
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import RedactionAction
+from policies.detectors.registry import DETECTOR_NAMES, DETECTORS
 from policies.redaction.findings import Tally
 from policies.redaction.rules import ActiveRules
 from tests.streams import CARD, EMAIL, rules
 
 CHAIN = rules().chain
 CARDS_PLACE, EMAILS_PLACE = 1, 3
+HEADERS_PLACE = DETECTOR_NAMES.index("private-key-header")
 
 
 @pytest.mark.parametrize(
@@ -59,9 +61,17 @@ def test_what_any_stage_holds_is_undecided(text, undecided):
     assert undecided == text[CHAIN.undecided_from(text, 0, CHAIN.seen(text)) :]
 
 
-@pytest.mark.parametrize("text", ["a@b.co, ", "-----BEGIN PRIVATE KEY-----"], ids=["a-finding", "an-opening"])
-def test_where_something_is_found_stages_are_needed(text):
-    assert CHAIN.undecided_from(text, 0, CHAIN.seen(text)) is None
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        pytest.param("in 2024 a@b.co, ", EMAILS_PLACE, id="a-finding"),
+        pytest.param(f"{EMAIL}, {CARD}, ", CARDS_PLACE, id="two-of-which-the-second-takes-precedence"),
+        pytest.param("-----BEGIN PRIVATE KEY-----", HEADERS_PLACE, id="an-opening"),
+    ],
+)
+def test_where_something_is_found_it_is_told_by_the_first_that_finds(text, place):
+    met = CHAIN.undecided_from(text, 0, CHAIN.seen(text))
+    assert (met.place, met.scan) == (place, DETECTORS[place].scan(text, 0, final=False))
 
 
 def test_words_without_a_clue_are_clean():

@@ -43,6 +43,26 @@ def test_what_was_seen_before_is_only_looked_at_and_kept_as_far_as_told():
     assert (stage.feed("b.co a "), stage.seen, stage.held) == ("b.co a ", " a ", "")
 
 
+class _Unasked(EmailAddress):
+    def scan(self, text, start, *, final):
+        raise AssertionError("it was asked already")
+
+
+def test_what_the_detector_said_already_is_not_asked_again():
+    text = "x to alice@example.com, bob"
+    scan = EmailAddress().scan(text, 2, final=False)
+    stage = stage_of(DetectorRules(detector=_Unasked(), place=0, deciding=rule("replace")), Tally(), before="x ")
+    assert (stage.feed(text[2:], scan=scan), stage.held) == ("to [redacted:email], ", "bob")
+
+
+def test_behind_an_opening_that_was_said_already_the_detector_is_asked():
+    text = "-----BEGIN PRIVATE KEY-----x-----END PRIVATE KEY----- a -----BEGIN PRIVATE KEY-----y"
+    rules = DetectorRules(detector=PrivateKeyHeader(), place=0, deciding=rule("replace"))
+    stage = stage_of(rules, Tally())
+    left = stage.feed(text, scan=PrivateKeyHeader().scan(text, 0, final=False))
+    assert (left, stage.inside) == ("[redacted:private-key-header] a [redacted:private-key-header]", True)
+
+
 def test_a_stage_is_inside_a_finding_until_its_end():
     rules = DetectorRules(detector=PrivateKeyHeader(), place=0, deciding=rule("replace"))
     stage = stage_of(rules, Tally())
