@@ -25,11 +25,13 @@ from proxy_addons.http1.messages import (
     CallUpstream,
     ClientFinished,
     DeadlinePassed,
+    GoOn,
     HookEnded,
     Linger,
     PauseClient,
     ResumeClient,
     SetDeadline,
+    TakeBreath,
     UpstreamAnswered,
     UpstreamContent,
     UpstreamFailed,
@@ -85,7 +87,7 @@ class Talk:
         self.waiting: list[Waiting] = []
         self._never: asyncio.Future[bool] = asyncio.Future(loop=_NO_LOOP)
         self.admission = Admission((bounds or Bounds()).requests)
-        self.watched = 0
+        self.watched = self.breaths = 0
         self._hooks = HookTable(addons)
         self._answer: AnswerParser | None = None
         self._queue: deque[Event] = deque()
@@ -208,6 +210,9 @@ class Talk:
                 self.deadline = command
             case AbandonUpstream():
                 self.abandoned += 1
+            case TakeBreath():
+                self.breaths += 1
+                self._queue.append(GoOn())
             case PauseClient() | ResumeClient():
                 self.paused = isinstance(command, PauseClient)
             case WatchClient():

@@ -18,7 +18,6 @@ from proxy_addons.http1.messages import (
     AbandonUpstream,
     Examined,
     Linger,
-    ResumeClient,
     UpstreamAnswered,
     UpstreamContent,
     UpstreamEvent,
@@ -200,9 +199,6 @@ class Answering(Conversation):
             yield Linger(mid_request=not self._parser.between_requests)
             return
         self._stage = Stage.HEAD
-        if self._paused_client:
-            self._paused_client = False
-            yield ResumeClient()
 
     def _give_up(self) -> Commands:
         """End the connection after an exception in this layer, with a refusal where nothing was said yet."""

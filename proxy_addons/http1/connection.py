@@ -20,18 +20,20 @@ from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
 
 from proxy_addons.http1.client import client_of
-from proxy_addons.http1.layer import Http1ReverseLayer
+from proxy_addons.http1.layer import TURNS_AT_ONCE, Http1ReverseLayer
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     AwaitHook,
     CallUpstream,
     ClientFinished,
     DeadlinePassed,
+    GoOn,
     HookEnded,
     Linger,
     PauseClient,
     ResumeClient,
     SetDeadline,
+    TakeBreath,
     UpstreamContent,
     UpstreamEvent,
     WatchClient,
@@ -95,6 +97,7 @@ class ClientConnection(asyncio.Protocol):
         if self._hook_running:
             self._unexamined_bytes += len(data)
             self._pace_client()
+        self._layer.turns_left = 0 if self._client_slow else TURNS_AT_ONCE
         self._feed(DataReceived(self._client, data))
 
     def eof_received(self) -> bool:
@@ -129,6 +132,7 @@ class ClientConnection(asyncio.Protocol):
         if self._lingering_bytes is None:
             self._patience.pause()
         self._pace_upstream()
+        self._go_on()
 
     # ── what the layer commands ──
 
@@ -194,15 +198,14 @@ class ClientConnection(asyncio.Protocol):
                 self._await_hook(command)
             case SetDeadline(after_s=after_s, serial=serial):
                 self._deadline_serial = serial
-                if after_s is None:
-                    self._deadline.pause()
-                else:
-                    self._deadline.set(after_s)
+                self._deadline.set(after_s)
             case CallUpstream():
                 self._call = self._around.pool.call(command, self._from_upstream)
                 self._pace_upstream()
             case AbandonUpstream():
                 self._abandon()
+            case TakeBreath():
+                asyncio.get_running_loop().call_soon(self._go_on)
             case WatchClient():
                 watch_for_reset(self._transport, self.abort)
             case Log():
@@ -226,6 +229,11 @@ class ClientConnection(asyncio.Protocol):
         self._feed(HookEnded(command, failed))
         self._pace_upstream()
         self._settle()
+
+    def _go_on(self) -> None:
+        """Let the layer read on, once its client takes answers: those to all it has sent would fill memory."""
+        if self._layer.out_of_breath and not self._client_slow:
+            self._feed(GoOn())
 
     def _tell_addons(self, name: str) -> None:
         """Run a hook about the client. Nobody waits for it but the end of the connection."""

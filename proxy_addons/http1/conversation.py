@@ -44,6 +44,7 @@ class Conversation(Layer):
         self._server = Server(address=(terms.origin.host, terms.origin.port))
         self._started_ns: int | None = None
         self._paused_client = False
+        self.out_of_breath = False
         self._deadline = 0
         self._waits_for: str | None = None
         self._owes_turn = False

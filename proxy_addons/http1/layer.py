@@ -29,7 +29,10 @@ from proxy_addons.http1.messages import (
     CallUpstream,
     ClientFinished,
     DeadlinePassed,
+    GoOn,
     PauseClient,
+    ResumeClient,
+    TakeBreath,
     UpstreamEvent,
 )
 from proxy_addons.http1.turn import Turn, begin
@@ -37,9 +40,18 @@ from proxy_addons.http1.turn import Turn, begin
 _log: Final = structlog.get_logger()
 _READING: Final = frozenset({Stage.HEAD, Stage.BODY})
 
+# One read can hold a thousand requests that are refused on their heads, at a third of a millisecond each. All other
+# connections of the worker wait for this many of them at most.
+TURNS_AT_ONCE: Final = 4
+
 
 class Http1ReverseLayer(Answering):
-    """The client's side of one connection, and what is said to its upstream."""
+    """The client's side of one connection, and what is said to its upstream.
+
+    `turns_left` is how many requests may begin before the loop sees to other connections; who feeds bytes sets it.
+    """
+
+    turns_left = TURNS_AT_ONCE
 
     @property
     def idle(self) -> bool:
@@ -65,10 +77,14 @@ class Http1ReverseLayer(Answering):
                 yield from self._finished()
             case DeadlinePassed(serial=serial) if serial == self._deadline:
                 yield from self._client_late()
+            case GoOn():
+                self.out_of_breath, self.turns_left = False, TURNS_AT_ONCE
             case UpstreamEvent(call=call) if self._turn is not None and self._turn.call is call:
                 yield from self._upstream(self._turn, event)
-        if self._stage in _READING:
+        if self._stage in _READING and not self.out_of_breath:
             yield from self._read_requests()
+        if self._paused_client:
+            yield from self._read_client_again()
 
     # ── the client's side ──
 
@@ -76,9 +92,17 @@ class Http1ReverseLayer(Answering):
         if self._started_ns is None:
             self._started_ns = self._terms.monotonic_ns()
         self._parser.receive(chunk)
-        if self._stage in ANSWERING and self._parser.pending_bytes > self._terms.bounds.pipelined_bytes:
+        busy = self.out_of_breath or self._stage in ANSWERING
+        if busy and self._parser.pending_bytes > self._terms.bounds.pipelined_bytes:
             self._paused_client = True
             yield PauseClient()
+
+    def _read_client_again(self) -> Commands:
+        """Resume a paused client, once little enough is left; each turn would else let in more than it takes away."""
+        starved = self._stage in _READING and not self.out_of_breath
+        if starved or self._parser.pending_bytes <= self._terms.bounds.pipelined_bytes:
+            self._paused_client = False
+            yield ResumeClient()
 
     def _finished(self) -> Commands:
         self._client_finished = True
@@ -87,6 +111,9 @@ class Http1ReverseLayer(Answering):
 
     def _read_requests(self) -> Commands:
         while self._stage in _READING:
+            if self.turns_left <= 0 and self._turn is None and self._parser.pending_bytes:
+                yield from self._take_breath()
+                return
             event = self._parser.next_event()
             match event:
                 case None:
@@ -102,6 +129,13 @@ class Http1ReverseLayer(Answering):
                     yield from self._request_complete()
                 case Fault(code):
                     yield from self._request_faulty(code)
+
+    def _take_breath(self) -> Commands:
+        """Leave what has arrived until GoOn. No deadline of the client's runs: it is we who are late."""
+        self.out_of_breath = True
+        self._waits_for = None
+        yield self._within(None)
+        yield TakeBreath()
 
     def _await_client(self) -> Commands:
         """Set the deadline of what the client has to send next. One that finished sending will not send it."""
@@ -127,6 +161,7 @@ class Http1ReverseLayer(Answering):
         turn.exchange.peer_certificate = self._peer_certificate
         turn.body_until_ns = now_ns + int(self._terms.bounds.body_total_s * 1e9)
         self._turn = turn
+        self.turns_left -= 1
         return turn
 
     def _head(self, head: RequestHead) -> Commands:

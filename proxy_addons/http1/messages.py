@@ -54,6 +54,10 @@ class WatchClient(Command):
     """A byte was sent to a client that finished sending: if it is gone, its kernel refuses that byte; then abort."""
 
 
+class TakeBreath(Command):
+    """Let the loop see to other connections, then send GoOn: bytes that are here already hold further requests."""
+
+
 class PauseClient(Command):
     """Do not read from the client until ResumeClient."""
 
@@ -82,6 +86,10 @@ class Examined(NamedTuple):
 
 class ClientFinished(Event):
     """The client has sent its last byte. It may be gone, or only done: a half-closed connection looks the same."""
+
+
+class GoOn(Event):
+    """Go on with the requests that TakeBreath left."""
 
 
 @dataclass

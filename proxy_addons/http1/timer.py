@@ -17,7 +17,11 @@ class Deadline:
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, after_s: float) -> None:
+    def set(self, after_s: float | None) -> None:
+        """Let it pass after `after_s` seconds; None: not at all, as after `pause`."""
+        if after_s is None:
+            self._at = None
+            return
         self._at = self._loop.time() + after_s
         if self._timer is not None and self._timer.when() > self._at:
             self._timer.cancel()

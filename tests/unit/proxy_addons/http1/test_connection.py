@@ -15,9 +15,10 @@ from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.connection import ClientConnection
 from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.messages import UpstreamAnswered, UpstreamContent, UpstreamFinished
+from proxy_addons.http1.refusal import refusal_response
 from proxy_addons.http1.surroundings import Surroundings
 from proxy_addons.http1.turn import Terms
-from tests.layer_rig import AllowAll, Shouting, Streams, error_code, request, status
+from tests.layer_rig import AllowAll, Shouting, Streams, error_code, exchange_of, request, status
 from tests.sans_io import ORIGIN
 
 STREAM = ((b"content-type", b"text/event-stream"),)
@@ -207,6 +208,77 @@ async def test_what_a_client_sends_while_a_hook_is_waited_for_is_bounded():
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(rig.pool.calls) == 1
+
+
+class RefusesHead:
+    def requestheaders(self, flow):
+        flow.response = refusal_response("credentials-missing", exchange_of(flow).request_id)
+
+
+async def test_what_another_client_asks_is_answered_before_the_last_of_many_that_arrived_together():
+    order = []
+
+    class Notes(RefusesHead):
+        def requestheaders(self, flow):
+            order.append(flow.request.path)
+            super().requestheaders(flow)
+
+    crowd, other = Rig(Notes()), Rig(Notes())
+    crowd.ask(b"".join(request(b"", path=f"/{number}", close=False) for number in range(100)))
+    asyncio.get_running_loop().call_soon(other.ask, request(b"", path="/other", close=False))
+    while len(order) < 101:
+        before = len(order)
+        await asyncio.sleep(0)
+        assert 0 < len(order) - before <= 10
+    assert order.index("/other") <= 10
+    order.remove("/other")
+    assert order == [f"/{number}" for number in range(100)]
+    assert crowd.connection.idle
+
+
+async def test_hooks_that_wait_do_not_let_more_of_them_through_at_once():
+    go_on, order = asyncio.Event(), []
+
+    class WaitsOnce(RefusesHead):
+        async def requestheaders(self, flow):
+            order.append(flow.request.path)
+            super().requestheaders(flow)
+            if len(order) == 1:
+                await go_on.wait()
+
+    rig = Rig(WaitsOnce())
+    for _ in range(50):  # each a read of its own
+        rig.ask(request(b"", close=False))
+    go_on.set()
+    while len(order) < 50:
+        before = len(order)
+        await asyncio.sleep(0)
+        assert len(order) - before <= 10
+
+
+async def test_a_client_that_does_not_read_its_refusals_gets_no_more_of_them():
+    rig = Rig(RefusesHead(), bounds=Bounds(client_buffer_bytes=3000, pipelined_bytes=4000))
+    while rig.transport.reading:
+        rig.ask(request(b"", close=False) * 10)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    held, pending = rig.transport.held, rig.connection._layer._parser.pending_bytes
+    assert held < 3000 + 10 * 1000
+    assert 4000 < pending < 8000
+    while not rig.connection.idle:
+        rig.transport.client_reads(held)
+        await asyncio.sleep(0)
+    assert rig.transport.reading
+
+
+async def test_a_client_that_leaves_while_its_requests_wait_gets_none_of_them_begun():
+    rig = Rig(RefusesHead())
+    rig.ask(request(b"", close=False) * 100)
+    before = len(rig.transport.sent)
+    rig.connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert len(rig.transport.sent) == before
+    assert rig.registry.open == 0
 
 
 async def test_each_event_of_a_stream_is_one_write():

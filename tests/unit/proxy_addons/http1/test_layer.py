@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policies.contracts.decision import Decision, Effect
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.refusal import refusal_response
-from tests.layer_rig import AllowAll, error_code, exchange_of, request, status
+from tests.layer_rig import ANSWER, AllowAll, Shouting, Streams, error_code, exchange_of, request, status
 from tests.sans_io import Talk
 
 CHUNKED_HEAD = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -238,6 +238,39 @@ def test_a_client_that_pipelines_beyond_the_bound_is_not_read_until_its_turn():
     assert talk.paused
     talk.answer()
     assert not talk.paused
+    assert len(talk.calls) == 2
+
+
+@pytest.mark.parametrize(("count", "breaths"), [(4, 0), (5, 1), (9, 2)])
+def test_requests_that_arrived_together_are_answered_a_few_at_a_time(count, breaths):
+    talk = Talk(RefusesHead())
+    talk.receive(request(b"", close=False) * count)
+    assert talk.breaths == breaths
+    assert talk.answers.count(b"HTTP/1.1 401 ") == count
+    assert talk.layer.idle
+
+
+def test_a_client_is_read_again_only_when_little_of_what_it_sent_is_left():
+    one = request(b"1", close=False)
+    talk = Talk(AllowAll(), bounds=Bounds(pipelined_bytes=2 * len(one)))
+    talk.receive(one)
+    talk.receive(one * 4)
+    paused = []
+    for _ in range(5):
+        paused.append(talk.paused)
+        talk.answer()
+    assert paused == [True, True, False, False, False]
+
+
+def test_a_head_beyond_the_bound_is_read_on_once_it_is_its_turn():
+    talk = Talk(AllowAll(), bounds=Bounds(pipelined_bytes=10))
+    second = request(b"2", close=False)
+    talk.receive(request(b"1", close=False))
+    talk.receive(second[:30])
+    assert talk.paused
+    talk.answer()
+    assert not talk.paused
+    talk.receive(second[30:])
     assert len(talk.calls) == 2
 
 
@@ -513,6 +546,27 @@ def test_a_worker_that_parts_says_that_each_answer_is_the_last():
     talk.receive(request(close=False))
     talk.parting = True
     talk.answer()
+    assert b"Connection: close\r\n" in talk.answers
+    assert talk.lingers
+
+
+@pytest.mark.parametrize("parts_before_the_head", [False, True])
+def test_a_stream_whose_head_promised_more_gets_one_last_turn_while_its_worker_stops(parts_before_the_head):
+    talk = Talk(AllowAll(), Streams(Shouting()))
+    talk.receive(request(close=False))
+    talk.parting = parts_before_the_head
+    talk.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    promised = b"Connection: close\r\n" not in talk.answers
+    talk.parting = talk.draining = True
+    talk.answer(b"0\r\n\r\n")
+    assert (promised, talk.lingers) == (not parts_before_the_head, parts_before_the_head)
+    if not promised:
+        return
+    assert talk.deadline.after_s == Bounds().parting_s
+    talk.receive(request(b"2", close=False))
+    assert [sent[-1:] for sent in talk.requests] == [b"}", b"2"]
+    talk.answers  # noqa: B018  # those of the stream
+    talk.answer(ANSWER)
     assert b"Connection: close\r\n" in talk.answers
     assert talk.lingers
 
