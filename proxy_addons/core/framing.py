@@ -16,6 +16,7 @@ asks again; the caller bounds them by `pending_bytes`.
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy_addons.core.chunks import ChunkFault, ChunkReader
@@ -34,7 +35,8 @@ _PRINTABLE: Final = re.compile(rb"[!-~]+")
 _FIELD_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 _WHOLE_HEAD: Final = re.compile(rb"[^\r\n]+\r\n(?:" + _FIELD_LINE.pattern + rb")*\r\n")
 _CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{1,5}))?")
+_MAX_PORT: Final = 65535
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE"})
 
 
@@ -241,7 +243,7 @@ def _judge_fields(method: bytes, target: bytes, version: bytes, fields: Fields) 
     for name, value in fields:
         named.setdefault(name.lower(), []).append(value)
     hosts = named.get(b"host", [])
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+    if len(hosts) != 1 or not _is_host(hosts[0]):
         raise _Refused("malformed-request")
     expectations = named.get(b"expect", [])
     if b"upgrade" in named:
@@ -259,6 +261,22 @@ def _judge_fields(method: bytes, target: bytes, version: bytes, fields: Fields) 
         keep_alive=modern and b"close" not in options,
         expects_continue=modern and bool(expectations),
     )
+
+
+def _is_host(value: bytes) -> bool:
+    found = _HOST.fullmatch(value)
+    if found is None:
+        return False
+    address, port = found.groups()
+    return (port is None or int(port) <= _MAX_PORT) and (address is None or _is_ipv6(address))
+
+
+def _is_ipv6(address: bytes) -> bool:
+    try:
+        IPv6Address(address.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _content_length(named: dict[bytes, list[bytes]], *, modern: bool) -> int | None:
