@@ -7,16 +7,24 @@ unlike in every row, so that what arrives upstream, or comes back, can be told f
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 # What refuses a message without knowing Gatehouse's codes: any client error, or "not implemented" and "HTTP version".
 GENERIC_REFUSALS: Final = frozenset({*range(400, 500), 501, 505})
 
 
+class LostKey(StrEnum):
+    """How a key was lost that was good once. `gatehouse conformance` takes such a key as `--revoked-key`."""
+
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The gateway under test, and who asks."""
+    """The gateway under test, who asks, and which keys its operator took back before the run."""
 
     host: str
     port: int
@@ -24,6 +32,7 @@ class Target:
     key: str | None
     model: str
     path: str = "/v1/chat/completions"
+    lost_keys: Mapping[LostKey, str] = field(default_factory=dict)
 
     def fill(self, template: bytes, mark: str) -> bytes:
         authority = f"[{self.host}]" if ":" in self.host else self.host
@@ -33,6 +42,7 @@ class Target:
             (b"<MODEL>", self.model),
             (b"<PATH>", self.path),
             (b"<MARK>", mark),
+            *((f"<{lost.upper()}>".encode(), key) for lost, key in self.lost_keys.items()),
         ):
             template = template.replace(name, value.encode())
         return template
@@ -146,7 +156,8 @@ class Row:
     """One attempt. `cuts` sends it whole, split at the end of its head, and byte by byte.
 
     `then` is what must be right for a second answer on the connection. `patience_s` is longer than the usual deadline
-    for rows that wait for the gateway's own; `scripted` ones need the upstream that plays answers.
+    for rows that wait for the gateway's own; `scripted` ones need the upstream that plays answers, and those of a
+    `lost_key` one that was good once.
     """
 
     slug: str
@@ -159,6 +170,7 @@ class Row:
     alpn: tuple[str, ...] = ()
     patience_s: float = 0.0
     scripted: bool = False
+    lost_key: LostKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

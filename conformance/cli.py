@@ -7,7 +7,7 @@ import re
 import signal
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from conformance.case import Case, Target
+from conformance.case import Case, LostKey, Target
 from conformance.cases import CASES
 from conformance.recorder import LocalRecorder, Recorder, RemoteRecorder
 from conformance.runner import CaseResult, NotReady, Trial, Verdict, as_json, check_ready, is_gatehouse, run
@@ -56,6 +56,8 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
 @click.command()
 @click.argument("url")
 @click.option("--key", envvar="GATEHOUSE_KEY", show_envvar=True, help="The API key to ask with; none without it.")
+@click.option("--revoked-key", help="A key that was revoked before the run: it must be refused.")
+@click.option("--expired-key", help="A key that expired before the run: it must be refused.")
 @click.option("--model", default="parrot", show_default=True, help="A model that the key may use.")
 @click.option("--cases", "numbers", type=CaseNumbers(), help="Such as 1,5,20-24; all unless given.")
 @click.option("--recorder", type=click.IntRange(1, 65535), help="Be the gateway's upstream on this port, and watch it.")
@@ -79,6 +81,8 @@ def conformance(
     url: str,
     *,
     key: str | None,
+    revoked_key: str | None,
+    expired_key: str | None,
     model: str,
     numbers: frozenset[int] | None,
     recorder: int | None,
@@ -92,7 +96,9 @@ def conformance(
 
     Exits 0 only when no row fails. Whether nothing arrives upstream is checked with --recorder or --upstream-log.
     """
-    target, context = _target(url, key=key, model=model), None
+    lost = {LostKey.REVOKED: revoked_key, LostKey.EXPIRED: expired_key}
+    lost_keys = {how: each for how, each in lost.items() if each is not None}
+    target, context = _target(url, key=key, model=model, lost_keys=lost_keys), None
     if target.tls:
         context = _context(ca, insecure=insecure)
     chosen = [case for case in CASES if numbers is None or case.number in numbers]
@@ -147,7 +153,7 @@ def conformance_upstream(*, port: int, log_port: int, host: str, as_json_: bool)
         raise click.ClickException(f"port {port} or {log_port} of {host} cannot be had: {exc.strerror}") from exc
 
 
-def _target(url: str, *, key: str | None, model: str) -> Target:
+def _target(url: str, *, key: str | None, model: str, lost_keys: Mapping[LostKey, str]) -> Target:
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -156,9 +162,13 @@ def _target(url: str, *, key: str | None, model: str) -> Target:
     bare = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
     if parts.scheme not in ("http", "https") or not parts.hostname or not bare:
         raise click.UsageError("URL must be an origin such as http://127.0.0.1:8080, without a path")
-    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-        raise click.UsageError("--key holds characters that no key has")
-    return Target(host=parts.hostname, port=port, tls=parts.scheme == "https", key=key, model=model)
+    if lost_keys and key is None:
+        raise click.UsageError("--revoked-key and --expired-key need --key, a good one")
+    for name, each in (("--key", key), *((f"--{how}-key", each) for how, each in lost_keys.items())):
+        if each is not None and not (each.isascii() and each.isprintable() and " " not in each):
+            raise click.UsageError(f"{name} holds characters that no key has")
+    tls = parts.scheme == "https"
+    return Target(host=parts.hostname, port=port, tls=tls, key=key, model=model, lost_keys=lost_keys)
 
 
 def _context(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:

@@ -126,6 +126,8 @@ def _reason_to_skip(trial: Trial, each: Row) -> str:
         return "needs a gateway with TLS"
     if each.scripted and trial.recorder is None:
         return "needs the recording upstream"
+    if each.lost_key is not None and each.lost_key not in trial.target.lost_keys:
+        return f"needs --{each.lost_key}-key"
     return ""
 
 

@@ -25,6 +25,8 @@ from policies.contracts.snapshot import (
 KEY_ID = "gatehouse-1"
 PEPPER = bytes(32)
 ALICE_KEY = "gh_01JD0000000000000000000000_" + "a" * 43
+REVOKED_KEY = "gh_01JD0000000000000000000001_" + "b" * 43
+EXPIRED_KEY = "gh_01JD0000000000000000000002_" + "c" * 43
 
 _GUARD = """package gatehouse.guard.request_caps
 
@@ -74,6 +76,19 @@ SNAPSHOT = PolicySnapshot(
 )
 
 
+_PAST = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def _key(key: str, *, revoked: bool = False, expires_at: datetime | None = None) -> ApiKey:
+    return ApiKey(
+        id=key.split("_")[1],
+        hash=hash_api_key(PEPPER, key),
+        subject=Subject(type="user", id="alice"),
+        expires_at=expires_at,
+        revoked=revoked,
+    )
+
+
 @dataclass(frozen=True)
 class Signer:
     """A key pair on disk (`public_file`) and what it signs."""
@@ -101,19 +116,16 @@ class Signer:
         return pack(replace(SNAPSHOT, access=access), serial=serial, signer=self.key).content
 
     def credentials(self, epoch: int, *, revoked: bool = False) -> bytes:
-        """Return a credentials document with alice's key."""
-        key = ApiKey(
-            id=ALICE_KEY.split("_")[1],
-            hash=hash_api_key(PEPPER, ALICE_KEY),
-            subject=Subject(type="user", id="alice"),
-            expires_at=None,
-            revoked=revoked,
-        )
+        """Return a credentials document with alice's key, and two that she lost."""
         document = CredentialsDocument(
             tenant="default",
             environment="production",
             epoch=epoch,
             issued_at=datetime(2026, 11, 20, tzinfo=UTC),
-            keys=(key,),
+            keys=(
+                _key(ALICE_KEY, revoked=revoked),
+                _key(REVOKED_KEY, revoked=True),
+                _key(EXPIRED_KEY, expires_at=_PAST),
+            ),
         )
         return sign_credentials(document, self.key)

@@ -7,6 +7,7 @@ from conformance.case import Case
 from conformance.cases.answers import ANSWER_CASES
 from conformance.cases.bodies import BODY_CASES
 from conformance.cases.content import CONTENT_CASES
+from conformance.cases.credentials import CREDENTIAL_CASES
 from conformance.cases.elsewhere import NOT_HERE_YET
 from conformance.cases.framing import FRAMING_CASES
 from conformance.cases.limits import LIMIT_CASES
@@ -18,6 +19,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
             *FRAMING_CASES,
             *LIMIT_CASES,
             *ROUTING_CASES,
+            *CREDENTIAL_CASES,
             *BODY_CASES,
             *CONTENT_CASES,
             *ANSWER_CASES,

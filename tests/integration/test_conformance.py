@@ -19,9 +19,12 @@ from tests.authority import Authority
 from tests.policy_documents import shipped
 from tests.ports import unused_port
 from tests.running_node import running_node
+from tests.signing import EXPIRED_KEY, REVOKED_KEY
 from tests.weak_gateway import weak_gateway
 
 ROOT = Path(__file__).resolve().parents[2]
+
+LOST = ("--revoked-key", REVOKED_KEY, "--expired-key", EXPIRED_KEY)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -56,7 +59,7 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     upstream_port = unused_port()
     with running_node(tmp_path, shipped(), upstream_url=f"http://127.0.0.1:{upstream_port}") as node:
         url = f"http://127.0.0.1:{node.port}"
-        done = gatehouse("conformance", url, "--key", node.key, "--recorder", str(upstream_port), "--json")
+        done = gatehouse("conformance", url, "--key", node.key, *LOST, "--recorder", str(upstream_port), "--json")
     told = json.loads(done.stdout)
     wrong = [
         f"{case['case']} {row['row']} ({row['cut']}): {row['problem']}; {row['seen']}"
@@ -139,6 +142,8 @@ def test_nothing_that_answers_is_an_exit_code_of_its_own():
         pytest.param(["http://x", "--cases", "71"], id="no-such-case"),
         pytest.param(["http://x", "--cases", "a"], id="no-number"),
         pytest.param(["http://x", "--key", "a b"], id="no-key"),
+        pytest.param(["http://x", "--key", "a", "--expired-key", "a b"], id="no-lost-key"),
+        pytest.param(["http://x", "--revoked-key", "a"], id="no-good-key"),
     ],
 )
 def test_wrong_usage_is_told(arguments):
