@@ -90,6 +90,20 @@ class Environment:
             raise SettingInvalid(_PREFIX + name, "must be an origin such as https://inference.example:8443")
         return value
 
+    def optional_base_url(self, name: str) -> str | None:
+        """Read `http(s)://host[:port][/path]`, to which paths are appended; None where it is not set."""
+        value = self.text(name, "").rstrip("/")
+        if not value:
+            return None
+        try:
+            parts = urlsplit(value)
+            bare = parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
+        except ValueError:
+            raise SettingInvalid(_PREFIX + name, "is not a URL") from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not bare:
+            raise SettingInvalid(_PREFIX + name, "must be a URL such as http://collector.example:4318")
+        return value
+
     def hosts(self, name: str) -> frozenset[str]:
         """Read host names, each with a port or without; none where it is not set."""
         names = [each.strip().lower() for each in self.text(name, "").split(",") if each.strip()]
@@ -171,6 +185,8 @@ class NodeSettings:
     environment: str
     redis_url: str | None
     max_staleness_s: int
+    otlp_endpoint: str | None
+    otlp_interval_s: int
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "NodeSettings":
@@ -215,6 +231,8 @@ class NodeSettings:
             environment=read.identifier("ENVIRONMENT", "production"),
             redis_url=read.text("REDIS_URL", "") or None,
             max_staleness_s=_staleness(read),
+            otlp_endpoint=read.optional_base_url("OTLP_ENDPOINT"),
+            otlp_interval_s=read.integer("OTLP_INTERVAL_S", 60, least=1, most=3600),
         )
 
     @property

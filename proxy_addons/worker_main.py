@@ -25,8 +25,8 @@ import structlog
 from policies.evaluation.pipeline import TakeToken
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.record_decision import RecordIdentity
+from proxy_addons.addons.trace import Trace
 from proxy_addons.clients.rates import RateCounter, SharedRates
-from proxy_addons.clients.redis_rates import RedisRates
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
@@ -38,6 +38,7 @@ from proxy_addons.parent_death import die_with_parent
 from proxy_addons.settings import NodeSettings, SettingInvalid, read_hex_key
 from proxy_addons.worker import new_event_loop, serve
 from proxy_addons.worker_orders import Worker
+from proxy_addons.worker_traces import open_traces
 
 _log: Final = structlog.get_logger()
 
@@ -76,6 +77,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     rates = _rate_counter(settings)
     spool = await _open_spool(settings, inherited.slot)
     tally = Tally()
+    traces = open_traces(settings, inherited.slot)
     live: list[Callable[[], list[Series]]] = [tally.read, lambda: _spool_series(spool)]
     worker.measure = lambda: [series for read in live for series in read()]
     try:
@@ -87,7 +89,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
             _set_start_up_aside()
             await serve(
                 sock=listener,
-                addons=build_addons(worker.feed, _ports(settings, spool, rates, tally)),
+                addons=build_addons(worker.feed, _ports(settings, spool, rates, tally, traces.addon)),
                 upstream=settings.upstream,
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
@@ -102,6 +104,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     finally:
         await asyncio.to_thread(spool.close)
         await rates.close()
+        await traces.close()
         writer.close()
 
 
@@ -119,7 +122,7 @@ def _spool_series(spool: Spool) -> list[Series]:
     return [("gatehouse_spool_flush_seconds", (), spool.flushes.read())]
 
 
-def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tally) -> AddonPorts:
+def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tally, trace: Trace | None) -> AddonPorts:
     async def take_token(asked: TakeToken) -> float:
         return await rates.take(asked.policy, str(asked.subject), asked.rate)
 
@@ -139,12 +142,15 @@ def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tall
         ),
         hosts=settings.proxy_hosts,
         on_end=lambda exchange: tally.count(exchange, time.monotonic_ns()),
+        trace=trace,
     )
 
 
 def _rate_counter(settings: NodeSettings) -> RateCounter:
     scope = f"{settings.tenant}/{settings.environment}"
     if settings.redis_url is not None:
+        from proxy_addons.clients.redis_rates import RedisRates  # noqa: PLC0415  # redis brings OpenTelemetry's SDK
+
         return RedisRates(settings.redis_url, scope=scope)
     return SharedRates(settings.counters_file, scope=scope)
 

@@ -17,6 +17,7 @@ from proxy_addons.addons.identify import Identify
 from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
 from proxy_addons.addons.seal import Seal
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
+from proxy_addons.addons.trace import Trace
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.http1.bounds import Bounds
@@ -29,7 +30,8 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 class AddonPorts:
     """What the addons need from outside: where records go and whose they are, how rates are counted, our host names.
 
-    `on_end` is told each exchange that has ended. It MUST NOT raise: the exchange would be refused.
+    `on_end` is told each exchange that has ended. It MUST NOT raise: the exchange would be refused. `trace` is None
+    where nobody is told of traces.
     """
 
     sink: RecordSink
@@ -38,6 +40,7 @@ class AddonPorts:
     identity: RecordIdentity
     hosts: frozenset[str] = frozenset()
     on_end: Callable[[Exchange], None] = lambda _: None
+    trace: Trace | None = None
 
 
 def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
@@ -46,11 +49,14 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
     def ended(exchange: Exchange) -> None:
         feed.finish(exchange)
         ports.on_end(exchange)
+        if ports.trace is not None:
+            ports.trace.finish(exchange)
 
     return [
         feed,
         Identify(feed, clock=ports.identity.clock),
         EnforceRequest(take_token=ports.take_token, hosts=ports.hosts),
+        *(() if ports.trace is None else (ports.trace,)),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),

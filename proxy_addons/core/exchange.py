@@ -29,6 +29,7 @@ from policies.contracts.snapshot import Encoding, Route
 
 if TYPE_CHECKING:
     from proxy_addons.core.active import ActivePolicy
+    from proxy_addons.core.trace_context import OpenSpan
 
 EXCHANGE: Final = "gatehouse.exchange"
 
@@ -114,6 +115,11 @@ class Exchange:
     admitted_ns: int = 0  # a stream's admission record is durable
     record_ns: int = 0
     counted: bool = False
+
+    # Written for the traces, where they are on and this exchange is sampled.
+    span: "OpenSpan | None" = None
+    method: str = ""
+    trace_state: bytes = b""  # the client's, of good syntax: it is passed on, and exported nowhere
 
     def input_for_replay(self) -> dict[str, JSON]:
         """Return the attributes the decision was made from, for the erasable payload of the record."""

@@ -19,7 +19,7 @@ from proxy_addons.core.series import Histogram, Series
 _MOST_SERIES: Final = 1000
 _OTHER: Final = "other"
 _NONE: Final = "none"
-_GUARDS: Final = frozenset({"opa", "rego-embedded"})
+GUARDS: Final = frozenset({"opa", "rego-embedded"})
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Tally:
     def _count_decision(self, exchange: Exchange) -> None:
         self._decide.observe(exchange.decide_us * 1000)
         for answer in exchange.decision.engines if exchange.decision is not None else ():
-            if answer.engine in _GUARDS:
+            if answer.engine in GUARDS:
                 if answer.reused:
                     self._guard_reused += 1
                 else:

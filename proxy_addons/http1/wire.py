@@ -57,6 +57,8 @@ def upstream_request(request: http.Request, origin: UpstreamOrigin, request_id: 
         fields.append((CLIENT_REQUEST_ID, client_request_id))
     if b"traceparent" in given and trace_id_of(request.data.headers.fields) is not None:
         fields.append((b"traceparent", given[b"traceparent"]))
+        if state := given.get(b"tracestate"):  # the addon that traces wrote it; the client's own is not in this head
+            fields.append((b"tracestate", state))
     if origin.api_key:
         fields.append((b"Authorization", b"Bearer " + origin.api_key.encode("ascii")))
     if content or request.data.method not in _BODILESS_METHODS:

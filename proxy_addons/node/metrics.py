@@ -4,7 +4,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -16,7 +16,10 @@ from proxy_addons.node.status import NodeStatus
 from proxy_addons.node.totals import Sums
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-_NS: Final = 1e9
+NS: Final = 1e9
+
+SeriesOfFamily: TypeAlias = list[tuple[tuple[str, ...], list[float]]]
+"""The label values of each series of one family, and its numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +46,19 @@ class Readings:
 
 def exposition(readings: Readings) -> bytes:
     """Return the page. A family is there even where it has no series yet."""
+    series = by_family(readings)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected([_metric(family, series[family.name]) for family in FAMILIES]))
+    return generate_latest(registry)
+
+
+def by_family(readings: Readings) -> Mapping[str, SeriesOfFamily]:
+    """Return every series by its family's name; a family that has none yet is empty."""
     values = readings.sums | {key: [number] for key, number in _of_node(readings).items()}
-    by_name: dict[str, list[tuple[tuple[str, ...], list[float]]]] = defaultdict(list)
+    by_name: dict[str, SeriesOfFamily] = defaultdict(list)
     for (name, labels), numbers in sorted(values.items()):
         by_name[name].append((labels, [float(number) for number in numbers]))
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected([_metric(family, by_name[family.name]) for family in FAMILIES]))
-    return generate_latest(registry)
+    return by_name
 
 
 class _Collected:
@@ -60,7 +69,7 @@ class _Collected:
         return self._metrics
 
 
-def _metric(family: Family, series: Iterable[tuple[tuple[str, ...], list[float]]]) -> Metric:
+def _metric(family: Family, series: SeriesOfFamily) -> Metric:
     match family.kind:
         case Kind.COUNTER:
             counter = CounterMetricFamily(family.name, family.meaning, labels=family.labels)
@@ -75,7 +84,7 @@ def _metric(family: Family, series: Iterable[tuple[tuple[str, ...], list[float]]
         case Kind.HISTOGRAM:
             histogram = HistogramMetricFamily(family.name, family.meaning, labels=family.labels)
             for labels, (*counts, sum_ns) in series:
-                histogram.add_metric(labels, _cumulative(counts), sum_ns / _NS)
+                histogram.add_metric(labels, _cumulative(counts), sum_ns / NS)
             return histogram
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -44,6 +44,9 @@ from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
 from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid
+
+if TYPE_CHECKING:
+    from proxy_addons.node.otlp import NodeMetricsOut
 
 _log: Final = structlog.get_logger()
 
@@ -106,6 +109,7 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        metrics_out = self._metrics_out()
         health = await serve_health(
             self._settings.health_host,
             self._settings.health_port,
@@ -125,6 +129,8 @@ class Node:
                     group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
                     group.create_task(self._restart_on_hangup()),
                 ]
+                if metrics_out is not None:
+                    background.append(group.create_task(metrics_out.run()))
                 await self._stop.wait()
                 _log.info("node_draining")
                 self._fleet.stop(DRAIN_S)
@@ -132,6 +138,8 @@ class Node:
                 for task in background:
                     task.cancel()
             await self._shipper.finish(_SHIP_REST_S)
+            if metrics_out is not None:
+                await metrics_out.close()
         finally:
             await health.cleanup()
             os.close(self._lock)
@@ -153,24 +161,36 @@ class Node:
 
     async def metrics(self) -> bytes:
         """Return the page `/metrics`."""
+        return exposition(await self._readings())
+
+    async def _readings(self) -> Readings:
         sums, answered = await self._fleet.measure()
         now = asyncio.get_running_loop().time()
         guard = self._fleet.bundle.guard_socket if self._fleet.bundle is not None else ""
-        return exposition(
-            Readings(
-                status=self.status(),
-                sums=sums,
-                answered=answered,
-                starts=self._fleet.starts,
-                hangs=self._fleet.hangs,
-                feeds={
-                    name: FeedContact(up=made.up, age_s=None if made.last_at is None else now - made.last_at)
-                    for name, made in self._contacts.items()
-                },
-                spool_bytes=await asyncio.to_thread(_bytes_below, self._settings.node_dir / "spool"),
-                opa_up=await answers(guard) if guard else None,
-            )
+        return Readings(
+            status=self.status(),
+            sums=sums,
+            answered=answered,
+            starts=self._fleet.starts,
+            hangs=self._fleet.hangs,
+            feeds={
+                name: FeedContact(up=made.up, age_s=None if made.last_at is None else now - made.last_at)
+                for name, made in self._contacts.items()
+            },
+            spool_bytes=await asyncio.to_thread(_bytes_below, self._settings.node_dir / "spool"),
+            opa_up=await answers(guard) if guard else None,
         )
+
+    def _metrics_out(self) -> "NodeMetricsOut | None":
+        """Return what sends the metrics to a collector. Without one the SDK is not even imported."""
+        settings = self._settings
+        if settings.otlp_endpoint is None:
+            return None
+        from proxy_addons.clients.telemetry import MetricsOut, identifiers  # noqa: PLC0415  # see above
+        from proxy_addons.node.otlp import NodeMetricsOut  # noqa: PLC0415
+
+        out = MetricsOut(settings.otlp_endpoint, **identifiers(settings, settings.node_id))
+        return NodeMetricsOut(out, self._readings, every_s=settings.otlp_interval_s)
 
     def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
         return verify(

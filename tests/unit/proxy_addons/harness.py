@@ -36,6 +36,7 @@ from policies.redaction.engine import Redaction
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.record_decision import RecordIdentity
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
+from proxy_addons.addons.trace import Trace
 from proxy_addons.clients.spool import SpoolUnavailable
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import EXCHANGE, Exchange
@@ -254,7 +255,9 @@ class Told:
 class Harness:
     """One worker's addons. `addons` may be changed by a test to leave one out or to break it."""
 
-    def __init__(self, *, policy: ActivePolicy | None = None, keys: KeyRing | None = None) -> None:
+    def __init__(
+        self, *, policy: ActivePolicy | None = None, keys: KeyRing | None = None, trace: Trace | None = None
+    ) -> None:
         self.sink = FakeSink()
         self.released: list[int] = []
         self.wait_s = 0.0
@@ -270,6 +273,7 @@ class Harness:
                 new_id=lambda: f"rec-{next(ids)}",
                 new_salt=lambda: "5a" * 16,
             ),
+            trace=trace,
         )
         self.addons = build_addons(self.feed, ports)
         self._count = 0
