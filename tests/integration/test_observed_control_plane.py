@@ -94,8 +94,11 @@ def test_a_request_is_a_span_and_no_word_of_it_leaves(environment, free_port):
             api.call("GET", "/v1/policies/CANARY?cursor=CANARY", "author", headers=told)
             api.call("POST", "/v1/policies", "author", json={"source": "kind: CANARY"})
             api.call("GET", "/CANARY?CANARY", "author")
-            api.call("PUT", "/v1/environments/production/blocked-subjects/user:alice", "admin")
-            api.call("POST", "/v1/api-keys", "admin", json={"subject": "user:alice"})
+            blocked = api.call("PUT", "/v1/blocked-subjects/user:alice", "admin")
+            assert blocked.is_success, blocked.text
+            key = api.call("POST", "/v1/api-keys", "admin", json={"subject": "user:bob"})
+            assert key.status_code == 201, key.text
+            canaries += ["bob", key.json()["key"], key.json()["id"]]
             page = scrape(port)
             api.process.send_signal(signal.SIGTERM)
             assert api.process.wait(timeout=20) == 0
@@ -132,7 +135,7 @@ def test_without_a_collector_the_sdk_is_not_loaded():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_metrics_port_that_is_taken_ends_the_start_with_its_name(environment, free_port):
+def test_a_metrics_port_that_is_the_apis_ends_the_start_with_its_name(environment, free_port):
     command = [sys.executable, "-m", "controlplane"]
     given = environment | {"GATEHOUSE_API_PORT": str(free_port), "GATEHOUSE_METRICS_PORT": str(free_port)}
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
