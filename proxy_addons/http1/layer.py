@@ -218,7 +218,9 @@ class Http1ReverseLayer(Answering):
         flow = turn.flow
         flow.request.data.content = b"".join(turn.body)
         turn.body.clear()
-        yield self._within(None)
+        if self._waits_for is not None:  # else the body came with its head, whose deadline is off
+            self._waits_for = None
+            yield self._within(None)
         yield from self._tell("request", turn)
         if flow.response is None and not turn.allowed:
             turn.refuse("policy-unavailable")

@@ -520,6 +520,20 @@ def test_a_body_that_drips_runs_into_its_total():
     assert waits == [5, 5, 3, 0]
 
 
+@pytest.mark.parametrize("cuts", [(), (-9,), (40, -9)], ids=["whole", "body-late", "head-and-body-late"])
+def test_nothing_is_waited_for_from_the_client_while_the_upstream_answers(cuts):
+    talk = Talk(AllowAll())
+    sent = request(b"x" * 99, close=False)
+    start = 0
+    for end in (*(cut % len(sent) for cut in cuts), len(sent)):
+        talk.receive(sent[start:end])
+        start = end
+    assert len(talk.calls) == 1
+    assert talk.deadline.after_s is None
+    talk.answer()
+    assert talk.deadline.after_s is not None
+
+
 def test_an_idle_connection_is_closed_in_silence():
     talk = Talk(addon := AllowAll())
     talk.late()
