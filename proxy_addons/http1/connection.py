@@ -189,11 +189,6 @@ class ClientConnection(asyncio.Protocol):
                 self._linger(mid_request=mid_request)
             case CloseConnection():
                 self._transport.close()
-            case _:
-                self._execute_other(command)
-
-    def _execute_other(self, command: Command) -> None:
-        match command:
             case AwaitHook():
                 self._await_hook(command)
             case SetDeadline(after_s=after_s, serial=serial):
@@ -208,9 +203,7 @@ class ClientConnection(asyncio.Protocol):
                 asyncio.get_running_loop().call_soon(self._go_on)
             case WatchClient():
                 watch_for_reset(self._transport, self.abort)
-            case Log():
-                pass  # mitmproxy's own debugging texts
-            case _:
+            case _ if not isinstance(command, Log):  # which are mitmproxy's own debugging texts
                 raise TypeError(f"no such command here: {type(command).__name__}")
 
     def _await_hook(self, command: AwaitHook) -> None:
@@ -259,18 +252,14 @@ class ClientConnection(asyncio.Protocol):
         if call is None or call.ended:
             return
         wanted = self._client_slow or self._hook_running
-        if wanted and not call.paused:
-            call.pause()
-        elif call.paused and not wanted:
-            call.resume()
+        if wanted is not call.paused:
+            (call.pause if wanted else call.resume)()
 
     def _pace_client(self) -> None:
         if self._transport.is_closing() or ConnectionState.CAN_READ not in self._client.state:
             return
-        if self._layer_pauses or self._unexamined_bytes > self._bounds.pipelined_bytes:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        enough = self._layer_pauses or self._unexamined_bytes > self._bounds.pipelined_bytes
+        (self._transport.pause_reading if enough else self._transport.resume_reading)()
 
     def _abandon(self) -> None:
         if self._call is not None:
