@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import structlog
 from mitmproxy.connection import ConnectionState
-from mitmproxy.proxy.commands import CloseConnection, Command, Log, SendData
+from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import ConnectionClosed, DataReceived, Event, Start
 from mitmproxy.proxy.server_hooks import ClientConnectedHook, ClientDisconnectedHook
@@ -203,7 +203,7 @@ class ClientConnection(asyncio.Protocol):
                 asyncio.get_running_loop().call_soon(self._go_on)
             case WatchClient():
                 watch_for_reset(self._transport, self.abort)
-            case _ if not isinstance(command, Log):  # which are mitmproxy's own debugging texts
+            case _:
                 raise TypeError(f"no such command here: {type(command).__name__}")
 
     def _await_hook(self, command: AwaitHook) -> None:
