@@ -11,7 +11,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Final
 
@@ -22,7 +23,7 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
@@ -39,7 +40,7 @@ from opentelemetry.trace import (
 )
 
 from proxy_addons.core.trace_context import Attributes, OpenSpan, TraceParent
-from proxy_addons.settings import NodeSettings
+from proxy_addons.settings import NodeSettings, SettingInvalid
 
 _log: Final = structlog.get_logger()
 
@@ -56,12 +57,16 @@ _NO_PARENT: Final = Context()
 
 
 class Tracing:
-    """The spans of one worker. `begin` is for its event loop; `close` once no exchange is open."""
+    """The spans of one worker. `begin` is for its event loop; `close` once no exchange is open.
+
+    Raises SettingInvalid where the SDK cannot use an OTEL_ variable.
+    """
 
     def __init__(self, endpoint: str, **identifiers: str | int) -> None:
         _silence_sdk()
-        exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=EXPORT_S, session=_session())
-        self._provider = TracerProvider(resource=resource_of(**identifiers), shutdown_on_exit=False)
+        with _variables_named():
+            exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=EXPORT_S, session=_session())
+            self._provider = TracerProvider(resource=resource_of(**identifiers), shutdown_on_exit=False)
         self._provider.add_span_processor(
             BatchSpanProcessor(
                 _ToldSpans(exporter),
@@ -90,13 +95,15 @@ class Tracing:
 
 
 class MetricsOut:
-    """Exports a node's metrics, gathered elsewhere."""
+    """Exports a node's metrics, gathered elsewhere. Raises SettingInvalid, also for what its workers could not use."""
 
     def __init__(self, endpoint: str, **identifiers: str | int) -> None:
         _silence_sdk()
-        self.resource = resource_of(**identifiers)
+        with _variables_named():
+            self._exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=EXPORT_S, session=_session())
+            self.resource = resource_of(**identifiers)
+            SpanLimits()  # what workers could not use ends the node at its start, instead of each worker at each of its
         self.scope = InstrumentationScope("gatehouse", version("gatehouse"))
-        self._exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=EXPORT_S, session=_session())
         self._told = _Told("metrics")
 
     async def export(self, metrics: MetricsData, *, within_s: float) -> None:
@@ -193,6 +200,15 @@ class _ToldSpans(SpanExporter):
 
     def shutdown(self) -> None:
         self._exporter.shutdown()  # type: ignore[no-untyped-call]  # the exporter's one method without types
+
+
+@contextmanager
+def _variables_named() -> Iterator[None]:
+    """Raise SettingInvalid where the SDK cannot use a variable of its own."""
+    try:
+        yield
+    except ValueError as exc:
+        raise SettingInvalid("OTEL_*", f"OpenTelemetry cannot use one of its variables: {exc}") from exc
 
 
 def _session() -> requests.Session:

@@ -61,6 +61,6 @@ def span_attributes(exchange: Exchange, *, method: str, scheme: str, now_ns: int
 
 
 def failed(exchange: Exchange) -> bool:
-    """Whether the span has the status of an error: the client was told 5xx, or would have been in place of a stream."""
+    """Whether the span has the status of an error: the client was told 5xx."""
     status = status_of(exchange)
     return status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -153,3 +153,37 @@ def test_the_reference_lists_what_is_read():
         for name in re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source.read_text())
     }
     assert read == set(re.findall(r"^\| `(GATEHOUSE_\w+)`", REFERENCE.read_text(), re.MULTILINE))
+
+
+def test_there_is_no_telemetry_unless_a_collector_is_named(variables):
+    settings = NodeSettings.read(variables)
+    assert (settings.otlp_endpoint, settings.otlp_interval_s) == (None, 60)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+        ("https://collector.example/otlp/", "https://collector.example/otlp"),
+    ],
+)
+def test_a_collector_has_a_base_url(variables, given, read):
+    assert NodeSettings.read(variables | {"GATEHOUSE_OTLP_ENDPOINT": given}).otlp_endpoint == read
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "collector.example:4318",
+        "grpc://collector.example:4317",
+        "http://user:secret@collector.example",
+        "http://collector.example/?token=secret",
+        "http://collector.example:99999",
+        "http://[collector",
+        "http://",
+    ],
+)
+def test_a_collector_that_is_no_base_url_is_named_without_its_text(variables, wrong):
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_OTLP_ENDPOINT") as raised:
+        NodeSettings.read(variables | {"GATEHOUSE_OTLP_ENDPOINT": wrong})
+    assert "secret" not in str(raised.value)

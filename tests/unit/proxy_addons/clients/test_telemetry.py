@@ -9,8 +9,9 @@ import structlog
 from opentelemetry import trace
 
 from proxy_addons.clients import telemetry
-from proxy_addons.clients.telemetry import Tracing, in_thread, resource_of
+from proxy_addons.clients.telemetry import MetricsOut, Tracing, in_thread, resource_of
 from proxy_addons.core.trace_context import TraceParent
+from proxy_addons.settings import SettingInvalid
 from tests.node_collector import attributes_of, running_collector
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -58,6 +59,13 @@ async def test_an_operator_samples_and_names_by_standard_variables(collector, mo
     named = resource_of(**{"service.instance.id": "node-1/w0"}).attributes
     assert (named["service.name"], named["service.namespace"]) == ("gatehouse-proxy", "shop")
     assert named["service.instance.id"] == "theirs"
+
+
+@pytest.mark.parametrize("opened", [Tracing, MetricsOut])
+def test_a_variable_that_the_sdk_cannot_use_ends_the_start(monkeypatch, opened):
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")
+    with pytest.raises(SettingInvalid, match="OTEL_"):
+        opened("http://127.0.0.1:4318")
 
 
 async def test_nothing_global_is_set(collector):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bytes we write, to both sides."""
 
+from types import SimpleNamespace
+
 import pytest
 from mitmproxy import http
 
@@ -65,3 +67,12 @@ def test_nothing_is_no_chunk():
 
 def test_a_status_unknown_to_the_standard_has_no_phrase():
     assert whole(response(499)).startswith(b"HTTP/1.1 499 \r\n")
+
+
+@pytest.mark.parametrize("parent", [b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", b"broken", None])
+def test_a_trace_state_goes_upstream_only_beside_a_valid_parent(parent):
+    given = [] if parent is None else [(b"traceparent", parent)]
+    request = http.Request.make("GET", "http://a/v1/models", b"", http.Headers([*given, (b"tracestate", b"a=1")]))
+    origin = SimpleNamespace(host_field=b"a", api_key=None)
+    sent = wire.upstream_request(request, origin, "req_1")
+    assert (b"\r\ntracestate: a=1\r\n" in sent) is (parent is not None and parent.startswith(b"00-"))
