@@ -157,7 +157,7 @@ class Row:
 
     `then` is what must be right for a second answer on the connection. `patience_s` is longer than the usual deadline
     for rows that wait for the gateway's own; `scripted` ones need the upstream that plays answers, and those of a
-    `lost_key` one that was good once.
+    `lost_key` one that was good once. Where `needs_model_list`, a gateway that takes any model does nothing wrong.
     """
 
     slug: str
@@ -171,6 +171,7 @@ class Row:
     patience_s: float = 0.0
     scripted: bool = False
     lost_key: LostKey | None = None
+    needs_model_list: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,17 @@ from rich.table import Table
 from conformance.case import Case, LostKey, Target
 from conformance.cases import CASES
 from conformance.recorder import LocalRecorder, Recorder, RemoteRecorder
-from conformance.runner import CaseResult, NotReady, Trial, Verdict, as_json, check_ready, is_gatehouse, run
+from conformance.runner import (
+    CaseResult,
+    NotReady,
+    Trial,
+    Verdict,
+    as_json,
+    check_ready,
+    is_gatehouse,
+    run,
+    takes_any_model,
+)
 from conformance.upstream import RecordingUpstream, log_server
 
 _NUMBERS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
@@ -107,7 +117,8 @@ def conformance(
         try:
             trial = replace(trial, gatehouse=is_gatehouse(trial))
             check_ready(trial)
-            results = list(run(trial, chosen))
+            trial = replace(trial, any_model=takes_any_model(trial))
+            results = _with_progress(run(trial, chosen))
         except NotReady as exc:
             raise click.ClickException(f"{exc}. Set --key and --model to what this gateway takes.") from exc
         except httpx.HTTPError as exc:
@@ -176,6 +187,16 @@ def _context(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
     if insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def _with_progress(results: Iterator[CaseResult]) -> list[CaseResult]:
+    """Return the results, having said on a terminal how far they are: some gateways answer nothing, row after row."""
+    done = []
+    with Console(stderr=True).status("case 1 …") as status:
+        for result in results:
+            done.append(result)
+            status.update(f"case {result.case.number} is done …")
+    return done
 
 
 @contextlib.contextmanager

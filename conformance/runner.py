@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 from conformance.answers import Answer
-from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Raw, Row, Step, Target, row
+from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Raw, Row, Step, Target, chat, row
 from conformance.judge import Seen, code_of, describe, judge
 from conformance.recorder import Recorder, joined
 from conformance.wire import Heard, Line, Pause, Piece, converse, cut_at_head, cut_to_bytes, cut_whole
@@ -72,6 +73,7 @@ class Trial:
     recorder: Recorder | None = None
     context: ssl.SSLContext | None = None
     gatehouse: bool = False
+    any_model: bool = False
 
 
 class NotReady(Exception):
@@ -85,6 +87,13 @@ def is_gatehouse(trial: Trial) -> bool:
     if answer is None or code_of(answer) != "credentials-missing":
         return False
     return "request_id" in json.loads(answer.body)["error"]
+
+
+def takes_any_model(trial: Trial) -> bool:
+    """Tell whether the gateway answers for a model that nobody can have listed."""
+    ask = Ask(body=chat(model=f"unlisted-{uuid.uuid4().hex}"))
+    answer = _last(_converse(trial, Row(slug="any model", steps=(ask,), want=ANSWERED), "whole", "none"))
+    return answer is not None and answer.status == HTTPStatus.OK
 
 
 def check_ready(trial: Trial) -> None:
@@ -127,6 +136,8 @@ def _reason_to_skip(trial: Trial, each: Row) -> str:
         return "needs a gateway with TLS"
     if each.scripted and trial.recorder is None:
         return "needs the recording upstream"
+    if each.needs_model_list and trial.any_model:
+        return "needs a gateway that lists its models; this one takes any"
     if each.lost_key is not None and each.lost_key not in trial.target.lost_keys:
         return f"needs --{each.lost_key}-key"
     return ""

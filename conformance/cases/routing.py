@@ -201,9 +201,6 @@ ROUTING_CASES: Final = (
                 "blank before": _model(" <MODEL>"),
                 "line break behind": _model("<MODEL>\n"),
                 "nul behind": _model("<MODEL>\0"),
-                "a letter more": _model("<MODEL>x"),
-                "by a path": _model("models/../<MODEL>"),
-                "by a provider": _model("openai/<MODEL>"),
                 "all": _model("*"),
                 "pattern": _model(".*"),
                 "zero-width blank within": _model("<MODEL>\u200b"),
@@ -215,6 +212,15 @@ ROUTING_CASES: Final = (
                 "object": _model({"id": "<MODEL>"}),
                 "number": _model(4),
             },
+        )
+        + rows_of(
+            _MODEL,
+            {
+                "a letter more": _model("<MODEL>x"),
+                "by a path": _model("models/../<MODEL>"),
+                "by a provider": _model("openai/<MODEL>"),
+            },
+            needs_model_list=True,
         ),
     ),
     Case(
