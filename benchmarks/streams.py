@@ -4,7 +4,8 @@
     python -m benchmarks.streams [--streams 16 512] [--seconds S]
 
 Each stream has 64 events, one every 50 ms, each in a write of its own. Clients start spread over the length of one,
-and ask again when an answer is complete. A stall is an event that comes more than one interval later than its pace.
+and ask again when an answer is complete. A stall is a wait of three intervals, since text may be held back for one,
+until the word in it ends.
 The node has everything on, with durable records before the first byte, one worker, and all its processes on one core.
 """
 
@@ -21,7 +22,7 @@ import uvloop
 
 from benchmarks.control_plane import EVERYTHING
 from benchmarks.proxies import LOAD_CORE, Proxy, gatehouse, http_layer, opa_binary, single, unused_port
-from benchmarks.traffic import EVENTS, Upstream, request
+from benchmarks.traffic import EVENTS, Upstream, request, stream_pieces
 from tests.signing import ALICE_KEY
 
 INTERVAL_S = 0.05
@@ -30,7 +31,12 @@ _GRACE_S = 15.0
 
 
 class PacedUpstream(Upstream):
-    """Sends the head and the first event at once, then an event every INTERVAL_S."""
+    """Sends the head and the first event at once, then an event every INTERVAL_S.
+
+    Its text has nothing that could become a finding: what is held back for redaction would be late on purpose.
+    """
+
+    STREAM = stream_pieces("An answer of plain words, of which nothing has to change before it is read by somebody. ")
 
     def _write_rest(self, at: int) -> None:
         if self._transport.is_closing():
@@ -138,7 +144,7 @@ async def run(counts: list[int], seconds: float) -> None:
                 print(
                     f"{proxy.name:<20}{seen.done:>13,}{statistics.median(seen.first_ns) / 1e6:>14.2f}"
                     f"{_p99(seen.first_ns):>8.2f}{_p99(seen.gaps_ns):>12.1f}{max(seen.gaps_ns) / 1e6:>8.1f}"
-                    f"{sum(gap > 2 * INTERVAL_S * 1e9 for gap in seen.gaps_ns):>8}"
+                    f"{sum(gap > 3 * INTERVAL_S * 1e9 for gap in seen.gaps_ns):>8}"
                     f"{cpu_s / seen.done * 1e6:>17,.0f}{cpu_s / took_s:>11.0%}",
                     flush=True,
                 )

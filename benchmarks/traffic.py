@@ -57,14 +57,14 @@ def whole_answer() -> bytes:
     return b"HTTP/1.1 200 OK\r\n" + fields + body
 
 
-def stream_pieces() -> list[bytes]:
+def stream_pieces(sentence: str = _SENTENCE) -> list[bytes]:
     """Return a streamed answer, as it is written: the head, an event at a time, the end."""
 
     def event(content: bytes) -> bytes:
         line = b"data: " + content + b"\n\n"
         return b"%x\r\n%s\r\n" % (len(line), line)
 
-    text = (_SENTENCE * 5)[: 6 * (EVENTS - 2)]
+    text = (sentence * 5)[: 6 * (EVENTS - 2)]
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1795000000, "model": "parrot"}
     deltas: list[dict[str, str]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": text[start : start + 6]} for start in range(0, len(text), 6)]
