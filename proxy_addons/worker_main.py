@@ -5,7 +5,7 @@ It wires settings, spool, rate counter, engines, counters and addons, serves the
 node says over the inherited channel. A bundle is built in a thread, and swapped in by one assignment on the event loop.
 """
 
-# First of all: rego-cpp must be loaded before RE2 and any other C++ library.
+# First of all: rego-cpp must be loaded before any other C++ library.
 import policies.engines.rego_library  # noqa: F401  # isort: skip
 import argparse
 import asyncio

@@ -13,8 +13,8 @@ Rules, and why:
 2. No finding begins or ends inside a run of digits of CARD_DIGITS or fewer: cut off from its neighbours, the rest of
    the run could be a card number. Where a finding's own limit would cut there, it takes the digits too.
 3. No finding contains `[` or `]`, which stand at both ends of the placeholder (a private key's block may).
-4. Where there is a finding, there is the detector's clue: a few characters that no finding can do without. One search
-   for the clues of all detectors (`clues.py`) says which of them need to look at a text; for nearly every text none.
+4. Where there is a finding, there is the detector's clue: a few characters that no finding can do without. A search
+   for each clue (`clues.py`) says which detectors need to look at a text; for nearly every text none.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,9 @@ class Detector(Protocol):
     """One kind of thing to find. Immutable, and fit to be shared by any number of streams.
 
     `max_hold` is the most code points it ever leaves undecided, `lookbehind` how many decided ones it must still see.
-    `clue` is a pattern of RE2: wherever `scan(text, start)` gives a finding or an opening, the clue is found in what
-    the scan may see, `text[start - lookbehind:]`. It may be found elsewhere as well; the rarer, the cheaper.
+    `clue` is a pattern of `re` without nested repetition: wherever `scan(text, start)` gives a finding or an opening,
+    the clue is found in what the scan may see, `text[start - lookbehind:]`. It may be found elsewhere as well; the
+    rarer, the cheaper.
     `finds` and `ignores` are its samples: in each of `finds` the whole text is one finding or has one inside.
     """
 

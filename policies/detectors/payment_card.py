@@ -21,7 +21,7 @@ _GROUP: Final = re.compile(r"[0-9]+")
 _SEPARATOR: Final = re.compile(rf"[{_SEPARATORS}]")
 _SEPARATOR_CHARACTERS: Final = frozenset(_SEPARATORS) - {"\\"}
 
-# The digits of the shortest number. Any digit may begin it, so that RE2 needs few states however digits are mixed.
+# The digits of the shortest number. Any digit may begin it: a clue may be in more texts than findings are.
 _CLUE: Final = rf"[0-9](?:[{_SEPARATORS}]?[0-9]){{{_MIN_DIGITS - 1}}}"
 
 # A row without the clue is shorter: fewer digits than a number has, separators between them and one behind.
