@@ -5,9 +5,10 @@ Theory: the node binds and listens; workers inherit. Two processes may serve one
 connections before its predecessor stops: a restart leaves no gap. A connection that arrives while a slot has no process
 waits in the kernel's queue for the next one, so that a worker's death costs the requests it had, and no other.
 
-Rules: a process that does not say what it counted when asked `_MOST_UNANSWERED` times in a row hangs. It is killed,
-since its share of the connections waits for it, and started again. A worker answers between two steps of its event
-loop, also while it loads a bundle; ten seconds are a hundred times what the longest step takes on a busy machine.
+Rules: a process that serves and does not say what it counted when asked `_MOST_UNANSWERED` times in a row hangs; one
+that has not come to serve yet has the time of a start. It is killed, since its share of the connections waits for it,
+and started again. A worker answers between two steps of its event loop, also while it loads a bundle; ten seconds are a
+hundred times what the longest step takes on a busy machine.
 """
 
 import asyncio
@@ -181,7 +182,7 @@ class WorkerSlot:
         while True:
             await asyncio.sleep(self._ask_every_s)
             for process in tuple(self._running):
-                most = _MOST_UNANSWERED if process.answers else _MOST_UNANSWERED_AT_START
+                most = _MOST_UNANSWERED if process.state.ready else _MOST_UNANSWERED_AT_START
                 if process.draining or process.killed or process.state.pid is None:
                     continue  # a deadline of its own ends it, or it is not there (any more)
                 if process.unanswered >= most:

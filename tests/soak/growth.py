@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import psutil
 
 # What allocators and caches of a process that serves take before they settle.
-_ALLOWED_BYTES = 24 * 2**20
-_ALLOWED_SHARE = 0.10
+_ALLOWED_BYTES = 12 * 2**20
+_ALLOWED_SHARE = 0.05
 
 
 @dataclass

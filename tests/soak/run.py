@@ -19,7 +19,7 @@ from controlplane.client import ApiClient, ApiError, ApiUnreachable
 from tests.integration.conftest import RunningGatehouse, start, stop
 from tests.soak.growth import Growth
 from tests.soak.kinds import CARD, KINDS, LENIENT, STRICT, UNAVAILABLE, Kind, Sender
-from tests.soak.wire import Answer, MarkingUpstream, ask
+from tests.soak.wire import Answer, ask, marking_upstream
 
 _POLICIES = Path(__file__).with_name("policies")
 _CAPS = {STRICT: 256, LENIENT: 512}
@@ -55,10 +55,10 @@ class Report:
 
 
 class Soak:
-    def __init__(self, running: RunningGatehouse, plan: Plan, upstream: type[MarkingUpstream]) -> None:
+    def __init__(self, running: RunningGatehouse, plan: Plan, arrived: set[bytes]) -> None:
         self.report = Report()
         self.growth = Growth(settled_s=plan.seconds / 10)
-        self._running, self._plan, self._upstream = running, plan, upstream
+        self._running, self._plan, self._arrived = running, plan, arrived
         self._random = random.Random(plan.seed)
         self._answers: dict[str, tuple[Kind, Answer]] = {}
         self._policy_of: dict[str, str] = {}  # by revision
@@ -135,7 +135,7 @@ class Soak:
             self.report.unavailable["connection lost"] += 1
         if answer is not None:
             self._judge_answer(kind, answer)
-        if not kind.may_pass() and marker.encode() in self._upstream.arrived:
+        if not kind.may_pass() and marker.encode() in self._arrived:
             self.report.wrong.append(f"{kind.name}: reached the upstream")
 
     def _judge_answer(self, kind: Kind, answer: Answer) -> None:
@@ -220,12 +220,9 @@ class Soak:
 
 async def soak(home: Path, plan: Plan) -> Report:
     """Start a Gatehouse in `home`, load it as `plan` says, stop it, and return what was seen."""
-    upstream = type("Upstream", (MarkingUpstream,), {"arrived": set()})
-    server = await asyncio.get_running_loop().create_server(upstream, "127.0.0.1", 0)
-    origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    running = await asyncio.to_thread(start, home, "--upstream", origin, "--workers", "2")
-    try:
-        return await Soak(running, plan, upstream).run()
-    finally:
-        await asyncio.to_thread(stop, running)
-        server.close()
+    async with marking_upstream() as (origin, arrived):
+        running = await asyncio.to_thread(start, home, "--upstream", origin, "--workers", "2")
+        try:
+            return await Soak(running, plan, arrived).run()
+        finally:
+            await asyncio.to_thread(stop, running)

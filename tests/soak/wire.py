@@ -4,6 +4,8 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.soak.kinds import CARD
@@ -14,17 +16,40 @@ _EVENTS = 12
 _EVENT_S = 0.005
 
 
-class MarkingUpstream(asyncio.Protocol):
-    """Answers chat requests, plain or streamed. `arrived` has the marker of every request of which a byte came."""
+@asynccontextmanager
+async def marking_upstream() -> AsyncIterator[tuple[str, set[bytes]]]:
+    """Serve MarkingUpstreams at the origin given, beside the markers that arrived. Leaves no connection open."""
+    arrived: set[bytes] = set()
+    transports: set[asyncio.Transport] = set()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: MarkingUpstream(arrived, transports), "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", arrived
+    finally:
+        server.close()
+        for transport in tuple(transports):
+            transport.abort()
+        await server.wait_closed()
+        while transports:
+            await asyncio.sleep(0)
 
-    arrived: set[bytes]
+
+class MarkingUpstream(asyncio.Protocol):
+    """Answers chat requests, plain or streamed. `arrived` gets the marker of every request of which a byte came."""
+
+    def __init__(self, arrived: set[bytes], transports: set[asyncio.Transport]) -> None:
+        self._arrived, self._transports = arrived, transports
 
     def connection_made(self, transport) -> None:
         self._transport, self._buffer = transport, b""
+        self._transports.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # asyncio's signature
+        self._transports.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        self.arrived.update(_MARKER.findall(self._buffer))
+        self._arrived.update(_MARKER.findall(self._buffer))
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             found = _LENGTH.search(self._buffer, 0, end + 2)
             size = end + 4 + (int(found[1]) if found else 0)
