@@ -62,7 +62,7 @@ def _tracing(observation: ObservationSettings, stack: ExitStack) -> Trace | None
     if observation.otlp_endpoint is None:
         return None
     # Here, because it brings OpenTelemetry's SDK: who has no collector pays neither its memory nor its time to import.
-    from controlplane.tracing import Tracing  # noqa: PLC0415
+    from controlplane.tracing import Tracing  # noqa: PLC0415  # as said
 
     tracing = Tracing(observation.otlp_endpoint)
     stack.callback(tracing.close)

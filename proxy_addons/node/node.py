@@ -187,7 +187,7 @@ class Node:
         if settings.otlp_endpoint is None:
             return None
         from proxy_addons.clients.telemetry import MetricsOut, identifiers  # noqa: PLC0415  # see above
-        from proxy_addons.node.otlp import NodeMetricsOut  # noqa: PLC0415
+        from proxy_addons.node.otlp import NodeMetricsOut  # noqa: PLC0415  # see above
 
         out = MetricsOut(settings.otlp_endpoint, **identifiers(settings, settings.node_id))
         return NodeMetricsOut(out, self._readings, every_s=settings.otlp_interval_s)
