@@ -15,8 +15,8 @@ from proxy_addons.core.framing import Fields
 class CallUpstream(Command):
     """Send `request` to the upstream. Its answer comes as UpstreamEvents that name this call.
 
-    `resendable`: the operation changes nothing at the upstream, so it may be sent again on a fresh connection when a
-    reused one turns out to have been closed.
+    `resendable`: the request costs and changes nothing at the upstream, so it may be sent again on a fresh connection
+    when a reused one turns out to have been closed.
     """
 
     request: bytes

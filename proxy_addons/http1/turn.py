@@ -12,7 +12,6 @@ from mitmproxy.connection import Client, Server
 from mitmproxy.flow import Error
 
 from policies.contracts.decision import Effect
-from policies.contracts.snapshot import Dialect
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.framing import Fields, RequestHead
 from proxy_addons.core.request_id import new_request_id
@@ -24,8 +23,9 @@ from proxy_addons.http1.messages import CallUpstream
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.refusal import refusal_response
 
-# The operations of all dialects so far compute an answer and change nothing at the upstream.
-_RESENDABLE = frozenset(Dialect)
+# Asking again costs the upstream nothing (RFC 9110, 9.2.1). A POST that was sent may be computing already: sent again,
+# it would be paid twice, so that it is tried again only where nothing of it was sent.
+_SAFE_METHODS = frozenset({b"GET", b"HEAD"})
 _EVENT_STREAM = b"text/event-stream"
 
 
@@ -90,7 +90,7 @@ class Turn:
 
     @property
     def resendable(self) -> bool:
-        return self.exchange.route is not None and self.exchange.route.dialect in _RESENDABLE
+        return self.flow.request.data.method in _SAFE_METHODS
 
 
 def begin(head: RequestHead | None, client: Client, server: Server, *, terms: Terms, started_ns: int) -> Turn:

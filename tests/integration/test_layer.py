@@ -207,8 +207,21 @@ async def test_a_stale_connection_is_replaced_once_without_the_client_noticing()
 
     async with gateway([AllowAll()], respond) as gate:
         assert status(await gate.exchange(request())) == 200
-        assert status(await gate.exchange(request())) == 200
+        assert status(await gate.exchange(request(b"", method="GET"))) == 200
         assert gate.upstream.connections == 2
+
+
+@on_uvloop
+async def test_a_post_that_was_sent_is_not_sent_again():
+    async def respond(upstream: Upstream, reader, writer):
+        await upstream.read_request(reader)
+        writer.write(ANSWER)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with gateway([AllowAll()], respond) as gate:
+        assert status(await gate.exchange(request())) == 200
+        assert error_code(await gate.exchange(request())) == "upstream-unavailable"
+        assert gate.upstream.connections == 1
 
 
 @on_uvloop
