@@ -9,22 +9,66 @@ default, so that what was compiled before keeps its bytes and its revision.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from policies.contracts.codec import JSON, digest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.identity import IdentityPolicy
+from policies.contracts.members import ADDED, members, plain
+from policies.contracts.redaction import (
+    SEVERITY,
+    AtBound,
+    CustomDetector,
+    CustomPattern,
+    Decoding,
+    Direction,
+    EmbeddingInputs,
+    FieldClass,
+    HoldBounds,
+    LiteralList,
+    LogProbabilities,
+    OverBudget,
+    RedactionAction,
+    RedactionPolicy,
+    RedactionRule,
+    Strictness,
+)
+
+__all__ = [
+    "SCHEMA",
+    "SEVERITY",
+    "AccessPolicy",
+    "AtBound",
+    "CustomDetector",
+    "CustomPattern",
+    "Decoding",
+    "Dialect",
+    "Direction",
+    "EmbeddingInputs",
+    "Encoding",
+    "FieldClass",
+    "Grant",
+    "GuardPolicy",
+    "HoldBounds",
+    "LimitPolicy",
+    "LiteralList",
+    "LogProbabilities",
+    "Modality",
+    "OverBudget",
+    "PolicySnapshot",
+    "Rate",
+    "RedactionAction",
+    "RedactionPolicy",
+    "RedactionRule",
+    "Route",
+    "Strictness",
+    "UnknownFields",
+]
 
 SCHEMA: Final = "gatehouse.snapshot/1"
-
-# Marks the field of a member that came after the schema's first form.
-ADDED: Final = MappingProxyType({"added": True})
-
-_T = TypeVar("_T")
 
 _PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 
@@ -59,11 +103,6 @@ class Modality(StrEnum):
 
     IMAGE = "image"
     AUDIO = "audio"
-
-
-class RedactionAction(StrEnum):
-    REPLACE = "replace"
-    BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,27 +186,6 @@ class LimitPolicy:
     rate: Rate | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedactionRule:
-    """`detectors` are names from `policies.detectors`, such as `payment-card`."""
-
-    id: str
-    detectors: tuple[str, ...]
-    action: RedactionAction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedactionPolicy:
-    """Rules for answers. `operations` and `models` select; empty selects all."""
-
-    id: str
-    version: str
-    mode: Mode
-    operations: tuple[str, ...]
-    models: tuple[str, ...]
-    rules: tuple[RedactionRule, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class PolicySnapshot:
     """Everything one environment of one tenant enforces. `groups` maps a group's name to its members' ids."""
@@ -188,7 +206,7 @@ class PolicySnapshot:
         return digest(self.to_json())
 
     def to_json(self) -> dict[str, JSON]:
-        return {"schema": SCHEMA, **_plain(self)}
+        return {"schema": SCHEMA, **plain(self)}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
@@ -196,57 +214,43 @@ class PolicySnapshot:
         if raw.get("schema") != SCHEMA:
             msg = f"the snapshot's schema is {raw.get('schema')!r}, not {SCHEMA!r}"
             raise ValueError(msg)
-        members = _members(cls, {key: value for key, value in raw.items() if key != "schema"})
+        given = members(cls, {key: value for key, value in raw.items() if key != "schema"})
         return cls(
-            tenant=members["tenant"],
-            environment=members["environment"],
-            groups={name: tuple(ids) for name, ids in members["groups"].items()},
+            tenant=given["tenant"],
+            environment=given["environment"],
+            groups={name: tuple(ids) for name, ids in given["groups"].items()},
             access=tuple(
                 AccessPolicy(
-                    **_members(AccessPolicy, policy)
+                    **members(AccessPolicy, policy)
                     | {
                         "mode": Mode(policy["mode"]),
                         "grants": tuple(
-                            Grant(**_members(Grant, grant) | {"effect": Effect(grant["effect"])})
+                            Grant(**members(Grant, grant) | {"effect": Effect(grant["effect"])})
                             for grant in policy["grants"]
                         ),
                     },
                 )
-                for policy in members["access"]
+                for policy in given["access"]
             ),
-            guards=tuple(map(_guard, members["guards"])),
-            routes=tuple(map(_route, members["routes"])),
+            guards=tuple(map(_guard, given["guards"])),
+            routes=tuple(map(_route, given["routes"])),
             limits=tuple(
                 LimitPolicy(
-                    **_members(LimitPolicy, limit)
+                    **members(LimitPolicy, limit)
                     | {
                         "mode": Mode(limit["mode"]),
-                        "rate": None if limit["rate"] is None else Rate(**_members(Rate, limit["rate"])),
+                        "rate": None if limit["rate"] is None else Rate(**members(Rate, limit["rate"])),
                     },
                 )
-                for limit in members["limits"]
+                for limit in given["limits"]
             ),
-            redactions=tuple(
-                RedactionPolicy(
-                    **_members(RedactionPolicy, policy)
-                    | {
-                        "mode": Mode(policy["mode"]),
-                        "rules": tuple(
-                            RedactionRule(
-                                **_members(RedactionRule, rule) | {"action": RedactionAction(rule["action"])},
-                            )
-                            for rule in policy["rules"]
-                        ),
-                    },
-                )
-                for policy in members["redactions"]
-            ),
-            identity=tuple(map(IdentityPolicy.from_json, members.get("identity", ()))),
+            redactions=tuple(map(RedactionPolicy.from_json, given["redactions"])),
+            identity=tuple(map(IdentityPolicy.from_json, given.get("identity", ()))),
         )
 
 
 def _guard(raw: Mapping[str, Any]) -> GuardPolicy:
-    guard = GuardPolicy(**_members(GuardPolicy, raw) | {"mode": Mode(raw["mode"])})
+    guard = GuardPolicy(**members(GuardPolicy, raw) | {"mode": Mode(raw["mode"])})
     reads = guard.reads
     if reads is not None and not (
         isinstance(reads, tuple) and all(isinstance(path, str) and _PATH.fullmatch(path) for path in reads)
@@ -258,7 +262,7 @@ def _guard(raw: Mapping[str, Any]) -> GuardPolicy:
 
 def _route(raw: Mapping[str, Any]) -> Route:
     return Route(
-        **_members(Route, raw)
+        **members(Route, raw)
         | {
             "dialect": Dialect(raw["dialect"]),
             "unknown_fields": UnknownFields(raw.get("unknown_fields", UnknownFields.REFUSE)),
@@ -267,22 +271,3 @@ def _route(raw: Mapping[str, Any]) -> Route:
             "allow_uncovered": tuple(map(Modality, raw.get("allow_uncovered", ()))),
         },
     )
-
-
-def _members(of: type[_T], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `raw` with lists as tuples, once its keys are the fields of the dataclass `of`, all but those added."""
-    known = fields(of)  # type: ignore[arg-type]  # every caller passes a dataclass
-    names = {item.name for item in known}
-    required = {item.name for item in known if "added" not in item.metadata}
-    if not required <= raw.keys() <= names:
-        msg = f"{of.__name__} has members {sorted(raw)}, not {sorted(names)}"
-        raise ValueError(msg)
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return dataclasses as dictionaries, without members that were added and have their default."""
-    if is_dataclass(value):
-        given = ((item, getattr(value, item.name)) for item in fields(value))
-        return {item.name: _plain(of) for item, of in given if "added" not in item.metadata or of != item.default}
-    return tuple(map(_plain, value)) if isinstance(value, tuple) else value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from policies.contracts.decision import Mode
-from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
+from policies.contracts.snapshot import Direction, RedactionAction, RedactionPolicy, RedactionRule
 from policies.detectors.clues import Clues
 from policies.detectors.registry import DETECTOR_NAMES, DETECTORS
 from policies.redaction.chain import Chain
@@ -125,9 +125,11 @@ def _rules(policies: Sequence[RedactionPolicy], detector: str) -> list[AppliedRu
         AppliedRule(detector=detector, policy=policy.id, rule=rule.id, action=_action(policy, rule))
         for policy in policies
         for rule in policy.rules
-        if detector in rule.detectors
+        if detector in rule.detectors and Direction.ANSWER in rule.directions
     ]
 
 
 def _action(policy: RedactionPolicy, rule: RedactionRule) -> str:
-    return str(rule.action) if policy.mode is Mode.ENFORCE else str(policy.mode)
+    if policy.mode is not Mode.ENFORCE:
+        return str(policy.mode)
+    return str(RedactionAction.BLOCK if rule.action is RedactionAction.CUT else rule.action)

@@ -13,7 +13,7 @@ from policies.redaction.engine import ActiveRules, FindingCount
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import AppliedFinding, Exchange
 
-_CHANGING: Final = frozenset({RedactionAction.REPLACE, RedactionAction.BLOCK})
+_CHANGING: Final = frozenset(RedactionAction) - {RedactionAction.ANNOTATE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

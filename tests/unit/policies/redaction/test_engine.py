@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rules hold for an answer, and what they report."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.contracts.decision import Mode
-from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
-from policies.redaction.engine import AnswerBlocked, Redaction
+from policies.contracts.snapshot import Direction, RedactionAction, RedactionPolicy, RedactionRule
+from policies.redaction.engine import AnswerBlocked, RedactedText, Redaction
 
 CARD, EMAIL = "4111 1111 1111 1111", "alice@example.com"
 REPLACE, BLOCK = RedactionAction.REPLACE, RedactionAction.BLOCK
@@ -96,3 +98,14 @@ def test_a_detector_that_there_is_not_is_an_error():
 def test_text_is_redacted_by_the_policies_that_select_it(operation: str, model: str | None, want: str):
     redaction = Redaction.of([policy("a", "payment-card", operations=("completions",), models=("parrot",))])
     assert redaction.text(operation=operation, model=model, text=CARD).text == want
+
+
+def test_a_rule_for_requests_leaves_answers_alone():
+    of = policy("requests", "payment-card")
+    of = replace(of, rules=tuple(replace(rule, directions=(Direction.REQUEST,)) for rule in of.rules))
+    assert Redaction.of([of]).rules_for(["requests"]).text(CARD) == RedactedText(text=CARD)
+
+
+def test_cut_leaves_nothing_of_an_answer_that_is_whole():
+    redacted = Redaction.of([policy("a", "payment-card", action=RedactionAction.CUT)]).rules_for(["a"]).text(CARD)
+    assert (redacted.text, redacted.blocked) == ("", True)
