@@ -34,12 +34,14 @@ class Pattern:
     There are no lookarounds, no back references and no anchors. Classes are of ASCII; bytes beyond ASCII can be named
     as `[\x80-\xff]`. A group `(?P<value>…)`, at most one and not within a repetition, says which part of a match is
     the value; without it the whole is. `alone` is the inside of a class of ASCII characters: a match that has one of
-    them directly before or behind it is none; "" lets anything touch it. With `until`, a literal, a finding lasts until
-    that has passed, or the text ends.
+    them directly before or behind it is none; "" lets anything touch it. `alone_before` says it for the left side where
+    that differs: the name in `githubToken = …` may begin within a word, but its value may not end within one. With
+    `until`, a literal, a finding lasts until that has passed, or the text ends.
     """
 
     expression: str
     alone: str = ALPHANUMERIC
+    alone_before: str | None = None
     ignore_case: bool = False
     until: str | None = None
 

@@ -16,3 +16,8 @@ def test_a_detector_without_a_judge_takes_what_its_pattern_takes():
 def test_a_pattern_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Pattern(expression="x").alone = ""  # type: ignore[misc]
+
+
+def test_both_sides_of_a_pattern_are_free_of_the_same_characters_unless_it_says_otherwise():
+    assert Pattern(expression="x", alone="a-z").alone_before is None
+    assert Pattern(expression="x", alone="a-z", alone_before="").alone_before == ""
