@@ -57,6 +57,20 @@ def check_documents(
     _refuse([*check_each(documents, detectors), *checked.problems])
 
 
+def compile_redactions(
+    documents: Sequence[PolicyDocument], *, detectors: Collection[str] = DETECTOR_NAMES
+) -> tuple[RedactionPolicy, ...]:
+    """Return the redaction policies among `documents`, which need not make a release, in the order of a release.
+
+    Raises PolicyRejected with all that would be wrong with each of them in any release.
+    """
+    ordered = sorted(
+        (each for each in documents if isinstance(each.spec, RedactionSpec)), key=lambda document: document.id
+    )
+    _refuse(check_each(ordered, detectors))
+    return _redactions(ordered)
+
+
 def _check_rego(
     documents: Sequence[PolicyDocument],
     *,
@@ -124,21 +138,25 @@ def _snapshot(
             for d, spec in specs
             if isinstance(spec, LimitsSpec)
         ),
-        redactions=tuple(
-            RedactionPolicy(
-                id=d.id,
-                version=d.version,
-                mode=d.mode,
-                operations=spec.operations,
-                models=spec.models,
-                rules=spec.rules,
-            )
-            for d, spec in specs
-            if isinstance(spec, RedactionSpec)
-        ),
+        redactions=_redactions(documents),
         identity=tuple(
             IdentityPolicy(id=d.id, version=d.version, issuers=spec.issuers, certificates=spec.certificates)
             for d, spec in specs
             if isinstance(spec, IdentitySpec)
         ),
+    )
+
+
+def _redactions(documents: Sequence[PolicyDocument]) -> tuple[RedactionPolicy, ...]:
+    return tuple(
+        RedactionPolicy(
+            id=d.id,
+            version=d.version,
+            mode=d.mode,
+            operations=spec.operations,
+            models=spec.models,
+            rules=spec.rules,
+        )
+        for d, spec in ((document, document.spec) for document in documents)
+        if isinstance(spec, RedactionSpec)
     )

@@ -14,7 +14,7 @@ HEAD = """\
 # The `gatehouse` command
 
 This page is made from the command itself. Every command that prints results takes `--json`; then standard output has
-JSON alone, also where the API refused: its problem details.
+JSON alone, also where the API refused: its problem details. `redact` is a filter, and has `--jsonl`.
 
 | exit code | |
 | --- | --- |

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from policies.compiler.compile import compile_release
+from policies.compiler.compile import compile_redactions, compile_release
 from policies.contracts.errors import PolicyRejected
 from policies.document.loader import load_documents
 from policies.library import pack
@@ -176,3 +176,13 @@ def test_what_only_opa_has_is_refused_where_the_node_runs_embedded(opa_binary):
 
 def test_an_opa_that_cannot_be_run_lets_nothing_pass():
     assert codes(DEMO, opa_binary="/nowhere/opa") == {"rego-unchecked"}
+
+
+def test_redaction_policies_are_compiled_without_a_release():
+    documents = load_documents(DEMO)
+    want = compile_release(documents, opa_binary=None, engines={"embedded"}, **SCOPE).redactions
+    assert want
+    assert compile_redactions(documents[::-1]) == want
+    with pytest.raises(PolicyRejected) as caught:
+        compile_redactions(documents, detectors=())
+    assert {each.code for each in caught.value.diagnostics} == {"unknown-detector"}
