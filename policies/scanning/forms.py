@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The forms in which a tree is given to hyperscan.
+
+Theory. Hyperscan tells where matches end, not where they begin (its start of match is refused for large repetitions,
+and dear for all). Three forms of one expression tell all there is to know, each in linear time:
+
+* *forward*: where a match ends;
+* *backward*, the expression read from its end: run over the text before such an end, turned round and anchored there,
+  it tells every place where a match with that end begins;
+* *opening*, whatever a match may begin with, read from its end: run over the whole text turned round, anchored at its
+  end, it tells which of the text's last characters may be the beginning of a match that goes on beyond them. That is
+  the shortest that a stream must hold back.
+
+Every form has what stands beside the match as one more character (`beside`), so that "nothing of its kind may touch a
+match" is decided by hyperscan, which then reports a long match once and not for each of its characters.
+"""
+
+import re
+from typing import Final
+
+from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value
+
+_ALL: Final = frozenset(range(256))
+
+
+def forward(node: Node, alone: frozenset[int]) -> str:
+    beside = _written(Chars(_ALL - alone))
+    return f"{beside}(?:{_written(node)}){beside}"
+
+
+def backward(node: Node, alone: frozenset[int]) -> str:
+    return f"^(?:{_written(_turned(node))}){_written(Chars(_ALL - alone))}"
+
+
+def opening(node: Node, alone: frozenset[int]) -> str | None:
+    """Return the form; None for an expression that only nothing matches."""
+    begun = _begun(node)
+    return None if begun is None else f"^(?:{_written(begun)}){_written(Chars(_ALL - alone))}"
+
+
+def for_value(node: Node) -> re.Pattern[bytes]:
+    """Return what tells the part of a match that is the value, in its group 1."""
+    return re.compile(_written(node, group="(").encode(), re.DOTALL)
+
+
+def _written(node: Node, *, group: str = "(?:") -> str:
+    match node:
+        case Chars(of):
+            return _class(of)
+        case Value(part):
+            return f"{group}{_written(part)})"
+        case Sequence(parts):
+            return "".join(_part(part, group) for part in parts)
+        case Choice(parts):
+            return "|".join(_written(part, group=group) for part in parts)
+        case Repeat(part, least, most):
+            return f"{_part(part, group, repeated=True)}{_bounds(least, most)}"
+
+
+def _part(node: Node, group: str, *, repeated: bool = False) -> str:
+    written = _written(node, group=group)
+    bare = isinstance(node, Chars) or (not repeated and isinstance(node, Sequence | Repeat | Value))
+    return written if bare else f"(?:{written})"
+
+
+def _bounds(least: int, most: int | None) -> str:
+    if (least, most) == (0, 1):
+        return "?"
+    if most is None:
+        return {0: "*", 1: "+"}.get(least, f"{{{least},}}")
+    return f"{{{least}}}" if least == most else f"{{{least},{most}}}"
+
+
+def _class(of: frozenset[int]) -> str:
+    if of == _ALL:
+        return r"[\x00-\xff]"
+    ranges: list[tuple[int, int]] = []
+    for byte in sorted(of):
+        if ranges and ranges[-1][1] == byte - 1:
+            ranges[-1] = (ranges[-1][0], byte)
+        else:
+            ranges.append((byte, byte))
+    inside = "".join(f"\\x{low:02x}" if low == high else f"\\x{low:02x}-\\x{high:02x}" for low, high in ranges)
+    return inside if len(of) == 1 else f"[{inside}]"
+
+
+def _turned(node: Node) -> Node:
+    match node:
+        case Chars():
+            return node
+        case Value(part):
+            return _turned(part)
+        case Sequence(parts):
+            return Sequence(tuple(_turned(part) for part in reversed(parts)))
+        case Choice(parts):
+            return Choice(tuple(map(_turned, parts)))
+        case Repeat(part, least, most):
+            return Repeat(_turned(part), least, most)
+
+
+def _begun(node: Node) -> Node | None:
+    """Return what a match may begin with, at least one character and up to all of it, turned round."""
+    match node:
+        case Chars():
+            return node
+        case Value(part):
+            return _begun(part)
+        case Choice(parts):
+            options = tuple(begun for part in parts if (begun := _begun(part)) is not None)
+            return Choice(options) if options else None
+        case Repeat(part, _, most):
+            begun = _begun(part)
+            if begun is None or most == 1:
+                return begun
+            return Sequence((begun, Repeat(_turned(part), 0, None if most is None else most - 1)))
+        case Sequence(parts):
+            return _sequence_begun(parts)
+
+
+def _sequence_begun(parts: tuple[Node, ...]) -> Node | None:
+    """The first part begun, or the second behind the whole first, and so on; written without nesting twice."""
+    begun: Node | None = None
+    for part in reversed(parts):
+        first = _begun(part)
+        later = None if begun is None else Sequence((begun, _turned(part)))
+        options = tuple(option for option in (first, later) if option is not None)
+        begun = (Choice(options) if len(options) > 1 else options[0]) if options else None
+    return begun
