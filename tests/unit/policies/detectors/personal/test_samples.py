@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every detector of personal data finds its `finds` and ignores its `ignores`, and its judge never raises."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.detectors.contract import BEFORE, Candidate, Detector
+from policies.detectors.personal import PERSONAL
+from tests.unit.policies.detectors.reference import findings
+
+EACH = pytest.mark.parametrize("detector", PERSONAL, ids=lambda detector: detector.name)
+
+
+def samples(kind: str):
+    return [
+        pytest.param(detector, text, id=f"{detector.name}-{number}")
+        for detector in PERSONAL
+        for number, text in enumerate(getattr(detector, kind))
+    ]
+
+
+@pytest.mark.parametrize(("detector", "text"), samples("finds"))
+def test_finds_its_samples(detector: Detector, text: str):
+    assert len(findings(detector, text)) == 1
+
+
+@pytest.mark.parametrize(("detector", "text"), samples("ignores"))
+def test_ignores_its_look_alikes(detector: Detector, text: str):
+    assert findings(detector, text) == []
+
+
+@EACH
+def test_has_at_least_three_samples_of_each_kind(detector: Detector):
+    assert len(detector.finds) >= 3
+    assert len(detector.ignores) >= 3
+
+
+def test_each_has_a_name_of_its_own():
+    assert len({detector.name for detector in PERSONAL}) == len(PERSONAL)
+
+
+@EACH
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[redacted:{name}]",
+        "[redacted:{name}:2]",
+        "[{name}:1f0c9a27d4]",
+        "[{name}:1234567890]",
+        "[{name}:0123456789]",
+        "************1111",
+        "*****************432100",
+    ],
+)
+def test_takes_nothing_that_redaction_writes(detector: Detector, written: str):
+    own = written.format(name=detector.name)
+    assert findings(detector, f"{detector.name.replace('-', ' ')}: {own}", lenient=True) == []
+
+
+@EACH
+@given(data=st.data(), before=st.text(max_size=BEFORE), lenient=st.booleans())
+def test_its_judge_never_raises(detector: Detector, data, before, lenient):
+    expression = data.draw(st.sampled_from([pattern.expression for pattern in detector.patterns]))
+    value = data.draw(st.from_regex(re.compile(expression.encode("latin-1")), fullmatch=True)).decode(errors="replace")
+    score = detector.judge(Candidate(value=value, before=before, lenient=lenient))
+    assert score is None or 0 < score <= 1

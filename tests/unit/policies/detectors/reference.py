@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a detector finds in a short text, by the plainest reading of its contract: every start, every end."""
+
+import re
+from functools import cache
+
+from policies.detectors.contract import BEFORE, Candidate, Detector, Pattern
+
+_LONGEST = 512
+
+
+@cache
+def _compiled(pattern: Pattern) -> tuple[re.Pattern[bytes], frozenset[int]]:
+    flags = re.IGNORECASE | re.DOTALL if pattern.ignore_case else re.DOTALL
+    touching = re.compile(f"[{pattern.alone}]") if pattern.alone else None
+    alone = frozenset(byte for byte in range(128) if touching and touching.match(chr(byte)))
+    return re.compile(pattern.expression.encode("latin-1"), flags), alone
+
+
+def candidates(detector: Detector, text: str, *, lenient: bool = False):
+    """Yield `(start, end, score)` in bytes of the text for each start and end that the judge accepts."""
+    data = text.encode()
+    for pattern in detector.patterns:
+        expression, alone = _compiled(pattern)
+        for start in range(len(data)):
+            if (start and data[start - 1] in alone) or not expression.match(data, start):
+                continue
+            for end in range(start + 1, min(start + _LONGEST, len(data)) + 1):
+                if end < len(data) and data[end] in alone:
+                    continue
+                if not (match := expression.fullmatch(data, start, end)):
+                    continue
+                first, last = match.span("value" if "value" in expression.groupindex else 0)
+                before = data[:first].decode(errors="ignore")[-BEFORE:]
+                value = data[first:last].decode(errors="replace")
+                if score := detector.judge(Candidate(value=value, before=before, lenient=lenient)):
+                    yield first, last, score
+
+
+def findings(detector: Detector, text: str, *, lenient: bool = False) -> list[str]:
+    """Return the findings of a detector, those that overlap united."""
+    united: list[tuple[int, int]] = []
+    for start, end, _ in sorted(candidates(detector, text, lenient=lenient)):
+        if united and start < united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((start, end))
+    return [text.encode()[start:end].decode(errors="replace") for start, end in united]
