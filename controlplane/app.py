@@ -18,6 +18,7 @@ from controlplane.api import (
     health,
     policies,
     records,
+    redactions,
     releases,
     roles,
 )
@@ -29,6 +30,7 @@ from controlplane.bootstrap import ControlPlane
 # In the order in which the documentation shows them.
 RESOURCES: Final = (
     policies.resource,
+    redactions.resource,
     releases.resource,
     activations.resource,
     decisions.resource,

@@ -21,6 +21,7 @@ from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
+from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.settings import StoreSettings
 from controlplane.signing import BundlePublisher
@@ -48,6 +49,7 @@ class ControlPlane:
     store: Store
     access: Access
     policies: Policies
+    redactions: Redactions
     releases: Releases
     activations: Activations
     decisions: Decisions
@@ -80,6 +82,7 @@ def assemble(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
         policies=Policies(store=store, clock=clock, rego=settings.rego),
+        redactions=Redactions(store=store),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),

@@ -8,6 +8,7 @@ class Permission(StrEnum):
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
     POLICIES_VALIDATE = "policies:validate"
+    REDACTIONS_TEST = "redactions:test"
     RELEASES_READ = "releases:read"
     RELEASES_WRITE = "releases:write"
     ACTIVATIONS_READ = "activations:read"

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.decision import Mode
-from policies.contracts.snapshot import Direction, RedactionAction, RedactionPolicy, RedactionRule, Strictness
+from policies.contracts.snapshot import (
+    Direction,
+    FieldClass,
+    RedactionAction,
+    RedactionPolicy,
+    RedactionRule,
+    Strictness,
+)
 from policies.detectors.registry import DETECTOR_NAMES
+from policies.redaction.engine import Redaction
 from policies.redaction.findings import AnswerBlocked, AppliedRule, Tally
 from policies.redaction.rules import ActiveRules
 
@@ -20,6 +28,19 @@ _KINDS: Final = {
     "aws-access-key": "secret.aws-access-key",
     "email": "EMAIL_ADDRESS",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Of what kind of exchange is asked: what policies and rules select by. What is None narrows nothing.
+
+    `subject` are the selectors that mean the subject: `user:alice`, `group:staff`.
+    """
+
+    direction: Direction = Direction.ANSWER
+    operation: str | None = None
+    model: str | None = None
+    subject: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +78,17 @@ def everything(*, strict: bool = False, detectors: tuple[str, ...] = DETECTOR_NA
     return RedactionPolicy(id="everything", version="1", mode=Mode.ENFORCE, operations=(), models=(), rules=(rule,))
 
 
-def examine(active: ActiveRules, text: str, tally: Tally) -> Examined:
+def rules_of(redaction: Redaction, asked: Asked) -> ActiveRules:
+    """Return the rules that hold where the decision obliges to every policy that selects the exchange."""
+    operation, model = asked.operation, asked.model
+    if operation is None:
+        obliged = tuple(policy.id for policy in redaction.policies if policy.mode is Mode.ENFORCE)
+    else:
+        obliged = redaction.applicable(operation=operation, model=model)
+    return redaction.rules_for(obliged, operation=operation, model=model)
+
+
+def examine(active: ActiveRules, text: str, tally: Tally, *, field: FieldClass = FieldClass.OTHER) -> Examined:  # noqa: ARG001  # for the engine to come
     """Return what the rules make of a text that is all there. The texts of one conversation share a `tally`."""
     findings = tuple(_findings(active, text))
     try:

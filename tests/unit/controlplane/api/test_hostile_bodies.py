@@ -15,6 +15,7 @@ POSTS = {
     "/v1/policies:validate": "author",
     "/v1/policies/a/revisions": "author",
     "/v1/policies/a/revisions/b:validate": "author",
+    "/v1/redactions:test": "author",
     "/v1/policy-sets/default/releases": "author",
     "/v1/activations": "approver",
     "/v1/records": "agent",
@@ -48,6 +49,14 @@ NAMES = st.sampled_from(
         "expires_at",
         "name",
         "role",
+        "text",
+        "messages",
+        "content",
+        "direction",
+        "field",
+        "operation",
+        "model",
+        "groups",
     ],
 )
 VALUES = st.recursive(
