@@ -4,6 +4,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from policies.redaction.pseudonyms import Pseudonyms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AppliedRule:
@@ -37,9 +39,13 @@ class AnswerBlocked(Exception):
 
 
 class Tally:
-    """Counts findings, for one answer: all of its fields add to the same tally."""
+    """Counts findings, for one request and its answer: all of their fields add to the same tally.
 
-    def __init__(self) -> None:
+    `pseudonyms` are those of the exchange, None where none may be given: no rule that is reversible is in force.
+    """
+
+    def __init__(self, pseudonyms: Pseudonyms | None = None) -> None:
+        self.pseudonyms = pseudonyms
         self._counts: Counter[AppliedRule] = Counter()
         self._findings: tuple[FindingCount, ...] | None = ()  # None: to be counted out again
         self.total = 0

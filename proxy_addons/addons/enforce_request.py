@@ -14,12 +14,17 @@ from mitmproxy import http
 from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.reasons import REASONS
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
+from policies.contracts.snapshot import RedactionAction
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
+from policies.redaction.engine import AnswerBlocked
+from policies.redaction.findings import Tally
+from policies.redaction.pseudonyms import Pseudonyms
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.content_coding import decoded
+from proxy_addons.core.enforced import applied, findings_of, rules_for_request
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.firewall import (
     check_declared_size,
@@ -33,6 +38,8 @@ from proxy_addons.core.firewall import (
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_reader import check_content_type, read_body, takes_body
+from proxy_addons.core.request_redaction import BLOCKED, UNREAD, redact_request
+from proxy_addons.core.restoring import Restoring
 
 
 class EnforceRequest:
@@ -81,10 +88,19 @@ class EnforceRequest:
         )
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
         exchange.decision = decision
-        if decision.effect is Effect.ALLOW:
-            _forward(flow.request, exchange, read)
-        else:
+        if decision.effect is not Effect.ALLOW:
             _refuse_by(decision, flow, exchange, policy)
+            return
+        try:
+            _forward(flow.request, exchange, _redacted(exchange, read))
+        except AnswerBlocked as blocked:
+            # The rule's id is the author's word; what it found is not told to anybody.
+            refuse(
+                flow,
+                exchange,
+                Reason(code=BLOCKED, policy=blocked.policy, rule=blocked.rule),
+                message=f"{REASONS[BLOCKED].message} Rule: {blocked.rule}.",
+            )
 
 
 def _policy_of(exchange: Exchange) -> ActivePolicy:
@@ -147,6 +163,28 @@ def _examine_body(
         at=exchange.received_at,
     )
     return evaluation, forwarded
+
+
+def _redacted(exchange: Exchange, read: ReadRequest | None) -> ReadRequest | None:
+    """Return what may be forwarded of a request that was allowed. Raises AnswerBlocked where a rule refuses it."""
+    if read is None or exchange.route is None:
+        return read
+    rules = rules_for_request(exchange)
+    if rules.idle:
+        exchange.request_coverage = UNREAD
+        return read
+    exchange.tally = tally = Tally(Pseudonyms())
+    redacted = redact_request(read, dialect=exchange.route.dialect, rules=rules, tally=tally)
+    exchange.request_coverage = redacted.coverage
+    exchange.inputs_redacted = redacted.told
+    if redacted.noted:
+        exchange.noted, exchange.tally = applied(tally.findings, action=RedactionAction.ANNOTATE), None
+    exchange.findings = findings_of(exchange)
+    if tally.pseudonyms:
+        exchange.restoring = Restoring(tally.pseudonyms, json_content=read.wants_json)
+    if redacted.blocked is not None:
+        raise redacted.blocked
+    return redacted.read
 
 
 def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None) -> None:

@@ -11,7 +11,7 @@ from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redact_answer
 from proxy_addons.core.embeddings_answer import redact_embeddings
-from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
+from proxy_addons.core.enforced import Allowed, allowed, findings_of, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.transcription_answer import redact_transcription
@@ -56,7 +56,7 @@ class EnforceResponse:
         owed = allowed(exchange)
         try:
             answer = self._redacted(response.raw_content or b"", owed)
-            exchange.findings = applied(answer.findings)
+            exchange.findings = findings_of(exchange)
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:
                 refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
@@ -74,7 +74,13 @@ class EnforceResponse:
 
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
         if owed.route.dialect is Dialect.EMBEDDINGS:
-            return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes)
+            return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.TRANSCRIPTIONS:
-            return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes)
-        return redact_answer(body, dialect=owed.route.dialect, rules=owed.rules, max_bytes=self._max_answer_bytes)
+            return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
+        return redact_answer(
+            body,
+            dialect=owed.route.dialect,
+            rules=owed.rules,
+            max_bytes=self._max_answer_bytes,
+            shared=owed.shared,
+        )

@@ -5,7 +5,7 @@ Rules: the envelope holds codes, ids of policy, counts and sizes. Of the client'
 that is not one of HTTP's stands as null, a path only as the route's id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 MAX_COVERED: Final = 32
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
 _ABRIDGED: Final = 8
+
+_BLOCKED: Final = frozenset({"answer-blocked", "request-blocked"})
 
 # Refused because something failed or could not be read. Every other refusal is a decision: no.
 FAILURES: Final = frozenset(
@@ -243,7 +245,7 @@ def reasons_of(exchange: Exchange) -> Sequence[Reason]:
 
 def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     """`pending` before the answer, `done` where all of it was examined, `partial` where it was cut, else `skipped`."""
-    blocked_by_rule = exchange.refusal is not None and exchange.refusal.code == "answer-blocked"
+    blocked_by_rule = exchange.refusal is not None and exchange.refusal.code in _BLOCKED
     if kind is RecordKind.ADMISSION:
         return "pending"
     if exchange.verdict is Verdict.CUT:
@@ -255,14 +257,22 @@ def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
 
 def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
     """Return which fields were scanned and which were not, at most `most` of each."""
-    coverage = exchange.coverage
+    of_request, of_answer = exchange.request_coverage, exchange.coverage
     missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
-    missing |= {(_folded(path), why): None for path, why in coverage.not_scanned}
+    missing |= {(_folded(path), why): None for path, why in (*of_request.not_scanned, *of_answer.not_scanned)}
     return {
         "stripped": exchange.stripped_fields,
-        "scanned": list(dict.fromkeys(map(_folded, coverage.scanned)))[:most],
+        "scanned": _paths((*of_request.scanned, *of_answer.scanned), most),
         "not_scanned": [{"path": path, "reason": why} for path, why in list(missing)[:most]],
+        "by": [
+            {"rules": list(rules[:most]), "paths": _paths(paths, most)}
+            for rules, paths in (*of_request.by, *of_answer.by)[:most]
+        ],
     }
+
+
+def _paths(paths: Iterable[str], most: int) -> list[str]:
+    return list(dict.fromkeys(map(_folded, paths)))[:most]
 
 
 def _folded(path: str) -> str:

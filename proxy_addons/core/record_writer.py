@@ -143,7 +143,7 @@ class RecordWriter:
         )
 
     def _coverage(self, exchange: Exchange) -> str:
-        key = (exchange.coverage, exchange.uncovered, exchange.stripped_fields)
+        key = (exchange.coverage, exchange.request_coverage, exchange.uncovered, exchange.stripped_fields)
         known = self._coverages.get(key)
         if known is None:
             known = self._coverages.keep(key, canonical_bytes(covered(exchange, MAX_COVERED)).decode())

@@ -19,7 +19,8 @@ from policies.contracts.decision import (
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, RecordOutcome, Source
 from policies.contracts.request import Subject
-from proxy_addons.core.exchange import Coverage, Credential, Exchange
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.exchange import Credential, Exchange
 from proxy_addons.core.record_builder import FAILURES, RecordScope, Told, build_record, outcome_of
 from tests.unit.proxy_addons.harness import NOW, active_policy
 

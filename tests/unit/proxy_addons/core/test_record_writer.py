@@ -21,7 +21,8 @@ from policies.contracts.decision import (
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, Source
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
-from proxy_addons.core.exchange import AppliedFinding, Coverage, Credential, Exchange
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
 from proxy_addons.core.record_builder import RecordScope, Told, build_record
 from proxy_addons.core.record_writer import RecordWriter
 from tests.unit.proxy_addons.harness import active_policy
