@@ -48,7 +48,9 @@ class RulesOf:
         word = self._found.get(field)
         if word is None or word not in text:
             return text
-        tally.add(AppliedRule(detector="email", policy="policy", rule="rule", action=self._action))
+        applied = AppliedRule(detector="email", policy="policy", rule="rule", action=self._action)
+        tally.add(applied)
+        tally.remark(applied, kind="EMAIL_ADDRESS", path=path, span=word)
         if self._action == "block":
             raise AnswerBlocked(policy="policy", rule="rule", detector="email")
         shown = None

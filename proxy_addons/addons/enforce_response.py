@@ -11,7 +11,7 @@ from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redact_answer
 from proxy_addons.core.embeddings_answer import redact_embeddings
-from proxy_addons.core.enforced import Allowed, allowed, findings_of, verdict_of
+from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.transcription_answer import redact_transcription
@@ -56,7 +56,7 @@ class EnforceResponse:
         owed = allowed(exchange)
         try:
             answer = self._redacted(response.raw_content or b"", owed)
-            exchange.findings = findings_of(exchange)
+            exchange.findings = applied(owed.shared.tally.findings)
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:
                 refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))

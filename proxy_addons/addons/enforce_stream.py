@@ -12,7 +12,7 @@ from mitmproxy import http
 from policies.contracts.decision import Reason
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
-from proxy_addons.core.enforced import allowed, findings_of, verdict_of
+from proxy_addons.core.enforced import allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.sse import SseEnforcer
 from proxy_addons.core.upstream_answer import STREAM_TYPE, failure_of, media_type_of
@@ -64,7 +64,7 @@ class EnforceStream:
         enforcer = enforcer_of(flow)
         if not isinstance(enforcer, SseEnforcer):
             return
-        exchange.findings = findings_of(exchange)
+        exchange.findings = applied(enforcer.findings)
         exchange.coverage = enforcer.coverage
         if exchange.refusal is not None:
             return

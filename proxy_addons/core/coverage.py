@@ -20,20 +20,18 @@ class Coverage:
     by: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()  # (rules, paths)
 
 
-def covering(
-    rules: ActiveRules, looked: Mapping[str, FieldClass], left: Mapping[str, str], *, within: str = ""
-) -> Coverage:
+def covering(rules: ActiveRules, looked: Mapping[str, FieldClass], left: Mapping[str, str]) -> Coverage:
     """Return the coverage of a message in which texts were `looked` at by `rules`, and others `left` for a reason.
 
-    A text of a class that no rule selects was scanned by nobody. `within` is put before every path.
+    A text of a class that no rule selects was scanned by nobody.
     """
     by: dict[tuple[str, ...], list[str]] = {}
-    unread = [(within + path, why) for path, why in left.items()]
+    unread = [(path, why) for path, why in left.items()]
     for path, field in looked.items():
         if looking := rules.looking(field):
-            by.setdefault(looking, []).append(within + path)
+            by.setdefault(looking, []).append(path)
         else:
-            unread.append((within + path, NO_RULE))
+            unread.append((path, NO_RULE))
     return Coverage(
         scanned=tuple(sorted(path for paths in by.values() for path in paths)),
         not_scanned=tuple(sorted(unread)),

@@ -71,23 +71,18 @@ def _rules(
     )
 
 
-def applied(findings: Iterable[FindingCount], *, action: str | None = None) -> tuple[AppliedFinding, ...]:
-    """Return the findings as the record has them; `action` is what was done, if not what rules say."""
+def applied(findings: Iterable[FindingCount]) -> tuple[AppliedFinding, ...]:
+    """Return the findings as the exchange and the record have them."""
     return tuple(
         AppliedFinding(
             detector=found.detector,
             policy=found.policy,
             rule=found.rule,
-            action=action if action is not None and changes(found.action) else found.action,
+            action=found.action,
             count=found.count,
         )
         for found in findings
     )
-
-
-def findings_of(exchange: Exchange) -> tuple[AppliedFinding, ...]:
-    """Return what was found in the request and, so far, in its answer."""
-    return exchange.noted if exchange.tally is None else (*exchange.noted, *applied(exchange.tally.findings))
 
 
 def changes(action: str) -> bool:

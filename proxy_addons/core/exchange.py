@@ -100,7 +100,6 @@ class Exchange:
     findings: tuple[AppliedFinding, ...] = ()
     tally: Tally | None = None  # what rules found in the request, and then in the answer
     restoring: Restoring | None = None  # how the pseudonyms of the request are put back into the answer
-    noted: tuple[AppliedFinding, ...] = ()  # what rules found in a request that policy forwards as it came
     coverage: Coverage = field(default_factory=Coverage)
     request_coverage: Coverage = field(default_factory=Coverage)
     uncovered: tuple[tuple[str, str], ...] = ()  # paths of the request that nobody examined, each with its modality

@@ -5,7 +5,7 @@ Rules: the envelope holds codes, ids of policy, counts and sizes. Of the client'
 that is not one of HTTP's stands as null, a path only as the route's id.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +24,9 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.record_findings import MAX_COVERED, covered, remarked
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-MAX_COVERED: Final = 32
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
 _ABRIDGED: Final = 8
 
@@ -182,6 +182,7 @@ def _envelope(
             }
             for found in exchange.findings[:most]
         ],
+        **remarked(exchange, most),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
     }
@@ -253,31 +254,6 @@ def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     if blocked_by_rule or exchange.verdict is Verdict.FORWARDED or exchange.verdict is Verdict.REDACTED:
         return "done"
     return "skipped"
-
-
-def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
-    """Return which fields were scanned and which were not, at most `most` of each."""
-    of_request, of_answer = exchange.request_coverage, exchange.coverage
-    missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
-    missing |= {(_folded(path), why): None for path, why in (*of_request.not_scanned, *of_answer.not_scanned)}
-    return {
-        "stripped": exchange.stripped_fields,
-        "scanned": _paths((*of_request.scanned, *of_answer.scanned), most),
-        "not_scanned": [{"path": path, "reason": why} for path, why in list(missing)[:most]],
-        "by": [
-            {"rules": list(rules[:most]), "paths": _paths(paths, most)}
-            for rules, paths in (*of_request.by, *of_answer.by)[:most]
-        ],
-    }
-
-
-def _paths(paths: Iterable[str], most: int) -> list[str]:
-    return list(dict.fromkeys(map(_folded, paths)))[:most]
-
-
-def _folded(path: str) -> str:
-    """Return `path` with its array indices as `*`: an answer of a thousand choices names its fields once."""
-    return ".".join("*" if step.isdigit() else step for step in path.split("."))
 
 
 def _latency(exchange: Exchange, now_ns: int) -> Mapping[str, JSON]:

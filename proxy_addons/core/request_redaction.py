@@ -25,21 +25,19 @@ from proxy_addons.core.request_walk import RequestWalk
 from proxy_addons.core.strict_json import canonical
 
 BLOCKED: Final = "request-blocked"
-_WITHIN: Final = "request."
-UNREAD: Final = Coverage(not_scanned=(("request", NO_RULE),))
+_WITHIN: Final = "request"
+UNREAD: Final = Coverage(not_scanned=((_WITHIN, NO_RULE),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactedRequest:
     """What may go to the upstream. Where a rule blocks the request, `blocked` says which, and nothing may.
 
-    `noted`: policy leaves in what is to be embedded what was found there. `told` counts what was redacted in it, which
-    the client is told.
+    `told` counts what was redacted in what is to be embedded: the client is told.
     """
 
     read: ReadRequest
     coverage: Coverage = UNREAD
-    noted: bool = False
     told: int = 0
     blocked: AnswerBlocked | None = None
 
@@ -56,7 +54,7 @@ def redact_request(read: ReadRequest, *, dialect: Dialect, rules: ActiveRules, t
         left = _rewritten(read, walk, SHAPES[dialect])
     except AnswerBlocked as exc:
         blocked = exc
-    coverage = covering(rules, walk.scanned, walk.left, within=_WITHIN)
+    coverage = covering(rules, walk.scanned, walk.left)
     done = RedactedRequest(read=left, coverage=coverage, blocked=blocked)
     return done if dialect is not Dialect.EMBEDDINGS else _embedded(read, done, rules, tally)
 
@@ -69,7 +67,8 @@ def _embedded(read: ReadRequest, done: RedactedRequest, rules: ActiveRules, tall
         case EmbeddingInputs.REDACT:
             return replace(done, told=tally.total)
         case EmbeddingInputs.ALLOW:
-            return replace(done, read=read, noted=True)
+            tally.annotate()
+            return replace(done, read=read)
         case EmbeddingInputs.BLOCK:
             return replace(done, read=read, blocked=_blocking(tally))
 
@@ -98,7 +97,7 @@ def _avoid_in(read: ReadRequest, tally: Tally) -> None:
 def _rewritten(read: ReadRequest, walk: RequestWalk, shape: Shape) -> ReadRequest:
     """Return the request as the walk leaves it, written again; the same object where nothing changed."""
     if read.form is None:
-        value = walk.value(read.value, shape)
+        value = walk.value(read.value, shape, _WITHIN)
         return read if value == read.value else read._replace(value=value, body=canonical(value))
     form = read.form
     parts = tuple(
@@ -113,5 +112,5 @@ def _rewritten(read: ReadRequest, walk: RequestWalk, shape: Shape) -> ReadReques
 
 def _text_of(name: str, text: str, walk: RequestWalk, shape: Shape) -> str:
     """Return a field of a form redacted; its name is a word of the protocol, or one that policy lists."""
-    members: dict[str, Any] = walk.value({name: text}, shape)
+    members: dict[str, Any] = walk.value({name: text}, shape, _WITHIN)
     return str(next(iter(members.values())))

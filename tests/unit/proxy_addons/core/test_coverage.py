@@ -8,10 +8,10 @@ LOOKED = {"b": FieldClass.USER, "a": FieldClass.OTHER}
 
 
 def test_fields_stand_beside_the_rules_that_looked_at_them():
-    coverage = covering(rules(), LOOKED, {"m": "decided-on"}, within="request.")
-    assert coverage.scanned == ("request.a", "request.b")
-    assert coverage.by == ((("policy/rule",), ("request.a", "request.b")),)
-    assert coverage.not_scanned == (("request.m", "decided-on"),)
+    coverage = covering(rules(), LOOKED, {"m": "decided-on"})
+    assert coverage.scanned == ("a", "b")
+    assert coverage.by == ((("policy/rule",), ("a", "b")),)
+    assert coverage.not_scanned == (("m", "decided-on"),)
 
 
 def test_what_no_rule_selects_was_scanned_by_nobody():

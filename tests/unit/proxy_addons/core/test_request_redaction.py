@@ -16,7 +16,6 @@ from tests.streams import EMAIL
 from tests.unit.proxy_addons.harness import chat, route
 
 USER = {FieldClass.USER: EMAIL}
-BOUNDARY = b"x"
 
 
 def read(body: dict[str, Any], dialect: Dialect = Dialect.CHAT) -> ReadRequest:
@@ -80,18 +79,20 @@ def test_a_form_is_written_again_and_its_sound_is_as_it_was():
 
 
 @pytest.mark.parametrize(
-    ("embeddings", "left", "blocked", "noted", "told"),
+    ("embeddings", "left", "blocked", "action", "told"),
     [
-        (EmbeddingInputs.BLOCK, EMAIL, True, False, 0),
-        (EmbeddingInputs.ALLOW, EMAIL, False, True, 0),
-        (EmbeddingInputs.REDACT, "[redacted:email]", False, False, 1),
+        (EmbeddingInputs.BLOCK, EMAIL, True, "replace", 0),
+        (EmbeddingInputs.ALLOW, EMAIL, False, "annotate", 0),
+        (EmbeddingInputs.REDACT, "[redacted:email]", False, "replace", 1),
     ],
 )
-def test_an_input_to_embed_is_never_changed_silently(embeddings, left, blocked, noted, told):
+def test_an_input_to_embed_is_never_changed_silently(embeddings, left, blocked, action, told):
     request = read({"model": "parrot", "input": ["one", EMAIL]}, Dialect.EMBEDDINGS)
-    done = redacted(request, RulesOf(USER, embeddings=embeddings), Dialect.EMBEDDINGS)
+    tally = Tally()
+    done = redacted(request, RulesOf(USER, embeddings=embeddings), Dialect.EMBEDDINGS, tally)
     assert json.loads(done.read.body)["input"] == ["one", left]
-    assert (done.blocked is not None, done.noted, done.told) == (blocked, noted, told)
+    assert (done.blocked is not None, done.told) == (blocked, told)
+    assert {said.action for said in (*tally.findings, *tally.remarks)} == {action}
 
 
 @pytest.mark.parametrize("embeddings", list(EmbeddingInputs))
@@ -105,7 +106,7 @@ def test_an_input_that_a_rule_blocks_is_blocked_whatever_becomes_of_others(embed
 def test_an_input_without_a_finding_leaves_as_it_came(embeddings):
     request = read({"model": "parrot", "input": "one"}, Dialect.EMBEDDINGS)
     done = redacted(request, RulesOf(USER, embeddings=embeddings), Dialect.EMBEDDINGS)
-    assert (done.read, done.blocked, done.noted, done.told) == (request, None, False, 0)
+    assert (done.read, done.blocked, done.told) == (request, None, 0)
 
 
 def test_a_pseudonym_is_none_that_the_request_has_already():
