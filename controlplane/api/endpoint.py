@@ -21,8 +21,8 @@ from controlplane.services.errors import Invalid, Problem
 
 JSON_TYPE: Final = "application/json"
 SMALL_BODY_BYTES: Final = 64 * 1024
-# A document of 256 KiB, of which JSON may escape each byte as six, with room.
-SOURCE_BODY_BYTES: Final = 2 * 1024 * 1024
+# A document of 1 MiB, of which JSON may escape each byte as six, with room.
+SOURCE_BODY_BYTES: Final = 7 * 1024 * 1024
 
 View = Callable[..., Any]
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold between the documents of a release."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from policies.compiler.redaction_checks import check_redactions
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.reasons import REASONS
+from policies.detectors.catalogue import Named
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
@@ -20,12 +22,12 @@ from policies.document.tree import escaped
 _RELEASE = Position(file="(release)")
 
 
-def check_each(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> list[Diagnostic]:
+def check_each(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
     """Return what is wrong with each of `documents` whatever release it is in, but for their Rego."""
-    return [*_reasons(documents), *_detectors(documents, detectors)]
+    return [*_reasons(documents), *check_redactions(documents, detectors)]
 
 
-def check_together(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> list[Diagnostic]:
+def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
     """Return what is wrong with `documents` as one release, but for their Rego."""
     return [
         *_ids(documents),
@@ -118,6 +120,12 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     if isinstance(document.spec, LimitsSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
+    if isinstance(document.spec, RedactionSpec):
+        for index, subject in enumerate(document.spec.subjects):
+            yield f"/spec/subjects/{index}", subject
+        for number, rule in enumerate(document.spec.rules):
+            for index, subject in enumerate(rule.subjects):
+                yield f"/spec/rules/{number}/subjects/{index}", subject
 
 
 def _routes(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
@@ -140,18 +148,6 @@ def _reasons(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
                 at = document.places.at(f"/spec/reasons/{code}")
                 message = f"The reason code {code!r} is one of Gatehouse's own."
                 yield Diagnostic(code="reason-taken", at=at, message=message, fix="Choose another.")
-
-
-def _detectors(documents: Sequence[PolicyDocument], detectors: Collection[str]) -> Iterator[Diagnostic]:
-    for document in documents:
-        if not isinstance(document.spec, RedactionSpec):
-            continue
-        for number, rule in enumerate(document.spec.rules):
-            for index, name in enumerate(rule.detectors):
-                if name not in detectors:
-                    at = document.places.at(f"/spec/rules/{number}/detectors/{index}")
-                    fix = f"There are: {', '.join(sorted(detectors))}."
-                    yield Diagnostic(code="unknown-detector", at=at, message=f"No detector is {name!r}.", fix=fix)
 
 
 def _enough(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:

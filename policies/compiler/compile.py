@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the documents of a release to one snapshot, or to everything that is wrong with them together."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from policies.compiler.checks import check_each, check_together
@@ -10,6 +10,7 @@ from policies.compiler.opa_check import CheckedGuards, check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
+from policies.detectors.catalogue import Entry, Named
 from policies.detectors.registry import DETECTOR_NAMES
 from policies.document.model import (
     AccessSpec,
@@ -22,6 +23,7 @@ from policies.document.model import (
 )
 
 OPA_ONLY: Final = frozenset({"opa"})
+OURS: Final = tuple(map(Entry, DETECTOR_NAMES))
 
 
 def compile_release(
@@ -31,7 +33,7 @@ def compile_release(
     environment: str,
     opa_binary: str | None,
     engines: Collection[str] = OPA_ONLY,
-    detectors: Collection[str] = DETECTOR_NAMES,
+    detectors: Iterable[Named] = OURS,
 ) -> PolicySnapshot:
     """Return the snapshot of `documents`, whatever their order. Raises PolicyRejected with all that is wrong.
 
@@ -50,7 +52,7 @@ def check_documents(
     *,
     opa_binary: str | None,
     engines: Collection[str] = OPA_ONLY,
-    detectors: Collection[str] = DETECTOR_NAMES,
+    detectors: Iterable[Named] = OURS,
 ) -> None:
     """Raise PolicyRejected with all that would be wrong with each of `documents` in any release."""
     checked = _check_rego(documents, opa_binary=opa_binary, engines=engines)
@@ -58,7 +60,7 @@ def check_documents(
 
 
 def compile_redactions(
-    documents: Sequence[PolicyDocument], *, detectors: Collection[str] = DETECTOR_NAMES
+    documents: Sequence[PolicyDocument], *, detectors: Iterable[Named] = OURS
 ) -> tuple[RedactionPolicy, ...]:
     """Return the redaction policies among `documents`, which need not make a release, in the order of a release.
 
@@ -156,6 +158,13 @@ def _redactions(documents: Sequence[PolicyDocument]) -> tuple[RedactionPolicy, .
             operations=spec.operations,
             models=spec.models,
             rules=spec.rules,
+            subjects=spec.subjects,
+            detectors=spec.detectors,
+            literals=spec.literals,
+            hold=spec.hold,
+            decoding=spec.decoding,
+            embeddings=spec.embeddings,
+            log_probabilities=spec.log_probabilities,
         )
         for d, spec in ((document, document.spec) for document in documents)
         if isinstance(spec, RedactionSpec)

@@ -3,6 +3,7 @@
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 ALL: Final = "all"
@@ -21,6 +22,14 @@ class Named(Protocol):
     def name(self) -> str: ...
     @property
     def group(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name by itself."""
+
+    name: str
+    group: str = ""
 
 
 def own_name(policy: str, detector: str) -> str:

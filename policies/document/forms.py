@@ -60,4 +60,16 @@ JWKS: Final = Form("jwks", re.compile(rf"discovery|{_ORIGIN}{_URL_PATH}{_URL_QUE
 PATH: Final = Form(
     "path", re.compile(rf"(/{_SEGMENT})+"), "'/' and segments of A-Z a-z 0-9 . _ ~ -, none of them '.' or '..'"
 )
+KIND: Final = Form(
+    "kind", re.compile(rf"[A-Z][A-Z0-9_]*|secret\.{_ID}"), "upper-case letters, digits and '_', or secret.NAME", 64
+)
+# What is wrong with an expression is said by those who read it.
+EXPRESSION: Final = Form("expression", re.compile(r"(?s).+"), "1 to 4096 characters", 4096)
+CHARACTERS: Final = Form("class of characters", re.compile(r"[ -~]*"), "the inside of a class of ASCII characters", 128)
+CONTEXT: Final = Form("context word", re.compile(r"[^\x00-\x1f\x7f]{2,64}"), "2 to 64 characters on one line", 64)
+SAMPLE: Final = Form("sample", re.compile(r"(?s).+"), "1 to 4096 characters", 4096)
+LITERAL: Final = Form("literal", re.compile(r"(?s).{3,256}"), "3 to 256 characters", 256)
+DETECTOR: Final = Form(
+    "detector", re.compile(rf"(?:{_ID}/)?{_ID}"), "lower-case words joined by '-', or POLICY/NAME", 129
+)
 FIELD: Final = Form("field name", re.compile(r"[a-z][a-z0-9_]{0,63}"), "lower-case letters, digits and '_', at most 64")

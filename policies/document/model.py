@@ -2,7 +2,7 @@
 """A policy document as it was written, every value checked for its form, with the place of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -11,7 +11,20 @@ from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
 from policies.contracts.identity import CertificateRule, Issuer
 from policies.contracts.request import RequestFacts, Subject
-from policies.contracts.snapshot import Grant, Rate, RedactionRule, Route
+from policies.contracts.snapshot import (
+    CustomDetector,
+    Decoding,
+    Direction,
+    EmbeddingInputs,
+    FieldClass,
+    Grant,
+    HoldBounds,
+    LiteralList,
+    LogProbabilities,
+    Rate,
+    RedactionRule,
+    Route,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +79,28 @@ class LimitsSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Texts that a policy's own detector must find something in, and texts that it must leave alone."""
+
+    finds: tuple[str, ...]
+    ignores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedactionSpec:
-    operations: tuple[str, ...]
-    models: tuple[str, ...]
-    rules: tuple[RedactionRule, ...]
+    """`samples` are those of `detectors`, in their order."""
+
+    rules: tuple[RedactionRule, ...] = ()
+    operations: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    detectors: tuple[CustomDetector, ...] = ()
+    samples: tuple[Samples, ...] = ()
+    literals: tuple[LiteralList, ...] = ()
+    hold: HoldBounds = field(default_factory=HoldBounds)
+    decoding: Decoding = field(default_factory=Decoding)
+    embeddings: EmbeddingInputs = EmbeddingInputs.BLOCK
+    log_probabilities: LogProbabilities = LogProbabilities.DROP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +131,23 @@ class Expectation:
     reasons: tuple[str, ...] | None = None
     redacted: str | None = None
     blocked: bool | None = None
+    findings: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOfTest:
+    """A text that redaction is tried on, and where it stands."""
+
+    text: str
+    direction: Direction
+    field: FieldClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
     name: str
     request: RequestOfTest
-    answer: str | None
+    text: TextOfTest | None
     expect: Expectation
 
 

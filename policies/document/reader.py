@@ -76,12 +76,15 @@ class Members:
 
     def texts(self, name: str, form: Form, *, at_least: int = 0) -> tuple[str, ...]:
         """Return a list of different texts of `form`."""
-        items = list(self._items(name, at_least=at_least))
-        texts = tuple(self._text(item, form) for item in items)
-        for item, text in zip(items, texts, strict=True):
-            if text and texts.count(text) > 1 and item is not items[texts.index(text)]:
+        texts: list[str] = []
+        seen: set[str] = set()
+        for item in self._items(name, at_least=at_least):
+            text = self._text(item, form)
+            if text and text in seen:
                 self.notes.add("duplicate-value", item.at, f"{shown(text)} is there already.", "Keep one.")
-        return texts
+            seen.add(text)
+            texts.append(text)
+        return tuple(texts)
 
     def choice(self, name: str, of: type[_E], default: _E) -> _E:
         """Return one of the words of `of`."""

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from policies.contracts.decision import Effect
 from policies.contracts.request import RequestFacts, Subject
+from policies.contracts.snapshot import Direction, FieldClass
 from policies.document import forms
-from policies.document.model import Expectation, PolicyTest, RequestOfTest
+from policies.document.model import Expectation, PolicyTest, RequestOfTest, TextOfTest
 from policies.document.reader import Members
 
-_EXPECT: Final = ("effect", "reasons", "redacted", "blocked")
+_EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings")
+_EXPECT: Final = ("effect", "reasons", *_EXPECT_OF_TEXT)
 _NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
 _NAMES: Final = ("roles", "tools")
 _FACTS: Final = ("stream", "tool_choice", *_NUMBERS, *_NAMES)
@@ -25,7 +27,7 @@ def read_tests(document: Members) -> tuple[PolicyTest, ...]:
     """Return the tests of a document."""
     entries = document.objects(
         "tests",
-        known=("name", "request", "answer", "expect"),
+        known=("name", "request", "answer", "text", "direction", "field", "expect"),
         required=("name", "request", "expect"),
     )
     return tuple(map(_test, entries))
@@ -36,13 +38,36 @@ def _test(entry: Members) -> PolicyTest:
     if expect is not None:
         if not expect.node.members:
             entry.notes.add("expects-nothing", expect.node.at, "The test expects nothing.", "Add effect, say.")
-        if "answer" not in entry and ("redacted" in expect or "blocked" in expect):
-            entry.notes.add("member-missing", entry.node.at, "redacted and blocked need an answer.", "Add 'answer'.")
+        if not {"answer", "text"}.intersection(entry.node.members):
+            for name in _EXPECT_OF_TEXT:
+                if name in expect:
+                    entry.notes.add("member-missing", entry.node.at, f"{name} needs a text.", "Add 'text'.")
     return PolicyTest(
         name=entry.text("name", forms.LINE),
         request=_request(entry.object("request", known=_REQUEST, required=("subject", "operation"))),
-        answer=entry.text("answer", forms.TEXT) if "answer" in entry else None,
+        text=_text(entry),
         expect=_expectation(expect),
+    )
+
+
+def _text(entry: Members) -> TextOfTest | None:
+    if "answer" in entry:
+        for name in ("text", "direction", "field"):
+            if name in entry:
+                problem = f"answer is a text of its own, beside which {name} means nothing."
+                entry.notes.add("option-without-effect", entry.at(name), problem, "Write 'text' instead of 'answer'.")
+        text = entry.text("answer", forms.TEXT)
+        return TextOfTest(text=text, direction=Direction.ANSWER, field=FieldClass.ASSISTANT_TEXT)
+    if "text" not in entry:
+        for name in ("direction", "field"):
+            if name in entry:
+                problem = f"Without a text, {name} means nothing."
+                entry.notes.add("option-without-effect", entry.at(name), problem, "Add 'text'.")
+        return None
+    direction = entry.choice("direction", Direction, Direction.ANSWER)
+    usual = FieldClass.USER if direction is Direction.REQUEST else FieldClass.ASSISTANT_TEXT
+    return TextOfTest(
+        text=entry.text("text", forms.TEXT), direction=direction, field=entry.choice("field", FieldClass, usual)
     )
 
 
@@ -100,4 +125,5 @@ def _expectation(expect: Members | None) -> Expectation:
         reasons=tuple(sorted(expect.texts("reasons", forms.REASON))) if "reasons" in expect else None,
         redacted=expect.text("redacted", forms.TEXT) if "redacted" in expect else None,
         blocked=expect.boolean("blocked"),
+        findings=tuple(sorted(expect.texts("findings", forms.DETECTOR))) if "findings" in expect else None,
     )

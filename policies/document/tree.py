@@ -18,9 +18,10 @@ from yaml.resolver import Resolver
 
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 
-MAX_BYTES: Final = 256 * 1024
+# A redaction policy with 1,000 patterns and 10,000 literals has half of either.
+MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
-MAX_NODES: Final = 20_000
+MAX_NODES: Final = 50_000
 
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")

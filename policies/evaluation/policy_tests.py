@@ -99,9 +99,9 @@ def _of_decision(test: PolicyTest, decision: Decision) -> Iterator[str]:
 
 
 def _of_answer(test: PolicyTest, redaction: Redaction) -> Iterator[str]:
-    if test.answer is None:
+    if test.text is None:
         return
-    left = redaction.text(operation=test.request.operation, model=test.request.model, text=test.answer)
+    left = redaction.text(operation=test.request.operation, model=test.request.model, text=test.text.text)
     if test.expect.blocked is not None and left.blocked is not test.expect.blocked:
         yield "the answer is blocked" if left.blocked else "the answer is not blocked"
     if test.expect.redacted is not None and (left.blocked or left.text != test.expect.redacted):

@@ -19,15 +19,14 @@ from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount
 from policies.redaction.rules import ActiveRules, RedactedText
 from policies.redaction.stage import DetectorRules
 from policies.redaction.stream import StreamRedactor
-from policies.redaction.terms import united
 
 __all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Redaction", "StreamRedactor"]
 
 
 # A snapshot has few policies, and so few sets of them that come to be in force. Beyond this many none is kept.
 _KEPT: Final = 256
-_Key = tuple[tuple[str, ...], tuple[str, ...], Direction]
-_Asked = tuple[tuple[str, ...], str | None, str | None, Direction]
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+_Asked = tuple[tuple[str, ...], str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +60,13 @@ class Redaction:
         *,
         operation: str | None = None,
         model: str | None = None,
-        subject: Collection[str] | None = None,  # noqa: ARG002  # no rule selects by it yet
-        direction: Direction = Direction.ANSWER,
     ) -> ActiveRules:
         """Return the rules of the policies in `obliged`, and those that only look.
 
         Policies in mode `warn` and `observe` look at every answer they select, and at every answer if no `operation`
         is given. Raises LookupError where `obliged` names a policy that there is not: the obligation cannot be met.
         """
-        asked = tuple(obliged), operation, model, direction
+        asked = tuple(obliged), operation, model
         known = self._asked.get(asked)
         if known is None:
             known = self._selected_rules(*asked)
@@ -78,9 +75,7 @@ class Redaction:
             self._asked[asked] = known
         return known
 
-    def _selected_rules(
-        self, obliged: tuple[str, ...], operation: str | None, model: str | None, direction: Direction
-    ) -> ActiveRules:
+    def _selected_rules(self, obliged: tuple[str, ...], operation: str | None, model: str | None) -> ActiveRules:
         if unknown := set(obliged).difference(policy.id for policy in self.policies):
             raise LookupError(f"no such redaction policy: {', '.join(sorted(unknown))}")
         enforced = [policy for policy in self.policies if policy.mode is Mode.ENFORCE and policy.id in obliged]
@@ -90,28 +85,26 @@ class Redaction:
             if policy.mode is not Mode.ENFORCE
             and (operation is None or _selects(policy, operation=operation, model=model))
         ]
-        key = tuple(policy.id for policy in enforced), tuple(policy.id for policy in looking), direction
+        key = tuple(policy.id for policy in enforced), tuple(policy.id for policy in looking)
         active = self._active.get(key)
         if active is None:
-            active = self._rules_of(enforced, looking, direction)
+            active = self._rules_of(enforced, looking)
             if len(self._active) < _KEPT:
                 self._active[key] = active
         return active
 
-    def _rules_of(
-        self, enforced: Sequence[RedactionPolicy], looking: Sequence[RedactionPolicy], direction: Direction
-    ) -> ActiveRules:
+    def _rules_of(self, enforced: Sequence[RedactionPolicy], looking: Sequence[RedactionPolicy]) -> ActiveRules:
         by_detector = []
         for place, detector in enumerate(DETECTORS):
-            changing = _rules(enforced, detector.name, direction)
+            changing = _rules(enforced, detector.name)
             blocking = [rule for rule in changing if rule.action == RedactionAction.BLOCK]
             deciding = next(iter(blocking or changing), None)
-            observing = tuple(_rules(looking, detector.name, direction))
+            observing = tuple(_rules(looking, detector.name))
             if deciding or observing:
                 by_detector.append(
                     DetectorRules(detector=detector, place=place, deciding=deciding, observing=observing)
                 )
-        return ActiveRules(Chain(by_detector, self._clues), united((*enforced, *looking)))
+        return ActiveRules(Chain(by_detector, self._clues))
 
     def text(self, *, operation: str, model: str | None, text: str) -> RedactedText:
         """Return what would leave of `text` as an answer of this operation and model."""
@@ -127,12 +120,12 @@ def _selected(listed: tuple[str, ...], value: str | None) -> bool:
     return not listed or value in listed or "*" in listed
 
 
-def _rules(policies: Sequence[RedactionPolicy], detector: str, direction: Direction) -> list[AppliedRule]:
+def _rules(policies: Sequence[RedactionPolicy], detector: str) -> list[AppliedRule]:
     return [
         AppliedRule(detector=detector, policy=policy.id, rule=rule.id, action=_action(policy, rule))
         for policy in policies
         for rule in policy.rules
-        if detector in rule.detectors and direction in rule.directions
+        if detector in rule.detectors and Direction.ANSWER in rule.directions
     ]
 
 
