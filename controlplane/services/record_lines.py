@@ -23,6 +23,7 @@ _MAX_KEPT_BYTES: Final = 64 * 1024
 _LONGEST_MODEL: Final = 512
 _MAX_SEQ: Final = 2**53 - 1
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
+_SPAN_HASH: Final = re.compile(r"(?:s1:[0-9a-f]{16})?", re.ASCII)
 _KINDS: Final = frozenset(RecordKind)
 _OUTCOMES: Final = frozenset(RecordOutcome)
 _VERDICTS: Final = frozenset(Verdict)
@@ -77,8 +78,17 @@ def put_aside(line: bytes, *, tenant: str, reason: str) -> QuarantinedLine:
     )
 
 
+def _check_remarks(remarks: Any) -> None:
+    """Raise unless a remark has a hash, if any, and a length of what it is about: nothing that could be the text."""
+    for remark in remarks:
+        if not _SPAN_HASH.fullmatch(remark["span_hash"]):
+            raise ValueError("not the hash of a span")
+        _number(remark["length"], least=0)
+
+
 def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: bytes) -> ReceivedRecord:
     source, resource, subject = read["source"], read["resource"], read["subject"]
+    _check_remarks(read.get("remarks", ()))  # workers of before there were remarks send none
     reasons = [(_text(reason["code"]), _text_or_none(reason["policy"])) for reason in read["reasons"]]
     return ReceivedRecord(
         tenant=tenant,

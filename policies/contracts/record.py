@@ -70,6 +70,14 @@ def seal(envelope: Mapping[str, JSON], payload: Mapping[str, JSON], *, salt: str
     return DecisionRecord(envelope_bytes, payload_bytes)
 
 
+def span_hash(key: bytes, *, tenant: str, span: str) -> str:
+    """Return the keyed hash under which a span that redaction found stands in envelopes: equal for equal spans.
+
+    It cannot be a subject's pseudonym: no type of subjects is `span` and a NUL.
+    """
+    return "s1:" + hmac.digest(key, f"{tenant}\0span\0{span}".encode(), "sha256").hex()[:16]
+
+
 def pseudonym(key: bytes, *, tenant: str, subject: str) -> str:
     """Return the keyed pseudonym under which `subject` (`user:alice`) of `tenant` stands in envelopes."""
     return "p1:" + hmac.digest(key, f"{tenant}\0{subject}".encode(), "sha256").hex()[:32]

@@ -6,6 +6,7 @@ placeholders are passed over: they are ours, and must not make a finding of what
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,30 +28,33 @@ def words_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words and phrases of up to four words, to be looked for before a value."""
+    """Words and phrases to be looked for before a value, by the last word of each."""
 
-    phrases: frozenset[tuple[str, ...]]
-    longest: int
+    phrases: Mapping[str, tuple[tuple[str, ...], ...]]
 
     @classmethod
     def of(cls, *phrases: str) -> "Words":
         """Return them parsed as a text is: `driver's licence` is three words."""
-        parsed = frozenset(words_of(phrase) for phrase in phrases)
-        return cls(parsed, max((len(phrase) for phrase in parsed), default=0))
+        by_last: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for phrase in phrases:
+            words = words_of(phrase)
+            by_last[words[-1]] = (*by_last.get(words[-1], ()), words)
+        return cls(by_last)
 
     def __or__(self, other: "Words") -> "Words":
-        return Words(self.phrases | other.phrases, max(self.longest, other.longest))
+        lasts = self.phrases.keys() | other.phrases.keys()
+        return Words({last: self.phrases.get(last, ()) + other.phrases.get(last, ()) for last in lasts})
 
     def last_in(self, words: tuple[str, ...]) -> int:
         """Return the index behind the last of them in a row of words; 0 where there is none."""
         for end in range(len(words), 0, -1):
-            for length in range(1, min(self.longest, end) + 1):
-                if words[end - length : end] in self.phrases:
+            for phrase in self.phrases.get(words[end - 1], ()):
+                if words[max(0, end - len(phrase)) : end] == phrase:
                     return end
         return 0
 
 
-NONE: Final = Words(frozenset(), 0)
+NONE: Final = Words({})
 
 _NAMING: Final = 3  # `order number is`
 

@@ -19,14 +19,15 @@ from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount
 from policies.redaction.rules import ActiveRules, RedactedText
 from policies.redaction.stage import DetectorRules
 from policies.redaction.stream import StreamRedactor
+from policies.redaction.terms import united
 
 __all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Redaction", "StreamRedactor"]
 
 
 # A snapshot has few policies, and so few sets of them that come to be in force. Beyond this many none is kept.
 _KEPT: Final = 256
-_Key = tuple[tuple[str, ...], tuple[str, ...]]
-_Asked = tuple[tuple[str, ...], str | None, str | None]
+_Key = tuple[tuple[str, ...], tuple[str, ...], Direction]
+_Asked = tuple[tuple[str, ...], str | None, str | None, Direction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class Redaction:
         *,
         operation: str | None = None,
         model: str | None = None,
+        subject: Collection[str] | None = None,  # noqa: ARG002  # no rule selects by it yet
+        direction: Direction = Direction.ANSWER,
     ) -> ActiveRules:
         """Return the rules of the policies in `obliged`, and those that only look.
 
         Policies in mode `warn` and `observe` look at every answer they select, and at every answer if no `operation`
         is given. Raises LookupError where `obliged` names a policy that there is not: the obligation cannot be met.
         """
-        asked = tuple(obliged), operation, model
+        asked = tuple(obliged), operation, model, direction
         known = self._asked.get(asked)
         if known is None:
             known = self._selected_rules(*asked)
@@ -75,7 +78,9 @@ class Redaction:
             self._asked[asked] = known
         return known
 
-    def _selected_rules(self, obliged: tuple[str, ...], operation: str | None, model: str | None) -> ActiveRules:
+    def _selected_rules(
+        self, obliged: tuple[str, ...], operation: str | None, model: str | None, direction: Direction
+    ) -> ActiveRules:
         if unknown := set(obliged).difference(policy.id for policy in self.policies):
             raise LookupError(f"no such redaction policy: {', '.join(sorted(unknown))}")
         enforced = [policy for policy in self.policies if policy.mode is Mode.ENFORCE and policy.id in obliged]
@@ -85,26 +90,28 @@ class Redaction:
             if policy.mode is not Mode.ENFORCE
             and (operation is None or _selects(policy, operation=operation, model=model))
         ]
-        key = tuple(policy.id for policy in enforced), tuple(policy.id for policy in looking)
+        key = tuple(policy.id for policy in enforced), tuple(policy.id for policy in looking), direction
         active = self._active.get(key)
         if active is None:
-            active = self._rules_of(enforced, looking)
+            active = self._rules_of(enforced, looking, direction)
             if len(self._active) < _KEPT:
                 self._active[key] = active
         return active
 
-    def _rules_of(self, enforced: Sequence[RedactionPolicy], looking: Sequence[RedactionPolicy]) -> ActiveRules:
+    def _rules_of(
+        self, enforced: Sequence[RedactionPolicy], looking: Sequence[RedactionPolicy], direction: Direction
+    ) -> ActiveRules:
         by_detector = []
         for place, detector in enumerate(DETECTORS):
-            changing = _rules(enforced, detector.name)
+            changing = _rules(enforced, detector.name, direction)
             blocking = [rule for rule in changing if rule.action == RedactionAction.BLOCK]
             deciding = next(iter(blocking or changing), None)
-            observing = tuple(_rules(looking, detector.name))
+            observing = tuple(_rules(looking, detector.name, direction))
             if deciding or observing:
                 by_detector.append(
                     DetectorRules(detector=detector, place=place, deciding=deciding, observing=observing)
                 )
-        return ActiveRules(Chain(by_detector, self._clues))
+        return ActiveRules(Chain(by_detector, self._clues), united((*enforced, *looking)))
 
     def text(self, *, operation: str, model: str | None, text: str) -> RedactedText:
         """Return what would leave of `text` as an answer of this operation and model."""
@@ -120,12 +127,12 @@ def _selected(listed: tuple[str, ...], value: str | None) -> bool:
     return not listed or value in listed or "*" in listed
 
 
-def _rules(policies: Sequence[RedactionPolicy], detector: str) -> list[AppliedRule]:
+def _rules(policies: Sequence[RedactionPolicy], detector: str, direction: Direction) -> list[AppliedRule]:
     return [
         AppliedRule(detector=detector, policy=policy.id, rule=rule.id, action=_action(policy, rule))
         for policy in policies
         for rule in policy.rules
-        if detector in rule.detectors and Direction.ANSWER in rule.directions
+        if detector in rule.detectors and direction in rule.directions
     ]
 
 

@@ -85,14 +85,16 @@ def rules_of(redaction: Redaction, asked: Asked) -> ActiveRules:
         obliged = tuple(policy.id for policy in redaction.policies if policy.mode is Mode.ENFORCE)
     else:
         obliged = redaction.applicable(operation=operation, model=model)
-    return redaction.rules_for(obliged, operation=operation, model=model)
+    return redaction.rules_for(
+        obliged, operation=operation, model=model, subject=asked.subject, direction=asked.direction
+    )
 
 
-def examine(active: ActiveRules, text: str, tally: Tally, *, field: FieldClass = FieldClass.OTHER) -> Examined:  # noqa: ARG001  # for the engine to come
+def examine(active: ActiveRules, text: str, tally: Tally, *, field: FieldClass = FieldClass.ASSISTANT_TEXT) -> Examined:
     """Return what the rules make of a text that is all there. The texts of one conversation share a `tally`."""
     findings = tuple(_findings(active, text))
     try:
-        return Examined(text=active.whole(text, tally), findings=findings)
+        return Examined(text=active.whole(text, tally, field=field), findings=findings)
     except AnswerBlocked as blocked:
         return Examined(text="", findings=findings, blocked=blocked)
 

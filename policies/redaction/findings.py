@@ -2,7 +2,16 @@
 """What redaction reports: how often which rule found what. Never the text."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from policies.contracts.decision import Mode
+from policies.contracts.snapshot import RedactionAction
+from policies.redaction.pseudonyms import Pseudonyms
+
+# A text full of findings leaves a record of ordinary size; what the others were is in the counts.
+MAX_REMARKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -26,6 +35,26 @@ class FindingCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What one redaction leaves behind: whose rule found what kind of thing where, and never the thing.
+
+    `path` is the field's; `length` counts code points of the original span, `span_hash` is its keyed hash.
+    """
+
+    policy: str
+    rule: str
+    detector: str
+    kind: str
+    action: str
+    path: str
+    length: int
+    span_hash: str
+
+
+_Said = TypeVar("_Said", AppliedRule, Remark)
+
+
 class AnswerBlocked(Exception):
     """A finding that a rule blocks. Nothing of the answer that has not left yet may leave."""
 
@@ -37,9 +66,19 @@ class AnswerBlocked(Exception):
 
 
 class Tally:
-    """Counts findings, for one answer: all of its fields add to the same tally."""
+    """Counts findings, for one request and its answer: all of their fields add to the same tally.
 
-    def __init__(self) -> None:
+    `pseudonyms` are those of the exchange, None where none may be given. `hashed` gives the keyed hash of a span;
+    without it remarks have none. Of each finding there is a remark, up to MAX_REMARKS; `omitted` counts the others.
+    """
+
+    def __init__(
+        self, pseudonyms: Pseudonyms | None = None, *, hashed: Callable[[str], str] = lambda _span: ""
+    ) -> None:
+        self.pseudonyms = pseudonyms
+        self.remarks: list[Remark] = []
+        self.omitted = 0
+        self._hashed = hashed
         self._counts: Counter[AppliedRule] = Counter()
         self._findings: tuple[FindingCount, ...] | None = ()  # None: to be counted out again
         self.total = 0
@@ -48,6 +87,30 @@ class Tally:
         self._counts[rule] += 1
         self._findings = None
         self.total += 1
+
+    def remark(self, rule: AppliedRule, *, kind: str, path: str, span: str) -> None:
+        """Leave a remark on a finding, which is `span` of the text at `path`. Of the span its hash is kept."""
+        if len(self.remarks) >= MAX_REMARKS:
+            self.omitted += 1
+            return
+        self.remarks.append(
+            Remark(
+                policy=rule.policy,
+                rule=rule.rule,
+                detector=rule.detector,
+                kind=kind,
+                action=rule.action,
+                path=path,
+                length=len(span),
+                span_hash=self._hashed(span),
+            )
+        )
+
+    def annotate(self) -> None:
+        """Say of all that rules would have changed that it was left as it is, and only noted."""
+        self._counts = Counter({_annotating(rule): count for rule, count in self._counts.items()})
+        self.remarks = [_annotating(remark) for remark in self.remarks]
+        self._findings = None
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
@@ -60,3 +123,7 @@ class Tally:
                 for rule, count in sorted(self._counts.items())
             )
         return self._findings
+
+
+def _annotating(said: _Said) -> _Said:
+    return said if said.action in set(Mode) else replace(said, action=str(RedactionAction.ANNOTATE))

@@ -4,10 +4,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from policies.contracts.snapshot import FieldClass
 from policies.detectors.clues import Clues
 from policies.redaction.chain import Chain
 from policies.redaction.findings import AnswerBlocked, FindingCount, Tally
 from policies.redaction.stream import StreamRedactor
+from policies.redaction.terms import Terms, united
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,7 @@ class RedactedText:
 
 
 _NO_RULES: Final = Chain((), Clues(()))
+_NO_TERMS: Final = united(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class ActiveRules:
     """The rules of one answer, in the order of precedence. Immutable; any number of texts may use it."""
 
     chain: Chain = _NO_RULES
+    terms: Terms = _NO_TERMS
 
     @property
     def idle(self) -> bool:
@@ -38,11 +42,34 @@ class ActiveRules:
         """Whether a rule may change the answer."""
         return self.chain.changes
 
-    def stream(self, tally: Tally | None = None) -> StreamRedactor:
+    def looking(self, field: FieldClass) -> tuple[str, ...]:  # noqa: ARG002  # no rule selects by it yet
+        """Return the rules that look at texts of the class `field`, each as `POLICY/RULE`."""
+        stages = self.chain.rules
+        applied = [rule for stage in stages for rule in (*filter(None, (stage.deciding,)), *stage.observing)]
+        return tuple(sorted({f"{rule.policy}/{rule.rule}" for rule in applied}))
+
+    def clean_among(self, words: frozenset[str]) -> frozenset[str]:
+        """Return those of some constant `words` in which no rule can find anything. Remembers what it returns."""
+        return self.chain.clean_among(words)
+
+    def stream(
+        self,
+        tally: Tally | None = None,
+        *,
+        field: FieldClass = FieldClass.ASSISTANT_TEXT,  # noqa: ARG002  # no rule selects by it yet
+        path: str = "",  # noqa: ARG002  # as above
+    ) -> StreamRedactor:
         """Return a redactor for one text that arrives in pieces. Its findings are added to `tally`, if given."""
         return StreamRedactor(self.chain, Tally() if tally is None else tally)
 
-    def whole(self, text: str, tally: Tally) -> str:
+    def whole(
+        self,
+        text: str,
+        tally: Tally,
+        *,
+        field: FieldClass = FieldClass.ASSISTANT_TEXT,  # noqa: ARG002  # no rule selects by it yet
+        path: str = "",  # noqa: ARG002  # as above
+    ) -> str:
         """Return the redaction of a text that is all there. Raises AnswerBlocked."""
         return self.chain.whole(text, tally)
 

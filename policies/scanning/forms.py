@@ -23,19 +23,20 @@ from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value
 _ALL: Final = frozenset(range(256))
 
 
-def forward(node: Node, alone: frozenset[int]) -> str:
-    beside = _written(Chars(_ALL - alone))
-    return f"{beside}(?:{_written(node)}){beside}"
+def forward(node: Node, alone: frozenset[int], before: frozenset[int] | None = None) -> str:
+    """Return the form; `before` says what may not stand before a match, where that differs from `alone`."""
+    begins = _written(Chars(_ALL - (alone if before is None else before)))
+    return f"{begins}(?:{_written(node)}){_written(Chars(_ALL - alone))}"
 
 
-def backward(node: Node, alone: frozenset[int]) -> str:
-    return f"^(?:{_written(_turned(node))}){_written(Chars(_ALL - alone))}"
+def backward(node: Node, before: frozenset[int]) -> str:
+    return f"^(?:{_written(_turned(node))}){_written(Chars(_ALL - before))}"
 
 
-def opening(node: Node, alone: frozenset[int]) -> str | None:
+def opening(node: Node, before: frozenset[int]) -> str | None:
     """Return the form; None for an expression that only nothing matches."""
     begun = _begun(node)
-    return None if begun is None else f"^(?:{_written(begun)}){_written(Chars(_ALL - alone))}"
+    return None if begun is None else f"^(?:{_written(begun)}){_written(Chars(_ALL - before))}"
 
 
 def for_value(node: Node) -> re.Pattern[bytes]:

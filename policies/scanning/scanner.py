@@ -50,12 +50,17 @@ class Databases:
     @classmethod
     def of(cls, patterns: Sequence[Pattern]) -> Self:
         """Compile `patterns`. Raises ExpressionError, or CannotScan for one that hyperscan does not take."""
-        trees = [(tree_of(pattern), characters(pattern.alone)) for pattern in patterns]
+        trees = [(tree_of(pattern), characters(_before(pattern))) for pattern in patterns]
         one_width = tuple(low if low == high else 0 for low, high in (widths(tree) for tree, _ in trees))
-        begun = [form for tree, alone in trees if (form := forms.opening(tree, alone)) is not None]
+        begun = [form for tree, before in trees if (form := forms.opening(tree, before)) is not None]
         varied = [number for number, width in enumerate(one_width) if not width]
         return cls(
-            ends=_compiled([forms.forward(tree, alone) for tree, alone in trees]),
+            ends=_compiled(
+                [
+                    forms.forward(tree, characters(pattern.alone), before)
+                    for pattern, (tree, before) in zip(patterns, trees, strict=True)
+                ]
+            ),
             starts=_compiled([forms.backward(*trees[number]) for number in varied], numbers=varied),
             # All the same number: which pattern it is that may begin makes no difference.
             openings=_compiled(begun, numbers=[0] * len(begun)),
@@ -66,6 +71,10 @@ class Databases:
 def tree_of(pattern: Pattern) -> Node:
     """Return the tree of a pattern's expression. Raises ExpressionError."""
     return parse(pattern.expression, ignore_case=pattern.ignore_case)
+
+
+def _before(pattern: Pattern) -> str:
+    return pattern.alone if pattern.alone_before is None else pattern.alone_before
 
 
 def _compiled(expressions: Sequence[str], *, numbers: Sequence[int] | None = None) -> bytes:

@@ -55,7 +55,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
     return [
         feed,
         Identify(feed, clock=ports.identity.clock),
-        EnforceRequest(take_token=ports.take_token, hosts=ports.hosts),
+        EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts),
         *(() if ports.trace is None else (ports.trace,)),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),

@@ -13,13 +13,18 @@ from mitmproxy import http
 
 from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.reasons import REASONS
+from policies.contracts.record import span_hash
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
+from policies.redaction.engine import AnswerBlocked
+from policies.redaction.findings import Tally
+from policies.redaction.pseudonyms import Pseudonyms
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.content_coding import decoded
+from proxy_addons.core.enforced import applied, rules_for_request
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.firewall import (
     check_declared_size,
@@ -31,18 +36,32 @@ from proxy_addons.core.firewall import (
     match_route,
 )
 from proxy_addons.core.openai_request import ReadRequest
+from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_reader import check_content_type, read_body, takes_body
+from proxy_addons.core.request_redaction import BLOCKED, UNREAD, redact_request
+from proxy_addons.core.restoring import Restoring
 
 
 class EnforceRequest:
-    """`hosts` are the names of this gateway that `Host` may have; empty: any."""
+    """`hosts` are the names of this gateway that `Host` may have; empty: any.
+
+    `scope` has the key under which the hashes of what was found stand in records.
+    """
 
     def __init__(
-        self, *, take_token: Callable[[TakeToken], Awaitable[float]], hosts: frozenset[str] = frozenset()
+        self,
+        *,
+        take_token: Callable[[TakeToken], Awaitable[float]],
+        scope: RecordScope,
+        hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._take_token = take_token
+        self._scope = scope
         self._hosts = hosts
+
+    def _hashed(self, span: str) -> str:
+        return span_hash(self._scope.pseudonym_key, tenant=self._scope.tenant, span=span)
 
     @fail_closed(Hook.REQUESTHEADERS)
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -81,10 +100,20 @@ class EnforceRequest:
         )
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
         exchange.decision = decision
-        if decision.effect is Effect.ALLOW:
-            _forward(flow.request, exchange, read)
-        else:
+        if decision.effect is not Effect.ALLOW:
             _refuse_by(decision, flow, exchange, policy)
+            return
+        exchange.tally = Tally(hashed=self._hashed)
+        try:
+            _forward(flow.request, exchange, _redacted(exchange, read, exchange.tally))
+        except AnswerBlocked as blocked:
+            # The rule's id is the author's word; what it found is not told to anybody.
+            refuse(
+                flow,
+                exchange,
+                Reason(code=BLOCKED, policy=blocked.policy, rule=blocked.rule),
+                message=f"{REASONS[BLOCKED].message} Rule: {blocked.rule}.",
+            )
 
 
 def _policy_of(exchange: Exchange) -> ActivePolicy:
@@ -147,6 +176,26 @@ def _examine_body(
         at=exchange.received_at,
     )
     return evaluation, forwarded
+
+
+def _redacted(exchange: Exchange, read: ReadRequest | None, tally: Tally) -> ReadRequest | None:
+    """Return what may be forwarded of a request that was allowed. Raises AnswerBlocked where a rule refuses it."""
+    if read is None or exchange.route is None:
+        return read
+    rules = rules_for_request(exchange)
+    if rules.idle:
+        exchange.request_coverage = UNREAD
+        return read
+    tally.pseudonyms = Pseudonyms()
+    redacted = redact_request(read, dialect=exchange.route.dialect, rules=rules, tally=tally)
+    exchange.request_coverage = redacted.coverage
+    exchange.inputs_redacted = redacted.told
+    exchange.findings = applied(tally.findings)
+    if tally.pseudonyms:
+        exchange.restoring = Restoring(tally.pseudonyms, json_content=read.wants_json)
+    if redacted.blocked is not None:
+        raise redacted.blocked
+    return redacted.read
 
 
 def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None) -> None:

@@ -56,7 +56,7 @@ class EnforceResponse:
         owed = allowed(exchange)
         try:
             answer = self._redacted(response.raw_content or b"", owed)
-            exchange.findings = applied(answer.findings)
+            exchange.findings = applied(owed.shared.tally.findings)
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:
                 refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
@@ -74,7 +74,13 @@ class EnforceResponse:
 
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
         if owed.route.dialect is Dialect.EMBEDDINGS:
-            return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes)
+            return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.TRANSCRIPTIONS:
-            return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes)
-        return redact_answer(body, dialect=owed.route.dialect, rules=owed.rules, max_bytes=self._max_answer_bytes)
+            return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
+        return redact_answer(
+            body,
+            dialect=owed.route.dialect,
+            rules=owed.rules,
+            max_bytes=self._max_answer_bytes,
+            shared=owed.shared,
+        )

@@ -43,6 +43,7 @@ class EnforceStream:
             rules=owed.rules,
             request_id=exchange.request_id,
             max_event_bytes=self._max_event_bytes,
+            shared=owed.shared,
         )
         # mitmproxy's type knows only callables here; our layer takes a StreamEnforcer.
         response.stream = enforcer  # type: ignore[assignment]  # mitmproxy knows no StreamEnforcer; our layer does

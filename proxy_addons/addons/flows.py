@@ -103,6 +103,8 @@ def write_head(response: http.Response, exchange: Exchange, *, content_type: byt
     if exchange.decision is not None:
         codes = dict.fromkeys(reason.code for reason in exchange.decision.warnings)
         fields += [(b"Gatehouse-Warning", code.encode("ascii")) for code in codes]
+    if exchange.inputs_redacted:
+        fields.append((b"Gatehouse-Redacted", b"%d" % exchange.inputs_redacted))
     response.data.headers = headers_of(fields)
     response.data.trailers = None
     response.data.reason = b""

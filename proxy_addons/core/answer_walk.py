@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Redaction of everything within one JSON value of an answer that is whole: strings, keys, and numbers long enough.
+"""Redaction of everything within one JSON value of an answer that is whole: strings, keys, and numbers long enough.
 
 Rules: no string of an answer is exempt, also not ids and names: whoever controls the upstream could hide text in them.
-`arguments` of a tool call is JSON within a string: it is decoded, redacted leaf by leaf, written again and redacted as
-text once more, so that what leaves is still valid JSON, an escape such as `\u0034` hides nothing, and a secret is seen
-behind the name of its member. What spells the text once more in tokens is dropped wherever a rule may change the text.
+What spells the text once more in tokens is dropped wherever a rule may change the text.
 """
 
-import json
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
+from policies.contracts.snapshot import FieldClass
 from policies.redaction.engine import ActiveRules
 from policies.redaction.findings import Tally
-from proxy_addons.core.exchange import Coverage
-from proxy_addons.core.json_escapes import resolved
-from proxy_addons.core.strict_json import NotStrictJson, parse_object
+from proxy_addons.core.coverage import Coverage, covering
+from proxy_addons.core.field_classes import of_member, of_path
+from proxy_addons.core.redacted_texts import RedactedTexts
 
 Path = tuple[str, ...]
 
@@ -50,9 +46,6 @@ _PROTOCOL: Final = _NAMED | frozenset(
 _MAX_PATHS: Final = 64
 # The shortest number that a detector can take for a card's.
 _LEAST_LONG_NUMBER: Final = 10**12
-# Ids, model names and the like come with every event; beyond this many different ones they are not remembered.
-_REMEMBERED: Final = 64
-_MAX_REMEMBERED_CHARS: Final = 128
 _MAX_DEPTH: Final = 64
 # An index, or a name that coverage does not tell.
 _UNKNOWN: Final = "*"
@@ -64,119 +57,99 @@ class AnswerWalk:
     def __init__(self, rules: ActiveRules, tally: Tally) -> None:
         self.enforcing = rules.enforcing
         self._rules = rules
-        self._tally = tally
-        self._words = rules.chain.clean_among(_PROTOCOL)
-        self._clean: set[str] = set()
-        self._scanned: set[Path] = set()
-        self._dropped: set[Path] = set()
+        self._texts = RedactedTexts(rules, tally)
+        self._words = rules.clean_among(_PROTOCOL)
+        self._scanned: dict[Path, FieldClass] = {}
+        self._dropped: dict[Path, FieldClass] = {}
 
     @property
     def coverage(self) -> Coverage:
         """Where the walk looked, and what it dropped unseen. Paths have `*` for indices and for names not known."""
-        return Coverage(
-            scanned=tuple(sorted(map(_written, self._scanned))),
-            not_scanned=tuple((path, "dropped") for path in sorted(map(_written, self._dropped))),
+        return covering(
+            self._rules,
+            {_written(path): field for path, field in self._scanned.items()},
+            {_written(path): "dropped" for path in self._dropped},
         )
 
     def note_scanned(self, path: Path) -> None:
-        self._note(self._scanned, tuple(map(_shown, path)))
+        self._note(self._scanned, tuple(map(_shown, path)), of_path(path))
 
     def note_dropped(self, path: Path) -> None:
-        self._note(self._dropped, tuple(map(_shown, path)))
+        self._note(self._dropped, tuple(map(_shown, path)), of_path(path))
 
-    def value(self, value: Any, path: Path) -> Any:
-        """Return `value` with everything in it redacted. Raises AnswerBlocked, or ValueError where it is too deep."""
-        return self._value(value, tuple(map(_shown, path)))
+    def shown(self, path: Path) -> str:
+        """Return `path` as records may have it."""
+        return _written(_told(tuple(map(_shown, path))))
 
-    def _value(self, value: Any, path: Path) -> Any:
+    def value(self, value: Any, path: Path, *, field: FieldClass | None = None) -> Any:
+        """Return `value` with everything in it redacted. Raises AnswerBlocked, or ValueError where it is too deep.
+
+        `field` is its class, where the dialect and not the path says it.
+        """
+        return self._value(value, tuple(map(_shown, path)), of_path(path) if field is None else field)
+
+    def _value(self, value: Any, path: Path, field: FieldClass) -> Any:
         """Do so; `path` has only such names in it as may be shown."""
         if len(path) > _MAX_DEPTH:
             raise ValueError("an answer nests too deep")
         kind = type(value)
         if kind is str:
-            return self._arguments(value, path) if path[-1:] == (ARGUMENTS,) else self._text(value, path)
+            return self._arguments(value, path, field) if path[-1:] == (ARGUMENTS,) else self._text(value, path, field)
         if kind is dict:
-            return self._members(value, path)
+            return self._members(value, path, field)
         if kind is list:
             within = (*path, _UNKNOWN)
-            return [self._value(item, within) for item in value]
+            return [self._value(item, within, field) for item in value]
         if (kind is int or kind is float) and abs(value) >= _LEAST_LONG_NUMBER:
-            written = orjson.dumps(value).decode()
-            redacted = self._redact(written)
-            return value if redacted == written else redacted
+            return self._texts.number(value, field, _written(_told(path)))
         return value
 
-    def _members(self, members: dict[str, Any], path: Path) -> dict[str, Any]:
+    def _members(self, members: dict[str, Any], path: Path, field: FieldClass) -> dict[str, Any]:
         left: dict[str, Any] = {}
         words = self._words
         for key, item in members.items():
-            name = key if key in words else self._redact(key)
+            name = key if key in words else self._redact(key, field, path)
             if item is None:
                 left[name] = None
             elif key in RESPELLING and self.enforcing and ARGUMENTS not in path:
-                self._note(self._dropped, (*path, key))
+                self._note(self._dropped, (*path, key), field)
                 left[name] = None
             else:
-                left[name] = self._value(item, (*path, key if key in _NAMED else _UNKNOWN))
+                below = (*path, key if key in _NAMED else _UNKNOWN)
+                left[name] = self._value(item, below, of_member(key, field))
         return left
 
     def name(self, key: str) -> str:
         """Return the name of a member, redacted: a model writes the names in a tool call's arguments."""
-        return key if key in self._words else self._redact(key)
+        return key if key in self._words else self._redact(key, FieldClass.OTHER, ())
 
     def text(self, text: str, path: Path) -> str:
         """Return a text that is whole, redacted."""
-        return self._text(text, tuple(map(_shown, path)))
+        return self._text(text, tuple(map(_shown, path)), of_path(path))
 
-    def _text(self, text: str, path: Path) -> str:
-        self._note(self._scanned, path)
-        return text if text in self._words else self._redact(text)
+    def _text(self, text: str, path: Path, field: FieldClass) -> str:
+        self._note(self._scanned, path, field)
+        return text if text in self._words else self._redact(text, field, path)
 
-    def _arguments(self, text: str, path: Path) -> str:
+    def _arguments(self, text: str, path: Path, field: FieldClass) -> str:
         """Return the arguments of a tool call redacted: as JSON where they are JSON, as text where they are not."""
-        self._note(self._scanned, path)
-        try:
-            # Strict, since a reader that takes the first of two equal keys would see what we did not.
-            decoded = parse_object(text.encode("utf-8"))
-        except NotStrictJson:
-            return self._broken_arguments(text)
-        written = json.dumps(decoded, ensure_ascii=False)
-        redacted = json.dumps(self._value(decoded, (*path, _UNKNOWN)), ensure_ascii=False)
-        redacted = self._second_view(redacted)
-        # What did not change leaves as it came, so that nothing depends on how we write numbers or white space.
-        return text if redacted == written else redacted
+        self._note(self._scanned, path, field)
+        within = (*path, _UNKNOWN)
+        return self._texts.arguments(
+            text, lambda decoded: self._members(decoded, within, field), field, _written(_told(path))
+        )
 
-    def _broken_arguments(self, text: str) -> str:
-        """Return arguments that are not one strict object redacted as text, also as a lenient reader would see them."""
-        redacted = self._redact(text)
-        lenient = resolved(redacted)
-        shown = self._second_view(lenient)
-        return redacted if shown == lenient else shown
+    def _redact(self, text: str, field: FieldClass, path: Path) -> str:
+        return self._texts.text(text, field, _written(_told(path)))
 
-    def _second_view(self, text: str) -> str:
-        """Return a text that was looked at in another form, redacted.
-
-        What was found in both forms is counted once: a rule that only looks counts what it saw in the first.
-        """
-        seen = self._rules.text(text)
-        return self._redact(text) if seen.blocked or seen.text != text else text
-
-    def _redact(self, text: str) -> str:
-        if text in self._clean:
-            return text
-        before = self._tally.total
-        redacted = self._rules.whole(text, self._tally)
-        short = len(text) <= _MAX_REMEMBERED_CHARS and len(self._clean) < _REMEMBERED
-        if short and redacted == text and self._tally.total == before:
-            self._clean.add(text)
-        return redacted
-
-    def _note(self, paths: set[Path], path: Path) -> None:
-        """Add `path` up to the arguments of a tool call: within them every name is the model's."""
-        if ARGUMENTS in path:
-            path = path[: path.index(ARGUMENTS) + 1]
+    def _note(self, paths: dict[Path, FieldClass], path: Path, field: FieldClass) -> None:
         if len(paths) < _MAX_PATHS:
-            paths.add(path)
+            paths[_told(path)] = field
+
+
+def _told(path: Path) -> Path:
+    """Return `path` up to the arguments of a tool call: within them every name is the model's."""
+    return path[: path.index(ARGUMENTS) + 1] if ARGUMENTS in path else path
 
 
 def _shown(name: str) -> str:

@@ -9,7 +9,8 @@ from policies.contracts.snapshot import Dialect
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
-from proxy_addons.core.exchange import Coverage
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.restoring import Shared
 from proxy_addons.core.strict_json import MAX_VALUES, NotStrictJson, canonical, parse_object
 
 # The member that makes an object an answer of its dialect: a list of objects.
@@ -37,7 +38,9 @@ class RedactedAnswer:
     blocked: AnswerBlocked | None = None
 
 
-def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_bytes: int) -> RedactedAnswer:
+def redact_answer(
+    body: bytes, *, dialect: Dialect, rules: ActiveRules, max_bytes: int, shared: Shared | None = None
+) -> RedactedAnswer:
     """Return what may leave of the answer `body`.
 
     Raises AnswerInvalid for what is not one strict JSON object of `dialect`.
@@ -49,7 +52,7 @@ def redact_answer(body: bytes, *, dialect: Dialect, rules: ActiveRules, max_byte
             raise AnswerInvalid("not-of-its-dialect")
         return walk.value(answer, ())
 
-    return redacted(body, kept, rules=rules, max_bytes=max_bytes)
+    return redacted(body, kept, rules=rules, max_bytes=max_bytes, shared=shared)
 
 
 def redacted(
@@ -59,8 +62,11 @@ def redacted(
     rules: ActiveRules,
     max_bytes: int,
     max_values: int = MAX_VALUES,
+    shared: Shared | None = None,
 ) -> RedactedAnswer:
     """Return what may leave of the answer `body`: what `kept` keeps of it, each text redacted by the walk.
+
+    Pseudonyms of the request are put back last, into what may leave: the values are the client's own.
 
     `kept` knows the dialect and raises AnswerInvalid for what is not of it; so does this for what is not strict JSON.
     """
@@ -70,11 +76,12 @@ def redacted(
         answer = parse_object(body, max_values=max_values)
     except NotStrictJson as exc:
         raise AnswerInvalid(exc.problem) from exc
-    tally = Tally()
+    tally, restoring = shared or Shared(Tally())
     walk = AnswerWalk(rules, tally)
     blocked, left = None, b""
     try:
-        left = canonical(kept(answer, walk))
+        value = kept(answer, walk)
+        left = canonical(value if restoring is None else restoring.value(value))
     except AnswerBlocked as exc:
         blocked = exc
     except ValueError as exc:

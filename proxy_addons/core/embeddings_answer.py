@@ -17,7 +17,7 @@ from policies.redaction.engine import ActiveRules
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redacted
 from proxy_addons.core.embeddings_request import MAX_DIMENSIONS
-from proxy_addons.core.exchange import Coverage
+from proxy_addons.core.restoring import Shared
 
 # The most inputs of one request, each with a vector of ordinary size; the bound on bytes is usually tighter.
 _MAX_VALUES: Final = 8_000_000
@@ -26,11 +26,14 @@ _COUNTS: Final = ("prompt_tokens", "total_tokens")
 _LARGEST_COUNT: Final = 2**53 - 1
 
 
-def redact_embeddings(body: bytes, *, rules: ActiveRules, max_bytes: int) -> RedactedAnswer:
+def redact_embeddings(
+    body: bytes, *, rules: ActiveRules, max_bytes: int, shared: Shared | None = None
+) -> RedactedAnswer:
     """Return what may leave of the answer `body`. Raises AnswerInvalid for what is not an answer of this dialect."""
-    examined = redacted(body, _kept, rules=rules, max_bytes=max_bytes, max_values=_MAX_VALUES)
-    unread = Coverage(scanned=examined.coverage.scanned, not_scanned=(("data.*.embedding", "vector"),))
-    return replace(examined, coverage=unread)
+    examined = redacted(body, _kept, rules=rules, max_bytes=max_bytes, max_values=_MAX_VALUES, shared=shared)
+    coverage = examined.coverage
+    unread = (*coverage.not_scanned, ("data.*.embedding", "vector"))
+    return replace(examined, coverage=replace(coverage, not_scanned=unread))
 
 
 def _kept(answer: Mapping[str, Any], walk: AnswerWalk) -> dict[str, Any]:

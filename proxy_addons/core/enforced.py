@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is owed to a request that policy allowed: the rules for its answer, and how what they found is reported."""
+"""What is owed to a request that policy allowed: the rules for it and its answer, and what they found."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from policies.contracts.decision import Effect, Verdict
+from policies.contracts.decision import Decision, Effect, Verdict
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.scope import Scope
-from policies.contracts.snapshot import RedactionAction, Route
+from policies.contracts.snapshot import Direction, RedactionAction, Route
+from policies.engines.groups import selectors_of
 from policies.redaction.engine import ActiveRules, FindingCount
+from policies.redaction.findings import Tally
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import AppliedFinding, Exchange
+from proxy_addons.core.restoring import Shared
 
 _CHANGING: Final = frozenset(RedactionAction) - {RedactionAction.ANNOTATE}
 
@@ -25,6 +28,7 @@ class Allowed:
     evaluation: EvaluationRequest
     rules: ActiveRules
     scope: Scope
+    shared: Shared
 
 
 def allowed(exchange: Exchange) -> Allowed:
@@ -34,25 +38,59 @@ def allowed(exchange: Exchange) -> Allowed:
         raise LookupError("no decision allowed this exchange")
     if exchange.credential is None:
         raise LookupError("nobody asked")
-    rules = policy.redaction.rules_for(
-        tuple(obligation.policy for obligation in decision.obligations),
+    rules = _rules(policy, route, asked, decision, Direction.ANSWER)
+    if exchange.tally is None:
+        exchange.tally = Tally()
+    return Allowed(
+        policy=policy,
+        route=route,
+        evaluation=asked,
+        rules=rules,
+        scope=exchange.credential.scope,
+        shared=Shared(exchange.tally, exchange.restoring),
+    )
+
+
+def rules_for_request(exchange: Exchange) -> ActiveRules:
+    """Return the rules for the request itself. Raises LookupError unless a decision allowed it."""
+    policy, route, asked, decision = exchange.policy, exchange.route, exchange.evaluation, exchange.decision
+    if policy is None or route is None or asked is None or decision is None or decision.effect is not Effect.ALLOW:
+        raise LookupError("no decision allowed this exchange")
+    return _rules(policy, route, asked, decision, Direction.REQUEST)
+
+
+def _rules(
+    policy: ActivePolicy, route: Route, asked: EvaluationRequest, decision: Decision, direction: Direction
+) -> ActiveRules:
+    return policy.redaction.rules_for(
+        tuple([obligation.policy for obligation in decision.obligations]),
         operation=route.operation,
         model=asked.resource.id if asked.resource.type == "model" else None,
+        subject=selectors_of(policy.snapshot, asked.subject),
+        direction=direction,
     )
-    return Allowed(policy=policy, route=route, evaluation=asked, rules=rules, scope=exchange.credential.scope)
 
 
 def applied(findings: Iterable[FindingCount]) -> tuple[AppliedFinding, ...]:
     """Return the findings as the exchange and the record have them."""
     return tuple(
         AppliedFinding(
-            detector=found.detector, policy=found.policy, rule=found.rule, action=found.action, count=found.count
+            detector=found.detector,
+            policy=found.policy,
+            rule=found.rule,
+            action=found.action,
+            count=found.count,
         )
         for found in findings
     )
 
 
+def changes(action: str) -> bool:
+    """Whether a rule with this action changes what it finds. Other actions are the modes in which it only looks."""
+    return action in _CHANGING
+
+
 def verdict_of(findings: Iterable[AppliedFinding]) -> Verdict:
     """Return the verdict on an answer that left whole: whether a rule changed it, or only looked."""
-    changed = any(found.action in _CHANGING for found in findings)
+    changed = any(changes(found.action) for found in findings)
     return Verdict.REDACTED if changed else Verdict.FORWARDED

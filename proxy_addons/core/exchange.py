@@ -26,6 +26,9 @@ from policies.contracts.decision import Decision, Reason, Verdict
 from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Encoding, Route
+from policies.redaction.findings import Tally
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.restoring import Restoring
 
 if TYPE_CHECKING:
     from proxy_addons.core.active import ActivePolicy
@@ -65,14 +68,6 @@ class AppliedFinding:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Which fields of the answer were scanned, and which were not, each with its reason."""
-
-    scanned: tuple[str, ...] = ()
-    not_scanned: tuple[tuple[str, str], ...] = ()
-
-
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     # Written by the layer.
@@ -103,9 +98,13 @@ class Exchange:
     refusal: Reason | None = None  # why the client is told no, or the stream was cut
     verdict: Verdict | None = None
     findings: tuple[AppliedFinding, ...] = ()
+    tally: Tally | None = None  # what rules found in the request, and then in the answer
+    restoring: Restoring | None = None  # how the pseudonyms of the request are put back into the answer
     coverage: Coverage = field(default_factory=Coverage)
+    request_coverage: Coverage = field(default_factory=Coverage)
     uncovered: tuple[tuple[str, str], ...] = ()  # paths of the request that nobody examined, each with its modality
     stripped_fields: int = 0  # unknown members removed from the request
+    inputs_redacted: int = 0  # findings replaced in what was to be embedded: the client is told so in a header
     status: int | None = None  # what the client is told
     admission_recorded: bool = False
     terminal_recorded: bool = False

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What OpenAI's chat and completions requests have in common: parameters, and what a reader gives."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from policies.contracts.request import RequestFacts
+from proxy_addons.core.multipart_form import Field
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_fields import (
     Check,
@@ -26,11 +29,22 @@ _MAX_STOPS: Final = 4
 _MAX_BIASED_TOKENS: Final = 1024
 
 
+_JSON_FORMATS: Final = frozenset({"json_object", "json_schema"})
+
+
+class ReadForm(NamedTuple):
+    """The parts of a form that are forwarded, and what its file is called then."""
+
+    parts: tuple[Field, ...]
+    file_name: str
+    file_type: str
+
+
 class ReadRequest(NamedTuple):
     """A body that was examined as a whole: the model it names, its facts, and the bytes to forward instead of it.
 
     `stripped` counts unknown members that were removed; `uncovered` are paths of content that nobody examined, each
-    with its modality.
+    with its modality. `body` is the spelling of what was examined: `value`, or of a form `form`.
     """
 
     model: str
@@ -39,6 +53,14 @@ class ReadRequest(NamedTuple):
     media_type: bytes = b"application/json"
     stripped: int = 0
     uncovered: tuple[tuple[str, str], ...] = ()
+    value: Mapping[str, Any] = MappingProxyType({})
+    form: ReadForm | None = None
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the client wants JSON as the model's text, so that what is put into the text is escaped."""
+        wanted = self.value.get("response_format")
+        return isinstance(wanted, dict) and wanted.get("type") in _JSON_FORMATS
 
 
 def _logit_bias(value: Any, reading: Reading) -> None:

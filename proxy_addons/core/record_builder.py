@@ -24,11 +24,13 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.record_findings import MAX_COVERED, covered, remarked
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-MAX_COVERED: Final = 32
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
 _ABRIDGED: Final = 8
+
+_BLOCKED: Final = frozenset({"answer-blocked", "request-blocked"})
 
 # Refused because something failed or could not be read. Every other refusal is a decision: no.
 FAILURES: Final = frozenset(
@@ -180,6 +182,7 @@ def _envelope(
             }
             for found in exchange.findings[:most]
         ],
+        **remarked(exchange, most),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
     }
@@ -243,7 +246,7 @@ def reasons_of(exchange: Exchange) -> Sequence[Reason]:
 
 def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     """`pending` before the answer, `done` where all of it was examined, `partial` where it was cut, else `skipped`."""
-    blocked_by_rule = exchange.refusal is not None and exchange.refusal.code == "answer-blocked"
+    blocked_by_rule = exchange.refusal is not None and exchange.refusal.code in _BLOCKED
     if kind is RecordKind.ADMISSION:
         return "pending"
     if exchange.verdict is Verdict.CUT:
@@ -251,23 +254,6 @@ def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     if blocked_by_rule or exchange.verdict is Verdict.FORWARDED or exchange.verdict is Verdict.REDACTED:
         return "done"
     return "skipped"
-
-
-def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
-    """Return which fields were scanned and which were not, at most `most` of each."""
-    coverage = exchange.coverage
-    missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
-    missing |= {(_folded(path), why): None for path, why in coverage.not_scanned}
-    return {
-        "stripped": exchange.stripped_fields,
-        "scanned": list(dict.fromkeys(map(_folded, coverage.scanned)))[:most],
-        "not_scanned": [{"path": path, "reason": why} for path, why in list(missing)[:most]],
-    }
-
-
-def _folded(path: str) -> str:
-    """Return `path` with its array indices as `*`: an answer of a thousand choices names its fields once."""
-    return ".".join("*" if step.isdigit() else step for step in path.split("."))
 
 
 def _latency(exchange: Exchange, now_ns: int) -> Mapping[str, JSON]:

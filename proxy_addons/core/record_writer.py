@@ -21,14 +21,13 @@ import orjson
 from policies.contracts.codec import canonical_bytes
 from policies.contracts.decision import EngineAnswer, PolicyAnswer, Reason
 from policies.contracts.record import MAX_ENVELOPE_BYTES, SCHEMA, DecisionRecord, RecordKind, Source
+from policies.redaction.findings import Remark
 from proxy_addons.core.exchange import AppliedFinding, Exchange
 from proxy_addons.core.record_builder import (
-    MAX_COVERED,
     METHODS,
     RecordScope,
     Told,
     build_record,
-    covered,
     obligation_status,
     outcome_of,
     payload_of,
@@ -36,6 +35,7 @@ from proxy_addons.core.record_builder import (
     status_of,
     subject_of,
 )
+from proxy_addons.core.record_findings import MAX_COVERED, covered
 
 # Beyond so many all is forgotten and begins anew. A fleet has many subjects; the others come in few forms.
 _SUBJECTS: Final = 8192
@@ -109,6 +109,7 @@ class RecordWriter:
         first_byte_ns, started_ns = exchange.upstream_first_byte_ns, exchange.upstream_started_ns
         if first_byte_ns is not None and started_ns is not None:
             upstream_us = str((first_byte_ns - started_ns) // 1000)
+        remarks, omitted = _remarks(exchange)
         verdict = "null" if exchange.verdict is None or kind is RecordKind.ADMISSION else f'"{exchange.verdict}"'
         status_code = exchange.status if refusal is None else status_of(exchange)
         return (
@@ -121,7 +122,8 @@ class RecordWriter:
             f',"kind":"{kind}","latency_us":{{"decide":{decide_us}'
             f',"total":{(told.now_ns - exchange.started_ns) // 1000},"upstream":{upstream_us}}}'
             f',"obligations":[{obligations}],"outcome":"{outcome_of(exchange)}",{digest}'
-            f',"reasons":[{reasons}],{record_id},"request_id":{quoted(exchange.request_id)}'
+            f',"reasons":[{reasons}],{record_id},"remarks":[{remarks}]'
+            f',"remarks_omitted":{omitted},"request_id":{quoted(exchange.request_id)}'
             f',"resource":{of_model},"revision":{revision},"schema":"{SCHEMA}","serial":{serial}'
             f",{source}"
             f',"subject":{self._subject(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}'
@@ -143,7 +145,7 @@ class RecordWriter:
         )
 
     def _coverage(self, exchange: Exchange) -> str:
-        key = (exchange.coverage, exchange.uncovered, exchange.stripped_fields)
+        key = (exchange.coverage, exchange.request_coverage, exchange.uncovered, exchange.stripped_fields)
         known = self._coverages.get(key)
         if known is None:
             known = self._coverages.keep(key, canonical_bytes(covered(exchange, MAX_COVERED)).decode())
@@ -190,6 +192,21 @@ def _finding(found: AppliedFinding) -> str:
     return (
         f'{{"action":{quoted(found.action)},"count":{found.count},"detector":{quoted(found.detector)}'
         f',"policy":{quoted(found.policy)},"rule":{quoted(found.rule)}}}'
+    )
+
+
+def _remarks(exchange: Exchange) -> tuple[str, int]:
+    tally = exchange.tally
+    if tally is None or not tally.remarks:
+        return "", 0
+    return ",".join([_remark(each) for each in tally.remarks]), tally.omitted
+
+
+def _remark(remark: Remark) -> str:
+    return (
+        f'{{"action":{quoted(remark.action)},"detector":{quoted(remark.detector)},"kind":{quoted(remark.kind)}'
+        f',"length":{remark.length},"path":{quoted(remark.path)},"policy":{quoted(remark.policy)}'
+        f',"rule":{quoted(remark.rule)},"span_hash":{quoted(remark.span_hash)}}}'
     )
 
 

@@ -58,4 +58,5 @@ def read_body(body: bytes, route: Route, headers: Headers = ()) -> ReadRequest:
         body=body if is_canonical and not reading.stripped else canonical(value),
         stripped=reading.stripped,
         uncovered=tuple(sorted(reading.uncovered)) if reading.uncovered else (),
+        value=value,
     )

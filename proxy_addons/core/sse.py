@@ -27,7 +27,8 @@ from policies.contracts.snapshot import Dialect
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
-from proxy_addons.core.exchange import Coverage
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.restoring import Shared
 from proxy_addons.core.sse_calls import Allowance
 from proxy_addons.core.sse_choice import NOTHING, ChoiceText
 from proxy_addons.core.sse_envelope import Envelope
@@ -53,14 +54,22 @@ class UpstreamFailed(Exception):
 class SseEnforcer:
     """The StreamEnforcer of OpenAI's chat and completion streams. Not to be used for more than one answer."""
 
-    def __init__(self, *, dialect: Dialect, rules: ActiveRules, request_id: str, max_event_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        dialect: Dialect,
+        rules: ActiveRules,
+        request_id: str,
+        max_event_bytes: int,
+        shared: Shared | None = None,
+    ) -> None:
         self.cut: Reason | None = None
         self.done = False
         self._text_in, self._text_type = _TEXT_IN[dialect]
         self._rules = rules
         self._request_id = request_id
         self._events = EventReader(max_event_bytes=max_event_bytes)
-        self._tally = Tally()
+        self._tally, self._restoring = shared or Shared(Tally())
         self._walk = AnswerWalk(rules, self._tally)
         self._allowance = Allowance()
         self._choices: dict[int, ChoiceText] = {}
@@ -209,7 +218,11 @@ class SseEnforcer:
         held = self._choices.get(index)
         if held is None:
             held = self._choices[index] = ChoiceText(
-                path=self._text_in, rules=self._rules, tally=self._tally, walk=self._walk, allowance=self._allowance
+                path=self._text_in,
+                rules=self._rules,
+                shared=Shared(self._tally, self._restoring),
+                walk=self._walk,
+                allowance=self._allowance,
             )
         piece = choice.get(self._text_in)
         if piece is not None and not isinstance(piece, self._text_type):

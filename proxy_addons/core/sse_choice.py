@@ -4,9 +4,11 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from policies.redaction.engine import ActiveRules, StreamRedactor
-from policies.redaction.findings import Tally
+from policies.redaction.engine import ActiveRules
+from policies.redaction.pseudonyms import Redactor
 from proxy_addons.core.answer_walk import RESPELLING, AnswerWalk
+from proxy_addons.core.field_classes import of_path
+from proxy_addons.core.restoring import Shared
 from proxy_addons.core.sse_calls import CALLS, Allowance, HeldCalls
 from proxy_addons.core.sse_tree import NotExaminable, Path, index_of, nested
 
@@ -30,14 +32,18 @@ NOTHING: Final = object()
 class ChoiceText:
     """Redacts what one choice says, piece by piece. `path` is where its pieces stand: the delta, or the legacy text."""
 
-    def __init__(self, *, path: str, rules: ActiveRules, tally: Tally, walk: AnswerWalk, allowance: Allowance) -> None:
+    def __init__(
+        self, *, path: str, rules: ActiveRules, shared: Shared, walk: AnswerWalk, allowance: Allowance
+    ) -> None:
         self.finish_reason: str | None = None
         self._path = path
         self._rules = rules
-        self._tally = tally
+        self._tally, self._restoring = shared
+        # Calls are held where they may change: as JSON they can be redacted, and restored, only whole.
+        self._holds_calls = walk.enforcing or shared.restoring is not None
         self._walk = walk
         self._allowance = allowance
-        self._redactors: dict[Path, StreamRedactor] = {}
+        self._redactors: dict[Path, Redactor] = {}
         self._calls = HeldCalls(allowance)
 
     def feed(self, piece: Any) -> Any:
@@ -56,8 +62,8 @@ class ChoiceText:
         pieces = [nested(path, rest) for path, rest in rests if rest]
         if self._calls:
             calls = self._walk.value(self._calls.taken(), ("choices", "*", self._path))
-            if self._walk.enforcing:
-                pieces.append(calls)
+            if self._holds_calls:
+                pieces.append(calls if self._restoring is None else self._restoring.value(calls))
         return pieces
 
     def _feed(self, value: Any, path: Path) -> Any:
@@ -76,16 +82,22 @@ class ChoiceText:
             return self._word(text)
         return self._redactor(path).feed(text) or NOTHING
 
-    def _redactor(self, path: Path) -> StreamRedactor:
-        if self.finish_reason is not None and self._walk.enforcing:
+    def _redactor(self, path: Path) -> Redactor:
+        if self.finish_reason is not None and self._holds_calls:
             # What was held has left: what comes now would continue it unexamined.
             raise NotExaminable
         redactor = self._redactors.get(path)
         if redactor is None:
             self._allowance.take(leaves=1)
-            redactor = self._redactors[path] = self._rules.stream(self._tally)
-            self._walk.note_scanned(("choices", "*", self._path, *("*" if isinstance(p, int) else p for p in path)))
+            redactor = self._redactors[path] = self._new_redactor(path)
         return redactor
+
+    def _new_redactor(self, path: Path) -> Redactor:
+        within = ("choices", "*", self._path, *("*" if isinstance(part, int) else part for part in path))
+        field = of_path(within)
+        self._walk.note_scanned(within)
+        redactor = self._rules.stream(self._tally, field=field, path=self._walk.shown(within))
+        return redactor if self._restoring is None else self._restoring.behind(redactor, field)
 
     def _word(self, word: str) -> Any:
         return word if not word or word in _WORDS or not self._walk.enforcing else NOTHING
@@ -109,10 +121,10 @@ class ChoiceText:
 
     def _feed_calls(self, member: str, value: Any) -> Any:
         """Hold the piece; where no rule may change it, it leaves as well and is only looked at in the end."""
-        if self.finish_reason is not None and self._walk.enforcing:
+        if self.finish_reason is not None and self._holds_calls:
             raise NotExaminable
         self._calls.add(member, value)
-        return NOTHING if self._walk.enforcing else value
+        return NOTHING if self._holds_calls else value
 
     def _feed_items(self, items: list[Any], path: Path) -> Any:
         released = []

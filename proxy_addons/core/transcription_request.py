@@ -13,7 +13,7 @@ from typing import Final
 from policies.contracts.request import RequestFacts
 from policies.contracts.snapshot import Modality, Route
 from proxy_addons.core.multipart_form import Field, NotStrictForm, parse_form, write_form
-from proxy_addons.core.openai_request import MODEL, ReadRequest
+from proxy_addons.core.openai_request import MODEL, ReadForm, ReadRequest
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_fields import INVALID, Check, one_of, pattern, text
 from proxy_addons.core.unknown_fields import Reading, folded
@@ -68,6 +68,7 @@ def read_transcription(body: bytes, boundary: bytes, route: Route) -> ReadReques
         media_type=media_type,
         stripped=reading.stripped,
         uncovered=tuple(sorted(reading.uncovered)),
+        form=ReadForm(tuple(kept), file_name, file_type),
     )
 
 

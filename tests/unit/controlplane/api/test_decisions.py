@@ -8,6 +8,17 @@ from policies.contracts.record import DecisionRecord
 from tests.control_planes import make_plane, sqlite_url
 from tests.records import make_record
 
+REMARK = {
+    "policy": "prompts",
+    "rule": "mail",
+    "detector": "email",
+    "kind": "EMAIL_ADDRESS",
+    "action": "replace",
+    "path": "request.messages.*.content",
+    "length": 17,
+    "span_hash": "s1:0123456789abcdef",
+}
+
 
 @pytest.fixture
 def under_test(tmp_path):
@@ -43,6 +54,8 @@ def test_a_batch_sent_twice_is_stored_once(under_test):
         pytest.param(make_record(reasons=()).to_line().replace(b"chat-access", b"\\\\u0000"), id="altered"),
         pytest.param(make_record(verdict="passed").to_line(), id="an unknown verdict"),
         pytest.param(make_record(engines=None).to_line(), id="a member of the wrong type"),
+        pytest.param(make_record(remarks=[REMARK | {"span_hash": "alice"}]).to_line(), id="a remark with a text"),
+        pytest.param(make_record(remarks=[REMARK | {"length": "17"}]).to_line(), id="a remark without a length"),
         pytest.param(canonical_bytes({"envelope": "x" * 9000, "payload": ""}), id="too large"),
     ],
 )
@@ -95,6 +108,13 @@ def test_a_subject_is_found_through_its_pseudonym(under_test):
     assert (item["subject"], item["request_id"], item["model"]) == ("user:bob", "req_b0_2", "parrot")
     assert find(under_test, f"subject={item['pseudonym']}")["items"] == [item]
     assert len(find(under_test, "subject=user:bob&subject=user:alice")["items"]) == 2
+
+
+def test_remarks_and_coverage_are_shown_as_they_were_recorded(under_test):
+    covered = {"scanned": ["a"], "not_scanned": [], "stripped": 0, "by": [{"rules": ["p/r"], "paths": ["a"]}]}
+    under_test.ingest(make_record(request_id="req_1", remarks=[REMARK], remarks_omitted=2, coverage=covered))
+    shown = under_test.call("GET", "/v1/decisions/req_1", "auditor").json["envelope"]
+    assert (shown["remarks"], shown["remarks_omitted"], shown["coverage"]) == ([REMARK], 2, covered)
 
 
 def test_one_item_joins_admission_and_terminal(under_test):

@@ -88,6 +88,7 @@ def test_a_block_writes_no_more_and_says_who_blocks(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        pytest.param(("--field", "no-such"), "'no-such' is not one of 'user', 'system'", id="unknown-field"),
         pytest.param(("--detectors", "no-such"), "there is no detector no-such; there are", id="unknown-detector"),
         pytest.param(("--policy", "{file}", "--strict"), "leave --detectors and --strict out", id="strict-twice"),
         pytest.param(("--policy", "{file}", "--detectors", "email"), "leave", id="detectors-twice"),

@@ -10,23 +10,26 @@ _LONGEST = 512
 
 
 @cache
-def _compiled(pattern: Pattern) -> tuple[re.Pattern[bytes], frozenset[int]]:
+def _compiled(pattern: Pattern) -> tuple[re.Pattern[bytes], frozenset[int], frozenset[int]]:
     flags = re.IGNORECASE | re.DOTALL if pattern.ignore_case else re.DOTALL
-    touching = re.compile(f"[{pattern.alone}]") if pattern.alone else None
-    alone = frozenset(byte for byte in range(128) if touching and touching.match(chr(byte)))
-    return re.compile(pattern.expression.encode("latin-1"), flags), alone
+    before = pattern.alone if pattern.alone_before is None else pattern.alone_before
+    return re.compile(pattern.expression.encode("latin-1"), flags), _class(before), _class(pattern.alone)
+
+
+def _class(inside: str) -> frozenset[int]:
+    return frozenset(byte for byte in range(128) if inside and re.match(f"[{inside}]", chr(byte)))
 
 
 def candidates(detector: Detector, text: str, *, lenient: bool = False):
     """Yield `(start, end, score)` in bytes of the text for each start and end that the judge accepts."""
     data = text.encode()
     for pattern in detector.patterns:
-        expression, alone = _compiled(pattern)
+        expression, before_it, behind_it = _compiled(pattern)
         for start in range(len(data)):
-            if (start and data[start - 1] in alone) or not expression.match(data, start):
+            if (start and data[start - 1] in before_it) or not expression.match(data, start):
                 continue
             for end in range(start + 1, min(start + _LONGEST, len(data)) + 1):
-                if end < len(data) and data[end] in alone:
+                if end < len(data) and data[end] in behind_it:
                     continue
                 if not (match := expression.fullmatch(data, start, end)):
                     continue

@@ -11,7 +11,12 @@ from policies.scanning.expression import ExpressionError
 from policies.scanning.scanner import CannotScan, Databases, Scanner, numbered
 
 EXPRESSIONS = ("ab", "a+b", "(?:a|bb){1,3}", "a{2,}", "b[ab]?1", "1(?: ?1){2,4}", "(?:ab|a)(?:b1|1)")
-PATTERNS = tuple(Pattern(expression=expression, alone=alone) for expression in EXPRESSIONS for alone in ("", "1", "ab"))
+ALONE = (("", None), ("1", None), ("ab", None), ("1", ""), ("a", "b"))
+PATTERNS = tuple(
+    Pattern(expression=expression, alone=alone, alone_before=before)
+    for expression in EXPRESSIONS
+    for alone, before in ALONE
+)
 SCANNER = Scanner(Databases.of(PATTERNS))
 ONE_WIDTH = {number for number, pattern in enumerate(PATTERNS) if pattern.expression == "ab"}
 TEXTS = st.text(alphabet="ab1 ", max_size=14).map(str.encode)
@@ -20,15 +25,21 @@ TEXTS = st.text(alphabet="ab1 ", max_size=14).map(str.encode)
 def spans(pattern, text):
     """Every match of the pattern in the text, found by trying all of them with re."""
     whole = re.compile(pattern.expression.encode())
-    touching = set(pattern.alone.encode())
+    before, behind = touching(pattern)
     return {
         (start, end)
         for start in range(len(text) + 1)
         for end in range(start, len(text) + 1)
         if whole.fullmatch(text[start:end])
-        and not (start and text[start - 1] in touching)
-        and not (end < len(text) and text[end] in touching)
+        and not (start and text[start - 1] in before)
+        and not (end < len(text) and text[end] in behind)
     }
+
+
+def touching(pattern):
+    """Return what may not stand before a match, and what not behind."""
+    before = pattern.alone if pattern.alone_before is None else pattern.alone_before
+    return set(before.encode()), set(pattern.alone.encode())
 
 
 @given(TEXTS)

@@ -119,7 +119,7 @@ def test_a_value_that_nests_too_deep_is_an_error():
 
 
 def test_no_word_of_the_protocol_has_a_clue():
-    assert rules().chain.clean_among(answer_walk._PROTOCOL) == answer_walk._PROTOCOL
+    assert rules().clean_among(answer_walk._PROTOCOL) == answer_walk._PROTOCOL
 
 
 def test_a_word_of_the_protocol_is_looked_at_where_a_detector_may_find_something_in_it(monkeypatch):

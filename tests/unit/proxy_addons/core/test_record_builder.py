@@ -19,7 +19,7 @@ from policies.contracts.decision import (
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, RecordOutcome, Source
 from policies.contracts.request import Subject
-from proxy_addons.core.exchange import Coverage, Credential, Exchange
+from proxy_addons.core.exchange import Credential, Exchange
 from proxy_addons.core.record_builder import FAILURES, RecordScope, Told, build_record, outcome_of
 from tests.unit.proxy_addons.harness import NOW, active_policy
 
@@ -124,15 +124,6 @@ def test_obligation_says_how_far_it_was_met(kind, verdict, refusal, want):
     owed = decision(obligations=(Redact(policy="p"),))
     made = exchange(decision=owed, verdict=verdict, refusal=Reason(code=refusal) if refusal else None)
     assert envelope(made, kind)["obligations"] == [{"type": "redact", "policy": "p", "status": want}]
-
-
-def test_coverage_folds_indices_and_is_bounded():
-    scanned = tuple(f"choices.{n}.message.content" for n in range(100))
-    missing = tuple((f"choices.0.field{n}", "no-rule") for n in range(100))
-    got = envelope(exchange(coverage=Coverage(scanned=scanned, not_scanned=missing)))["coverage"]
-    assert got["scanned"] == ["choices.*.message.content"]
-    assert len(got["not_scanned"]) == 32
-    assert got["not_scanned"][0] == {"path": "choices.*.field0", "reason": "no-rule"}
 
 
 def test_envelope_stays_small_however_many_policies_answer():

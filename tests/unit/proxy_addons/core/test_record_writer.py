@@ -21,7 +21,9 @@ from policies.contracts.decision import (
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, Source
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
-from proxy_addons.core.exchange import AppliedFinding, Coverage, Credential, Exchange
+from policies.redaction.findings import Remark, Tally
+from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
 from proxy_addons.core.record_builder import RecordScope, Told, build_record
 from proxy_addons.core.record_writer import RecordWriter
 from tests.unit.proxy_addons.harness import active_policy
@@ -104,6 +106,26 @@ COVERAGES = st.builds(
     Coverage,
     scanned=st.lists(PATHS, max_size=5).map(tuple),
     not_scanned=st.lists(st.tuples(PATHS, TEXTS), max_size=40).map(tuple),
+    by=st.lists(st.tuples(st.lists(TEXTS, max_size=3).map(tuple), st.lists(PATHS, max_size=3).map(tuple))).map(tuple),
+)
+
+
+def tally_of(remarks: list[Remark], omitted: int) -> Tally:
+    tally = Tally()
+    tally.remarks, tally.omitted = remarks, omitted if remarks else 0
+    return tally
+
+
+REMARKS = st.builds(
+    Remark,
+    policy=TEXTS,
+    rule=TEXTS,
+    detector=TEXTS,
+    kind=TEXTS,
+    action=TEXTS,
+    path=TEXTS,
+    length=COUNTS,
+    span_hash=TEXTS,
 )
 FINDINGS = st.builds(AppliedFinding, detector=TEXTS, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS)
 EXCHANGES = st.builds(
@@ -137,6 +159,8 @@ EXCHANGES = st.builds(
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
     coverage=COVERAGES,
+    request_coverage=COVERAGES,
+    tally=st.none() | st.builds(tally_of, st.lists(REMARKS, max_size=3), COUNTS),
     uncovered=st.lists(st.tuples(PATHS, TEXTS), max_size=3).map(tuple),
     stripped_fields=st.integers(0, 100),
     status=st.none() | st.integers(100, 599),

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a decision record says of where rules looked and what they found there. Never the text."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from policies.contracts.codec import JSON
+from proxy_addons.core.exchange import Exchange
+
+MAX_COVERED: Final = 32
+
+
+def remarked(exchange: Exchange, most: int | None) -> dict[str, JSON]:
+    """Return the remarks on what was found, and how many are left out, here or where it was found."""
+    remarks = () if exchange.tally is None else exchange.tally.remarks[:most]
+    found = 0 if exchange.tally is None else len(exchange.tally.remarks) + exchange.tally.omitted
+    return {
+        "remarks": [
+            {
+                "policy": each.policy,
+                "rule": each.rule,
+                "detector": each.detector,
+                "kind": each.kind,
+                "action": each.action,
+                "path": each.path,
+                "length": each.length,
+                "span_hash": each.span_hash,
+            }
+            for each in remarks
+        ],
+        "remarks_omitted": found - len(remarks),
+    }
+
+
+def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
+    """Return which fields were scanned and which were not, at most `most` of each."""
+    of_request, of_answer = exchange.request_coverage, exchange.coverage
+    missing = {(f"request.{path}", why): None for path, why in exchange.uncovered}
+    missing |= {(_folded(path), why): None for path, why in (*of_request.not_scanned, *of_answer.not_scanned)}
+    return {
+        "stripped": exchange.stripped_fields,
+        "scanned": _paths((*of_request.scanned, *of_answer.scanned), most),
+        "not_scanned": [{"path": path, "reason": why} for path, why in list(missing)[:most]],
+        "by": [
+            {"rules": list(rules[:most]), "paths": _paths(paths, most)}
+            for rules, paths in (*of_request.by, *of_answer.by)[:most]
+        ],
+    }
+
+
+def _paths(paths: Iterable[str], most: int) -> list[str]:
+    return list(dict.fromkeys(map(_folded, paths)))[:most]
+
+
+def _folded(path: str) -> str:
+    """Return `path` with its array indices as `*`: an answer of a thousand choices names its fields once."""
+    return ".".join("*" if step.isdigit() else step for step in path.split("."))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every detector of secrets by its samples, and all of them by what the contract asks of a detector."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.detectors.contract import BEFORE, SECRET, Candidate, Detector, Pattern
+from policies.detectors.secrets import SECRETS
+from policies.scanning.scanner import tree_of
+from policies.scanning.tree import Node, Sequence, has_value, widths
+from tests.texts import TEXTS
+from tests.unit.policies.detectors.reference import findings
+
+NAMES = [detector.name for detector in SECRETS]
+
+
+def samples(kind: str):
+    return [
+        pytest.param(detector, text, id=f"{detector.name}-{number}")
+        for detector in SECRETS
+        for number, text in enumerate(getattr(detector, kind))
+    ]
+
+
+@pytest.mark.parametrize(("detector", "text"), samples("finds"))
+def test_finds_its_samples_once(detector: Detector, text: str):
+    assert len(findings(detector, text)) == 1
+
+
+@pytest.mark.parametrize(("detector", "text"), samples("ignores"))
+def test_ignores_its_look_alikes(detector: Detector, text: str):
+    assert findings(detector, text) == []
+
+
+@pytest.mark.parametrize("detector", SECRETS, ids=NAMES)
+def test_has_three_samples_of_each_kind_at_least(detector: Detector):
+    assert len(detector.finds) >= 3
+    assert len(detector.ignores) >= 3
+
+
+@pytest.mark.parametrize("detector", SECRETS, ids=NAMES)
+def test_is_named_as_secrets_are(detector: Detector):
+    assert detector.kind == SECRET + detector.name
+    assert detector.group.startswith("secrets-")
+
+
+def test_no_two_have_one_name():
+    assert [name for name, count in Counter(NAMES).items() if count > 1] == []
+
+
+@given(value=st.one_of(TEXTS, st.text()), before=st.one_of(TEXTS, st.text()), lenient=st.booleans())
+def test_a_judge_never_raises_and_scores_within_its_bounds(value: str, before: str, lenient: bool):  # noqa: FBT001  # drawn
+    candidate = Candidate(value=value, before=before[-BEFORE:], lenient=lenient)
+    scores = [detector.judge(candidate) for detector in SECRETS]
+    assert all(score is None or 0 < score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize(
+    "pattern", [pytest.param(each, id=detector.name) for detector in SECRETS for each in detector.patterns]
+)
+def test_what_stands_before_a_value_is_seen_by_its_judge(pattern: Pattern):
+    name = _before_value(tree_of(pattern))
+    assert name is not None
+    assert name <= BEFORE
+
+
+def _before_value(node: Node) -> int | None:
+    """Return how many bytes a match has before its value at most; None where there is no limit."""
+    if not isinstance(node, Sequence) or not has_value(node):
+        return 0
+    most = 0
+    for part in node.parts:
+        if has_value(part):
+            break
+        high = widths(part)[1]
+        if high is None:
+            return None
+        most += high
+    return most

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redaction of requests through all addons: what reached the upstream, what was told, what was recorded."""
+
+import json
+from typing import Any
+
+import pytest
+
+from policies.contracts.decision import Mode
+from policies.contracts.snapshot import (
+    Dialect,
+    Direction,
+    EmbeddingInputs,
+    RedactionAction,
+    RedactionPolicy,
+    RedactionRule,
+    Route,
+)
+from tests.streams import CARD, EMAIL
+from tests.unit.proxy_addons.harness import (
+    Harness,
+    Upstream,
+    active_policy,
+    chat,
+    key_ring,
+    plain_answer,
+    ready_harness,
+    snapshot,
+    streamed_answer,
+)
+
+REQUEST = (Direction.REQUEST,)
+BOTH = (Direction.REQUEST, Direction.ANSWER)
+ROUTE = Route(
+    id="embeddings",
+    policy="openai-routes",
+    method="POST",
+    path="/v1/embeddings",
+    operation="completions",
+    dialect=Dialect.EMBEDDINGS,
+)
+VECTOR = {
+    "object": "list",
+    "model": "parrot",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+    "usage": {},
+}
+
+
+def harness(
+    action: RedactionAction = RedactionAction.REPLACE,
+    *,
+    directions: tuple[Direction, ...] = REQUEST,
+    mode: Mode = Mode.ENFORCE,
+    **options: Any,
+) -> Harness:
+    rule = RedactionRule(id="mail", detectors=("email", "payment-card"), action=action, directions=directions)
+    policy = RedactionPolicy(id="prompts", version="1", mode=mode, operations=(), models=(), rules=(rule,), **options)
+    routes = (*snapshot().routes, ROUTE)
+    return Harness(policy=active_policy(redactions=(policy,), routes=routes), keys=key_ring())
+
+
+def asking(text: str, **more: Any) -> dict[str, Any]:
+    return chat(**more) | {"messages": [{"role": "user", "content": text}]}
+
+
+async def test_the_model_is_sent_what_rules_leave_and_the_record_says_so():
+    sender = harness()
+    told = await sender.send(asking(f"write to {EMAIL}"))
+    [sent] = told.sent_upstream
+    assert EMAIL.encode() not in sent
+    assert json.loads(sent)["messages"][0]["content"] == "write to [redacted:email]"
+    [record] = sender.sink.envelopes
+    assert (told.status, record["verdict"], record["outcome"]) == (200, "redacted", "allow")
+    assert record["findings"] == [
+        {"action": "replace", "count": 1, "detector": "email", "policy": "prompts", "rule": "mail"}
+    ]
+    assert "request.messages.*.content" in record["coverage"]["scanned"]
+    assert record["coverage"]["by"] == [
+        {"rules": ["prompts/mail"], "paths": ["request.messages.*.content"]},
+    ]
+    assert {"path": "request.model", "reason": "decided-on"} in record["coverage"]["not_scanned"]
+
+
+@pytest.mark.parametrize("action", [RedactionAction.BLOCK, RedactionAction.CUT])
+async def test_a_blocked_request_reaches_nobody_and_is_told_the_rule_and_not_the_text(action):
+    sender = harness(action)
+    told = await sender.send(asking(f"write to {EMAIL}"))
+    assert (told.status, told.code, told.sent_upstream) == (403, "request-blocked", [])
+    assert "Rule: mail." in told.message
+    assert EMAIL not in told.message
+    [record] = sender.sink.envelopes
+    assert (record["outcome"], record["verdict"]) == ("deny", "blocked")
+    assert record["reasons"] == [{"code": "request-blocked", "policy": "prompts", "rule": "mail"}]
+    assert [found["count"] for found in record["findings"]] == [1]
+    assert record["obligations"] == [{"policy": "prompts", "status": "done", "type": "redact"}]
+
+
+@pytest.mark.parametrize("mode", [Mode.WARN, Mode.OBSERVE])
+async def test_a_policy_that_looks_only_counts(mode):
+    sender = harness(mode=mode)
+    told = await sender.send(asking(EMAIL))
+    assert EMAIL.encode() in told.sent_upstream[0]
+    [record] = sender.sink.envelopes
+    assert record["verdict"] == "forwarded"
+    assert [(found["action"], found["count"]) for found in record["findings"]] == [(mode.value, 1)]
+
+
+async def test_rules_for_answers_leave_requests_alone_and_the_record_says_so():
+    sender = harness(directions=(Direction.ANSWER,))
+    told = await sender.send(asking(EMAIL))
+    assert EMAIL.encode() in told.sent_upstream[0]
+    assert {"path": "request", "reason": "no-rule"} in sender.sink.envelopes[0]["coverage"]["not_scanned"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_request_and_answer_count_into_one_record(stream):
+    sender = harness(directions=BOTH)
+    answer = (streamed_answer if stream else plain_answer)(f"card {CARD} end")
+    told = await sender.send(asking(EMAIL, stream=stream), upstream=answer)
+    assert CARD.encode() not in told.body
+    record = sender.sink.envelopes[-1]
+    assert [(found["detector"], found["count"]) for found in record["findings"]] == [("email", 1), ("payment-card", 1)]
+
+
+async def test_guards_see_the_facts_of_the_request_as_it_came():
+    sender = harness()
+    told = await sender.send(asking(EMAIL))
+    assert told.exchange.evaluation is not None
+    assert told.exchange.evaluation.facts.text_chars == len(EMAIL)
+
+
+async def test_a_refused_request_is_refused_before_it_is_redacted():
+    sender = harness()
+    told = await sender.send(asking(EMAIL, model="parrot-unknown"))
+    assert (told.status, told.code) == (403, "no-applicable-policy")
+    assert sender.sink.envelopes[0]["findings"] == []
+
+
+def embed(text: str) -> dict[str, Any]:
+    return {"model": "parrot", "input": text}
+
+
+def vectors() -> Upstream:
+    return Upstream(pieces=[json.dumps(VECTOR).encode()])
+
+
+async def test_an_input_to_embed_that_would_change_is_refused():
+    told = await harness().send(embed(EMAIL), target=b"/v1/embeddings", upstream=vectors())
+    assert (told.status, told.code, told.sent_upstream) == (403, "request-blocked", [])
+
+
+async def test_an_input_that_policy_changes_is_told_in_a_header():
+    sender = harness(embeddings=EmbeddingInputs.REDACT)
+    told = await sender.send(embed(EMAIL), target=b"/v1/embeddings", upstream=vectors())
+    assert EMAIL.encode() not in told.sent_upstream[0]
+    assert told.flow.response.headers["Gatehouse-Redacted"] == "1"
+    told = await sender.send(embed("clean"), target=b"/v1/embeddings", upstream=vectors())
+    assert "Gatehouse-Redacted" not in told.flow.response.headers
+
+
+async def test_an_input_that_policy_allows_goes_as_it_came_and_is_noted():
+    sender = harness(embeddings=EmbeddingInputs.ALLOW)
+    told = await sender.send(embed(EMAIL), target=b"/v1/embeddings", upstream=vectors())
+    assert EMAIL.encode() in told.sent_upstream[0]
+    [record] = sender.sink.envelopes
+    assert [(found["action"], found["count"]) for found in record["findings"]] == [("annotate", 1)]
+    assert record["verdict"] == "forwarded"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            b'{"messages":[{"role":"user","content":"a\\u006cice@ex\\u0061mple.com"}],"model":"parrot"}', id="escaped"
+        ),
+        pytest.param(
+            b' {"model" : "parrot", "messages":[{"content":"alice@example.com","role":"user"}]}\n', id="spaced"
+        ),
+    ],
+)
+async def test_however_the_body_is_spelled_the_model_is_sent_the_same(body):
+    told = await harness().send(body)
+    assert json.loads(told.sent_upstream[0])["messages"][0]["content"] == "[redacted:email]"
+
+
+async def test_without_rules_for_requests_nothing_is_kept_of_them():
+    told = await ready_harness().send(asking(EMAIL))
+    assert told.exchange.restoring is None
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500, 503])
+async def test_an_error_of_the_upstream_tells_none_of_the_prompt(status):
+    error = {"error": {"message": f"cannot serve prompt: {EMAIL}", "code": EMAIL}}
+    answer = Upstream(status=status, pieces=[json.dumps(error).encode()])
+    told = await ready_harness().send(asking(EMAIL), upstream=answer)
+    assert EMAIL.encode() not in told.body
+    assert told.code in {"upstream-refused", "upstream-error"}
