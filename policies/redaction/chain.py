@@ -52,12 +52,12 @@ class Chain:
                 seen -= {rule.place}
         return seen
 
-    def whole(self, text: str, tally: Tally) -> str:
+    def whole(self, text: str, tally: Tally, *, path: str = "") -> str:
         """Return what a StreamRedactor would leave of a text that is all there. Raises AnswerBlocked."""
         if self.rules and (seen := self.seen(text)):
             for rule in self.rules:
                 if rule.place in seen:
-                    text = stage_of(rule, tally).whole(text)
+                    text = stage_of(rule, tally, path=path).whole(text)
         return text
 
     def clean_among(self, words: frozenset[str]) -> frozenset[str]:
@@ -87,6 +87,6 @@ class Chain:
                 text, end = text[:undecided], undecided
         return end
 
-    def stages(self, tally: Tally, *, before: str = "") -> tuple[Stage, ...]:
+    def stages(self, tally: Tally, *, before: str = "", path: str = "") -> tuple[Stage, ...]:
         """Return new stages, all of which have seen `before` and decided it."""
-        return tuple(stage_of(rule, tally, before=before, reach=self.reach) for rule in self.rules)
+        return tuple(stage_of(rule, tally, before=before, reach=self.reach, path=path) for rule in self.rules)

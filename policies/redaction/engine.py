@@ -109,7 +109,13 @@ class Redaction:
             observing = tuple(_rules(looking, detector.name, direction))
             if deciding or observing:
                 by_detector.append(
-                    DetectorRules(detector=detector, place=place, deciding=deciding, observing=observing)
+                    DetectorRules(
+                        detector=detector,
+                        place=place,
+                        deciding=deciding,
+                        observing=observing,
+                        reversible=deciding is not None and _is_reversible(enforced, deciding),
+                    )
                 )
         return ActiveRules(Chain(by_detector, self._clues), united((*enforced, *looking)))
 
@@ -140,3 +146,8 @@ def _action(policy: RedactionPolicy, rule: RedactionRule) -> str:
     if policy.mode is not Mode.ENFORCE:
         return str(policy.mode)
     return str(RedactionAction.BLOCK if rule.action is RedactionAction.CUT else rule.action)
+
+
+def _is_reversible(policies: Sequence[RedactionPolicy], applied: AppliedRule) -> bool:
+    rules = [rule for policy in policies if policy.id == applied.policy for rule in policy.rules]
+    return any(rule.reversible for rule in rules if rule.id == applied.rule)

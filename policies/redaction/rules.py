@@ -57,10 +57,10 @@ class ActiveRules:
         tally: Tally | None = None,
         *,
         field: FieldClass = FieldClass.ASSISTANT_TEXT,  # noqa: ARG002  # no rule selects by it yet
-        path: str = "",  # noqa: ARG002  # as above
+        path: str = "",
     ) -> StreamRedactor:
         """Return a redactor for one text that arrives in pieces. Its findings are added to `tally`, if given."""
-        return StreamRedactor(self.chain, Tally() if tally is None else tally)
+        return StreamRedactor(self.chain, Tally() if tally is None else tally, path=path)
 
     def whole(
         self,
@@ -68,10 +68,10 @@ class ActiveRules:
         tally: Tally,
         *,
         field: FieldClass = FieldClass.ASSISTANT_TEXT,  # noqa: ARG002  # no rule selects by it yet
-        path: str = "",  # noqa: ARG002  # as above
+        path: str = "",
     ) -> str:
         """Return the redaction of a text that is all there. Raises AnswerBlocked."""
-        return self.chain.whole(text, tally)
+        return self.chain.whole(text, tally, path=path)
 
     def text(self, text: str) -> RedactedText:
         """Return the redaction of a text that is all there, with what was found. A block is a value here."""

@@ -21,6 +21,7 @@ class DetectorRules:
     place: int
     deciding: AppliedRule | None
     observing: tuple[AppliedRule, ...] = ()
+    reversible: bool = False
 
     @property
     def blocks(self) -> bool:
@@ -33,9 +34,10 @@ class Stage:
     `reach` is how much it keeps of what was decided, at least the detector's lookbehind.
     """
 
-    __slots__ = ("_detector", "_placeholder", "_reach", "_rules", "_start", "_tally", "_text", "_until")
+    __slots__ = ("_detector", "_path", "_placeholder", "_reach", "_rules", "_start", "_tally", "_text", "_until")
 
-    def __init__(self, rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0) -> None:
+    def __init__(self, rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0, path: str = "") -> None:
+        self._path = path
         self._rules = rules
         self._detector = rules.detector
         self._placeholder = f"[redacted:{rules.detector.name}]"
@@ -84,18 +86,20 @@ class Stage:
             if scan is None:
                 scan = self._scan(text, start, final=final, clue=clue)
             for finding in scan.findings:
-                leaving += (text[start : finding.start], self._placeholder)
+                span = text[finding.start : finding.end]
+                self._report(span)
+                leaving += (text[start : finding.start], self._shown(span))
                 start = finding.end
-                self._report()
             leaving.append(text[start : scan.decided_to])
             start = scan.decided_to
             if scan.opening is None:
                 break
+            # What is inside comes later, or never: the remark is on what began it.
+            self._report(text[scan.opening.start : scan.opening.end])
             leaving.append(self._placeholder)
             start = scan.opening.end
             self._until = scan.opening.until
             scan = None
-            self._report()
         kept = max(0, start - self._reach)
         self._text, self._start = text[kept:], start - kept
         return "".join(leaving)
@@ -114,13 +118,23 @@ class Stage:
         self._until = ""
         return end, True
 
-    def _report(self) -> None:
+    def _shown(self, span: str) -> str:
+        """Return what stands in place of `span`: a pseudonym where the rule is reversible and there is one to give."""
+        if self._rules.reversible and self._tally.pseudonyms is not None:
+            return self._tally.pseudonyms.of(self._detector.name, span) or self._placeholder
+        return self._placeholder
+
+    def _report(self, span: str) -> None:
         for observing in self._rules.observing:
-            self._tally.add(observing)
+            self._count(observing, span)
         if rule := self._rules.deciding:
-            self._tally.add(rule)
+            self._count(rule, span)
             if rule.action == BLOCK:
                 raise AnswerBlocked(policy=rule.policy, rule=rule.rule, detector=rule.detector)
+
+    def _count(self, rule: AppliedRule, span: str) -> None:
+        self._tally.add(rule)
+        self._tally.remark(rule, kind=self._detector.name, path=self._path, span=span)
 
 
 class Lookout(Stage):
@@ -141,7 +155,7 @@ class Lookout(Stage):
         return text
 
 
-def stage_of(rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0) -> Stage:
+def stage_of(rules: DetectorRules, tally: Tally, *, before: str = "", reach: int = 0, path: str = "") -> Stage:
     """Return a new stage for these rules. `before` is decided already, and only there to be looked at."""
     kind = Stage if rules.deciding else Lookout
-    return kind(rules, tally, before=before, reach=reach)
+    return kind(rules, tally, before=before, reach=reach, path=path)

@@ -26,13 +26,14 @@ _PLACEHOLDER_BEGINS: Final = "["
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
-    __slots__ = ("_chain", "_stages", "_start", "_tally", "_text")
+    __slots__ = ("_chain", "_path", "_stages", "_start", "_tally", "_text")
 
-    def __init__(self, chain: Chain, tally: Tally) -> None:
+    def __init__(self, chain: Chain, tally: Tally, *, path: str = "") -> None:
+        self._path = path
         self._chain = chain
         self._tally = tally
         # Asleep: no stages; the text that all of them must still see, and where in it the undecided begins.
-        self._stages: tuple[Stage, ...] | None = None if chain.may_sleep else chain.stages(tally)
+        self._stages: tuple[Stage, ...] | None = None if chain.may_sleep else chain.stages(tally, path=path)
         self._text = ""
         self._start = 0
 
@@ -86,7 +87,7 @@ class StreamRedactor:
             rest = self._text[self._start :]
             if not self._chain.seen(self._text, self._start):
                 return rest
-            stages = self._chain.stages(self._tally, before=self._text[: self._start])
+            stages = self._chain.stages(self._tally, before=self._text[: self._start], path=self._path)
         for stage in stages:
             rest = stage.feed(rest) + stage.finish()
         return rest
@@ -104,7 +105,7 @@ class StreamRedactor:
         The stages before that which `met` something change nothing, so it is given the text that was looked at.
         """
         rest = text[self._start :]
-        self._stages = stages = self._chain.stages(self._tally, before=text[: self._start])
+        self._stages = stages = self._chain.stages(self._tally, before=text[: self._start], path=self._path)
         for rule, stage in zip(self._chain.rules, stages, strict=True):
             # A later stage sees no more than this text, but for the placeholders, and those have no clue.
             scan = met.scan if rule.place == met.place else None

@@ -196,3 +196,58 @@ async def test_an_error_of_the_upstream_tells_none_of_the_prompt(status):
     told = await ready_harness().send(asking(EMAIL), upstream=answer)
     assert EMAIL.encode() not in told.body
     assert told.code in {"upstream-refused", "upstream-error"}
+
+
+def reversible(**options: Any) -> Harness:
+    rules = (
+        RedactionRule(
+            id="mail", detectors=("email",), action=RedactionAction.REPLACE, directions=REQUEST, reversible=True
+        ),
+        RedactionRule(id="card", detectors=("payment-card",), action=RedactionAction.REPLACE, directions=BOTH),
+    )
+    policy = RedactionPolicy(
+        id="prompts", version="1", mode=Mode.ENFORCE, operations=(), models=(), rules=rules, **options
+    )
+    return Harness(policy=active_policy(redactions=(policy,)), keys=key_ring())
+
+
+def prompt_of(sent: bytes) -> str:
+    return str(json.loads(sent)["messages"][-1]["content"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_the_model_works_with_pseudonyms_and_the_client_gets_its_values_back(stream):
+    sender = reversible()
+    answer = streamed_answer if stream else plain_answer
+    told = await sender.send(
+        asking(f"write to {EMAIL}, {CARD}", stream=stream),
+        upstream=lambda sent: answer(f"I wrote: {prompt_of(sent)}; [EMAIL-2]"),
+    )
+    assert prompt_of(told.sent_upstream[0]) == "write to [EMAIL-1], [redacted:payment-card]"
+    assert EMAIL.encode() in told.body
+    assert b"[EMAIL-2]" in told.body
+    assert CARD.encode() not in told.body
+    recorded = b"".join(record.envelope + record.payload for record in sender.sink.records)
+    assert EMAIL.encode() not in recorded
+
+
+async def test_the_values_of_one_exchange_are_not_for_another():
+    sender = reversible()
+    await sender.send(asking(EMAIL))
+    told = await sender.send(asking("who was it?"), upstream=plain_answer("[EMAIL-1]"))
+    assert b"[EMAIL-1]" in told.body
+    assert EMAIL.encode() not in told.body
+
+
+async def test_each_finding_of_request_and_answer_leaves_a_remark():
+    sender = reversible()
+    await sender.send(asking(f"{EMAIL} {EMAIL}"), upstream=plain_answer(f"card {CARD}"))
+    [record] = sender.sink.envelopes
+    remarks = record["remarks"]
+    assert [(said["rule"], said["path"], said["length"]) for said in remarks] == [
+        ("mail", "request.messages.*.content", len(EMAIL)),
+        ("mail", "request.messages.*.content", len(EMAIL)),
+        ("card", "choices.*.message.content", len(CARD)),
+    ]
+    assert remarks[0]["span_hash"] == remarks[1]["span_hash"] != remarks[2]["span_hash"]
+    assert record["remarks_omitted"] == 0
