@@ -6,6 +6,7 @@ import json
 import pytest
 import structlog
 
+from controlplane.api.endpoint import SOURCE_BODY_BYTES
 from tests.control_planes import ACCESS, ROUTES, make_plane, sqlite_url
 from tests.streams import CARD, EMAIL
 
@@ -186,7 +187,11 @@ def test_a_policy_of_another_kind_is_refused_by_its_file(under_test):
 
 def test_a_body_beyond_the_bound_is_not_read(under_test):
     answer = under_test.call(
-        "POST", "/v1/redactions:test", "author", data=b" " * (8 * 1024 * 1024 + 1), content_type="application/json"
+        "POST",
+        "/v1/redactions:test",
+        "author",
+        data=b" " * (4 * SOURCE_BODY_BYTES + 1),
+        content_type="application/json",
     )
     assert answer.status_code == 413
 

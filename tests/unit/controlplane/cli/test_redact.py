@@ -75,6 +75,14 @@ def test_a_policy_says_what_is_done(tmp_path):
     assert redact("--policy", policy(tmp_path, mode="observe"), given=given).stdout_bytes == given
 
 
+def test_rules_select_by_direction(tmp_path):
+    file = policy(tmp_path)
+    file.write_text(file.read_text().replace("action:", "directions: [request], action:"))
+    assert redact("--policy", file, given=CARD.encode()).stdout == CARD
+    requested = redact("--policy", file, "--direction", "request", given=CARD.encode())
+    assert (requested.exit_code, requested.stdout) == (DONE, "[redacted:payment-card]")
+
+
 def test_a_block_writes_no_more_and_says_who_blocks(tmp_path):
     blocking = policy(tmp_path, action="block")
     result = redact("--policy", blocking, given=f"{CARD} ".encode())
