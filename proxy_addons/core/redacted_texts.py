@@ -63,7 +63,7 @@ class RedactedTexts:
             return self._broken_arguments(text, field, path)
         written = json.dumps(decoded, ensure_ascii=False)
         redacted = json.dumps(within(decoded), ensure_ascii=False)
-        redacted = self._second_view(redacted, field, path)
+        redacted = self.second_view(redacted, field, path)
         # What did not change leaves as it came, so that nothing depends on how we write numbers or white space.
         return text if redacted == written else redacted
 
@@ -71,11 +71,11 @@ class RedactedTexts:
         """Return arguments that are not one strict object redacted as text, also as a lenient reader would see them."""
         redacted = self.text(text, field, path)
         lenient = resolved(redacted)
-        shown = self._second_view(lenient, field, path)
+        shown = self.second_view(lenient, field, path)
         return redacted if shown == lenient else shown
 
-    def _second_view(self, text: str, field: FieldClass, path: str) -> str:
-        """Return a text that was looked at in another form, redacted.
+    def second_view(self, text: str, field: FieldClass, path: str) -> str:
+        """Return a text that was looked at in another form, or in pieces, redacted.
 
         What was found in both forms is counted once: a rule that only looks counts what it saw in the first.
         """

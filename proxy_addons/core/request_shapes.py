@@ -23,7 +23,8 @@ class Shape:
 
     `field` is the class of the value's texts where nothing below says otherwise. `members` are the shapes of an
     object's members. `variants` are shapes of the object as a whole, told apart by the first of its members `told_by`
-    that names one of them. `is_json`: a string is JSON and redacted within. `left`: it is not looked at, and why.
+    that names one of them. `is_json`: a string is JSON and redacted within. `is_parts`: a list of it is
+    one text in parts. `left`: it is not looked at, and why.
     """
 
     field: FieldClass = FieldClass.OTHER
@@ -31,6 +32,7 @@ class Shape:
     told_by: tuple[str, ...] = ()
     variants: Mapping[str, "Shape"] = dataclasses.field(default_factory=dict)
     is_json: bool = False
+    is_parts: bool = False
     left: str = ""
 
 
@@ -80,6 +82,7 @@ def _content(of: FieldClass) -> Shape:
     return Shape(
         field=of,
         members={"text": Shape(field=of), "refusal": Shape(field=FieldClass.REFUSAL)},
+        is_parts=True,
         told_by=("type",),
         variants=_MEDIA if of is FieldClass.USER else {},
     )

@@ -7,6 +7,7 @@ client's own names begin.
 """
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, Final
 
 from policies.contracts.snapshot import FieldClass
@@ -18,6 +19,8 @@ from proxy_addons.core.request_shapes import SHAPES, WORDS, Shape
 # The shortest number that a detector can take for somebody's: of a telephone, say.
 _LEAST_LONG_NUMBER: Final = 10**6
 _INDEX: Final = "*"
+_TEXT: Final = "text"
+_TEXTS: Final = frozenset({"text", "input_text", "output_text"})
 _NO_WORDS: Final[frozenset[str]] = frozenset()
 
 
@@ -51,7 +54,8 @@ class RequestWalk:
             return self._members(value, _variant(value, shape), path)
         if kind is list:
             within = _below(path, _INDEX) if shape.members or shape.variants else path
-            return [self.value(item, shape, within) for item in value]
+            items = [self.value(item, shape, within) for item in value]
+            return self._joined(items, shape, within) if shape.is_parts and len(items) > 1 else items
         if (kind is int or kind is float) and abs(value) >= _LEAST_LONG_NUMBER:
             self.scanned[path] = shape.field
             return self._texts.number(value, shape.field, path)
@@ -63,6 +67,22 @@ class RequestWalk:
             free = Shape(field=shape.field)
             return self._texts.arguments(text, lambda decoded: self._members(decoded, free, path), shape.field, path)
         return self._texts.text(text, shape.field, path)
+
+    def _joined(self, items: list[Any], shape: Shape, path: str) -> list[Any]:
+        """Return parts of one text with those as one part between which something stands that neither has alone.
+
+        Models read parts one behind the other: a number cut in two between them is whole to a model.
+        """
+        left: list[Any] = []
+        for is_text, run in groupby(items, key=_is_text):
+            parts = list(run)
+            if is_text and len(parts) > 1:
+                joined = "".join([part[_TEXT] for part in parts])
+                seen = self._texts.second_view(joined, shape.field, _below(path, _TEXT))
+                if seen != joined:
+                    parts = [parts[0] | {_TEXT: seen}]
+            left += parts
+        return left
 
     def _members(self, members: dict[str, Any], shape: Shape, path: str) -> dict[str, Any]:
         known = shape.members
@@ -79,6 +99,10 @@ class RequestWalk:
                 left[key] = self.value(item, shape, path)
         names = {key: key if key in self._words else self._texts.text(key, shape.field, path) for key in members}
         return {names[key]: left[key] for key in members}
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _TEXTS and isinstance(part.get(_TEXT), str)
 
 
 def _variant(value: Mapping[str, Any], shape: Shape) -> Shape:

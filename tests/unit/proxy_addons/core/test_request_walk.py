@@ -164,6 +164,24 @@ def test_media_that_is_no_users_is_text():
     assert EMAIL not in json.dumps(RequestWalk(rules(), Tally()).value(body, SHAPES[Dialect.CHAT]))
 
 
+def parts(*texts: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": text} for text in texts]}]}
+
+
+def test_what_is_cut_in_two_between_parts_is_found_and_the_parts_become_one():
+    walk = RequestWalk(rules(), Tally())
+    left = walk.value(parts("card 4111 1111", " 1111 1111", " end"), SHAPES[Dialect.CHAT])
+    assert left == parts("card [redacted:payment-card] end")
+
+
+@pytest.mark.parametrize("texts", [(f"x {EMAIL}", "y"), ("4111 1111", "is no number"), (EMAIL, EMAIL)])
+def test_parts_that_have_nothing_between_them_stay_parts_and_count_once(texts):
+    tally = Tally()
+    left = RequestWalk(rules(), tally).value(parts(*texts), SHAPES[Dialect.CHAT])
+    assert left == parts(*(text.replace(EMAIL, "[redacted:email]") for text in texts))
+    assert tally.total == sum(text.count(EMAIL) for text in texts)
+
+
 def test_order_of_members_is_kept_and_paths_end_where_the_clients_names_begin():
     walk = RequestWalk(rules(), Tally())
     body = {"user": "u", "tools": CHAT["tools"], "messages": CHAT["messages"], "model": "m", "secret-name": "x"}
