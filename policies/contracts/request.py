@@ -38,8 +38,8 @@ class Resource:
 class RequestFacts:
     """What guards may know of a request body: its parameters and shape, none of its text.
 
-    `max_tokens` is the larger of `max_tokens` and `max_completion_tokens`, None where neither is given. `tools` are
-    names of functions offered to the model, in order. `roles` are the roles of the messages, in order.
+    `max_tokens` is the larger of `max_tokens` and `max_completion_tokens`, or `max_output_tokens`, None where none is
+    given. `tools` are names of functions offered to the model, `roles` the roles of the messages, both in order.
     """
 
     stream: bool = False

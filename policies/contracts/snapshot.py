@@ -78,6 +78,7 @@ class Dialect(StrEnum):
 
     CHAT = "openai.chat"
     COMPLETIONS = "openai.completions"
+    RESPONSES = "openai.responses"
     EMBEDDINGS = "openai.embeddings"
     TRANSCRIPTIONS = "openai.transcriptions"
     MODELS = "openai.models"

@@ -14,6 +14,7 @@ from proxy_addons.core.embeddings_answer import redact_embeddings
 from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
+from proxy_addons.core.responses_answer import redact_response
 from proxy_addons.core.transcription_answer import redact_transcription
 from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
 
@@ -75,6 +76,8 @@ class EnforceResponse:
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
         if owed.route.dialect is Dialect.EMBEDDINGS:
             return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
+        if owed.route.dialect is Dialect.RESPONSES:
+            return redact_response(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.TRANSCRIPTIONS:
             return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         return redact_answer(

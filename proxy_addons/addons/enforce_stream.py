@@ -10,10 +10,12 @@ from typing import Final
 from mitmproxy import http
 
 from policies.contracts.decision import Reason
+from policies.contracts.snapshot import Dialect
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
-from proxy_addons.core.enforced import allowed, applied, verdict_of
+from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
 from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.responses_stream import ResponsesEnforcer
 from proxy_addons.core.sse import SseEnforcer
 from proxy_addons.core.upstream_answer import STREAM_TYPE, failure_of, media_type_of
 
@@ -38,16 +40,16 @@ class EnforceStream:
         if not owed.evaluation.facts.stream:
             refuse(flow, exchange, _INVALID)
             return
-        enforcer = SseEnforcer(
-            dialect=owed.route.dialect,
-            rules=owed.rules,
-            request_id=exchange.request_id,
-            max_event_bytes=self._max_event_bytes,
-            shared=owed.shared,
-        )
+        enforcer = self._enforcer(owed, exchange.request_id)
         # mitmproxy's type knows only callables here; our layer takes a StreamEnforcer.
         response.stream = enforcer  # type: ignore[assignment]  # mitmproxy knows no StreamEnforcer; our layer does
         write_head(response, exchange, content_type=STREAM_TYPE)
+
+    def _enforcer(self, owed: Allowed, request_id: str) -> SseEnforcer | ResponsesEnforcer:
+        dialect, rules, shared, most = owed.route.dialect, owed.rules, owed.shared, self._max_event_bytes
+        if dialect is Dialect.RESPONSES:
+            return ResponsesEnforcer(rules=rules, request_id=request_id, max_event_bytes=most, shared=shared)
+        return SseEnforcer(dialect=dialect, rules=rules, request_id=request_id, max_event_bytes=most, shared=shared)
 
     @fail_closed(Hook.ERROR)
     def error(self, flow: http.HTTPFlow) -> None:
@@ -62,7 +64,7 @@ class EnforceStream:
 
     def _conclude(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         enforcer = enforcer_of(flow)
-        if not isinstance(enforcer, SseEnforcer):
+        if not isinstance(enforcer, SseEnforcer | ResponsesEnforcer):
             return
         exchange.findings = applied(enforcer.findings)
         exchange.coverage = enforcer.coverage

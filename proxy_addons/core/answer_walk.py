@@ -14,6 +14,7 @@ from policies.redaction.findings import Tally
 from proxy_addons.core.coverage import Coverage, covering
 from proxy_addons.core.field_classes import of_member, of_path
 from proxy_addons.core.redacted_texts import RedactedTexts
+from proxy_addons.core.responses_words import NAMES, WORDS
 
 Path = tuple[str, ...]
 
@@ -23,25 +24,39 @@ ARGUMENTS: Final = "arguments"
 RESPELLING: Final = frozenset({"logprobs", "top_logprobs", "prompt_logprobs", "token_ids", "prompt_token_ids"})
 # The members that coverage names; others are `*`, because a model may have written their names and records hold none
 # of its words.
-_NAMED: Final = RESPELLING | frozenset(
-    {
-        *("choices", "message", "delta", "text", "content", "refusal"),
-        *("role", "name", "reasoning", "reasoning_content"),
-        *("thinking", "tool_calls", "function", "function_call", "arguments", "id", "type"),
-        *("index", "finish_reason", "object", "model", "created", "system_fingerprint", "service_tier"),
-        *("usage", "data", "owned_by", "annotations", "audio", "transcript", "error"),
-    },
+_NAMED: Final = (
+    NAMES
+    | RESPELLING
+    | frozenset(
+        {
+            *("choices", "message", "delta", "text", "content", "refusal"),
+            *("role", "name", "reasoning", "reasoning_content"),
+            *("thinking", "tool_calls", "function", "function_call", "arguments", "id", "type"),
+            *("index", "finish_reason", "object", "model", "created", "system_fingerprint", "service_tier"),
+            *("usage", "data", "owned_by", "annotations", "audio", "transcript", "error"),
+        },
+    )
 )
 # The words that an answer's members have of the protocol and not of the model. Which of them no rule can find anything
 # in is looked up once for a set of rules; everything else is looked at whenever it is said.
-_PROTOCOL: Final = _NAMED | frozenset(
-    {
-        *("assistant", "stop", "length", "content_filter", "chat.completion", "chat.completion.chunk"),
-        *("text_completion", "list", "default"),
-        *("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"),
-        *("cached_tokens", "audio_tokens", "reasoning_tokens", "accepted_prediction_tokens"),
-        "rejected_prediction_tokens",
-    },
+_PROTOCOL: Final = (
+    WORDS
+    | _NAMED
+    | frozenset(
+        {
+            *("assistant", "stop", "length", "content_filter", "chat.completion", "chat.completion.chunk"),
+            *("text_completion", "list", "default"),
+            *(
+                "prompt_tokens",
+                "completion_tokens",
+                "total_tokens",
+                "prompt_tokens_details",
+                "completion_tokens_details",
+            ),
+            *("cached_tokens", "audio_tokens", "reasoning_tokens", "accepted_prediction_tokens"),
+            "rejected_prediction_tokens",
+        },
+    )
 )
 _MAX_PATHS: Final = 64
 # The shortest number that a detector can take for a card's.
@@ -109,9 +124,9 @@ class AnswerWalk:
         words = self._words
         for key, item in members.items():
             name = key if key in words else self._redact(key, field, path)
-            if item is None:
-                left[name] = None
-            elif key in RESPELLING and self.enforcing and ARGUMENTS not in path:
+            if item is None or item == []:
+                left[name] = item
+            elif key in RESPELLING and self.enforcing and ARGUMENTS not in path and not isinstance(item, int | float):
                 self._note(self._dropped, (*path, key), field)
                 left[name] = None
             else:

@@ -17,6 +17,7 @@ _CLASSES: Final = {
     "reasoning_content": FieldClass.REASONING,
     "reasoning_details": FieldClass.REASONING,
     "thinking": FieldClass.REASONING,
+    "summary": FieldClass.REASONING,
     "refusal": FieldClass.REFUSAL,
     "arguments": FieldClass.TOOL_ARGUMENTS,
     "transcript": FieldClass.TRANSCRIPT,

@@ -13,7 +13,7 @@ from policies.engines.combine import combine
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.strict_json import NotStrictJson, parse_object
 
-_USES: Final = frozenset({Dialect.CHAT, Dialect.COMPLETIONS, Dialect.EMBEDDINGS, Dialect.TRANSCRIPTIONS})
+_USES: Final = frozenset(Dialect) - {Dialect.MODELS}
 
 
 class ModelListInvalid(Exception):

@@ -59,7 +59,8 @@ class ReadRequest(NamedTuple):
     @property
     def wants_json(self) -> bool:
         """Whether the client wants JSON as the model's text, so that what is put into the text is escaped."""
-        wanted = self.value.get("response_format")
+        text = self.value.get("text")  # where the responses dialect has it
+        wanted = text.get("format") if isinstance(text, dict) else self.value.get("response_format")
         return isinstance(wanted, dict) and wanted.get("type") in _JSON_FORMATS
 
 

@@ -12,6 +12,7 @@ from proxy_addons.core.embeddings_request import read_embeddings
 from proxy_addons.core.firewall import Headers, check_media_type, form_boundary
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.refused import Refused
+from proxy_addons.core.responses_request import read_responses
 from proxy_addons.core.strict_json import NotStrictJson, canonical, read_object
 from proxy_addons.core.transcription_request import read_transcription
 from proxy_addons.core.unknown_fields import Reading
@@ -22,6 +23,7 @@ _Reader: TypeAlias = Callable[..., tuple[str, RequestFacts]]
 _READERS: Final[Mapping[Dialect, _Reader]] = {
     Dialect.CHAT: read_chat,
     Dialect.COMPLETIONS: read_completions,
+    Dialect.RESPONSES: read_responses,
     Dialect.EMBEDDINGS: read_embeddings,
 }
 

@@ -56,6 +56,9 @@ WORDS: Final[Mapping[str, frozenset[str]]] = {
     "response_format": frozenset({"json", "verbose_json"}),
     "reasoning_effort": frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"}),
     "effort": frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"}),
+    "phase": frozenset({"commentary", "final_answer"}),
+    "summary": frozenset({"auto", "concise", "detailed"}),
+    "generate_summary": frozenset({"auto", "concise", "detailed"}),
     "verbosity": frozenset({"low", "medium", "high"}),
     "service_tier": frozenset({"auto", "default", "fast", "flex", "priority", "scale"}),
     "prompt_cache_retention": frozenset({"in_memory", "24h"}),
@@ -73,6 +76,7 @@ _FUNCTION: Final = Shape(
 # Parts that the reader takes only from users, only as inline media, and only where the route lists their modality.
 _MEDIA: Final = {
     "image_url": Shape(members={"image_url": Shape(members={"url": Shape(left="image")})}),
+    "input_image": Shape(members={"image_url": Shape(left="image")}),
     "input_audio": Shape(members={"input_audio": Shape(members={"data": Shape(left="audio")})}),
 }
 
@@ -135,6 +139,39 @@ _CHAT: Final = Shape(
         "model": _MODEL,
     },
 )
+_THOUGHTS: Final = Shape(field=FieldClass.REASONING, members={"text": Shape(field=FieldClass.REASONING)})
+_FOUND: Final = dataclasses.replace(_content(FieldClass.TOOL_RESULT), variants={"input_image": _MEDIA["input_image"]})
+_ITEMS: Final = Shape(
+    field=FieldClass.USER,
+    told_by=("type", *_MESSAGES.told_by),
+    variants={
+        **_MESSAGES.variants,
+        "function_call": Shape(members={"call_id": Shape(), "name": Shape(), "arguments": _ARGUMENTS}),
+        "function_call_output": Shape(members={"call_id": Shape(), "output": _FOUND}),
+        "reasoning": Shape(members={"summary": _THOUGHTS, "content": _THOUGHTS}),
+    },
+)
+_RESPONSES: Final = Shape(
+    members={
+        "instructions": Shape(field=FieldClass.SYSTEM),
+        "input": _ITEMS,
+        "tools": _FUNCTION,
+        "text": Shape(
+            field=FieldClass.TOOL_SCHEMA,
+            members={
+                "format": Shape(
+                    field=FieldClass.TOOL_SCHEMA, members={"name": _SCHEMA, "description": _SCHEMA, "schema": _SCHEMA}
+                )
+            },
+        ),
+        "tool_choice": Shape(field=FieldClass.TOOL_SCHEMA),
+        "user": Shape(),
+        "metadata": Shape(),
+        "prompt_cache_key": Shape(),
+        "safety_identifier": Shape(),
+        "model": _MODEL,
+    },
+)
 _COMPLETIONS: Final = Shape(
     members={
         "prompt": Shape(field=FieldClass.USER),
@@ -151,6 +188,7 @@ _TRANSCRIPTIONS: Final = Shape(members={"prompt": Shape(field=FieldClass.USER), 
 # Redacting the requests of a dialect is one line here.
 SHAPES: Final[Mapping[Dialect, Shape]] = {
     Dialect.CHAT: _CHAT,
+    Dialect.RESPONSES: _RESPONSES,
     Dialect.COMPLETIONS: _COMPLETIONS,
     Dialect.EMBEDDINGS: _EMBEDDINGS,
     Dialect.TRANSCRIPTIONS: _TRANSCRIPTIONS,

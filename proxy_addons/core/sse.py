@@ -101,7 +101,7 @@ class SseEnforcer:
                     self._go_the_whole_way(data, leaving)
                 self._recognised(leaving)
         except (AnswerBlocked, UpstreamFailed, NotExaminable, NotStrictJson, EventTooLarge, ValueError) as exc:
-            leaving.append(self._cut(_reason(exc)))
+            leaving.append(self._cut(reason_of(exc)))
         return b"".join(leaving)
 
     def finish(self) -> bytes:
@@ -113,7 +113,7 @@ class SseEnforcer:
         try:
             leaving = [self._rest(index) for index in sorted(self._choices)]
         except (AnswerBlocked, NotExaminable, ValueError) as exc:
-            return self._cut(_reason(exc))
+            return self._cut(reason_of(exc))
         leaving.append(b"data: [DONE]\n\n" if self.done else self._cut(_INVALID))
         return b"".join(leaving)
 
@@ -248,7 +248,8 @@ class SseEnforcer:
         return _event({**self._envelope.said, "choices": [choice]})
 
 
-def _reason(exc: Exception) -> Reason:
+def reason_of(exc: Exception) -> Reason:
+    """Return why a stream is cut."""
     match exc:
         case AnswerBlocked():
             return Reason(code="answer-blocked", policy=exc.policy, rule=exc.rule)

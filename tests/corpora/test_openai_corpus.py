@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from policies.library import pack
+from tests import responses
 from tests.corpora.replaying_upstream import ReplayingUpstream
 from tests.policy_documents import alice_may
 from tests.running_node import RunningNode, running_node
@@ -39,7 +40,10 @@ def upstream() -> Iterator[ReplayingUpstream]:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory, upstream) -> Iterator[RunningNode]:
-    documents = {**pack("baseline"), "access.yaml": alice_may("chat.completions", "embeddings", models="*")}
+    documents = {
+        **pack("baseline"),
+        "access.yaml": alice_may("chat.completions", "responses", "embeddings", models="*"),
+    }
     del documents["standard-limits.yaml"]  # two requests a second are not what is measured here
     folder = tmp_path_factory.mktemp("openai")
     with running_node(folder, documents, upstream_url=f"http://127.0.0.1:{upstream.port}") as running:
@@ -161,10 +165,36 @@ def test_recorded_embeddings_pass_unharmed(recorded, node, upstream):
     assert len(rows) == 8
 
 
-def test_responses_are_refused_by_name_as_long_as_no_dialect_reads_them(recorded, node, upstream):
-    rows = [row for row in recorded if row["path"] == "/v1/responses"]
+def without_padding(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events that tell no piece of a text, without what depends on how many pieces there are."""
+    return [{**each, "sequence_number": 0} for each in told if not each["type"].endswith(".delta")]
+
+
+@pytest.mark.parametrize("how", ["whole", "events", "at-random"])
+def test_recorded_streams_of_responses_pass_unharmed(recorded, node, upstream, how):
+    rows = [row for row in of_path(recorded, "/v1/responses") if row["sse"]]
+    for row in rows:
+        told = ask(node, upstream, row, how=how)
+        assert told.status_code == 200, (row["id"], told.text)
+        assert upstream.bodies == [asked(row)], row["id"]
+        got, sent = responses.events(told.content), responses.events(answered(row))
+        assert responses.texts(got) == responses.texts(sent), row["id"]
+        assert without_padding(got) == without_padding(sent), row["id"]
+    assert len(rows) == 9
+
+
+def test_recorded_answers_of_responses_pass_unharmed(recorded, node, upstream):
+    rows = [row for row in of_path(recorded, "/v1/responses") if not row["sse"]]
     for row in rows:
         told = ask(node, upstream, row)
-        assert (told.status_code, told.json()["error"]["code"]) == (404, "route-not-listed")
-        assert upstream.bodies == []
-    assert len(rows) == 21
+        assert told.status_code == 200, (row["id"], told.text)
+        assert upstream.bodies == [asked(row)], row["id"]
+        assert told.json() == json.loads(answered(row)), row["id"]
+    assert len(rows) == 11
+
+
+def test_a_refused_response_is_told_in_our_words(recorded, node, upstream):
+    (row,) = of_path(recorded, "/v1/responses", status=400)
+    told = ask(node, upstream, row)
+    assert (told.status_code, told.json()["error"]["code"]) == (400, "upstream-refused")
+    assert json.loads(answered(row))["error"]["message"] not in told.text

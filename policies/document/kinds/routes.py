@@ -14,7 +14,11 @@ _ROUTE: Final = ("id", "method", "path", "operation", "dialect")
 # How a body is read: without meaning where there is none.
 _OF_BODY: Final = ("unknown_fields", "allow_fields", "encodings", "allow_uncovered")
 # Which dialects can carry content that no detector reads.
-_UNCOVERED: Final = {Dialect.CHAT: frozenset(Modality), Dialect.TRANSCRIPTIONS: frozenset({Modality.AUDIO})}
+_UNCOVERED: Final = {
+    Dialect.CHAT: frozenset(Modality),
+    Dialect.RESPONSES: frozenset(Modality),
+    Dialect.TRANSCRIPTIONS: frozenset({Modality.AUDIO}),
+}
 
 
 class Method(StrEnum):

@@ -149,7 +149,11 @@ def snapshot(**changes: Any) -> PolicySnapshot:
 
 def route(dialect: Dialect = Dialect.CHAT, **options: Any) -> Route:
     """Return a route of `dialect` with other options than those of `snapshot()`."""
-    paths = {Dialect.EMBEDDINGS: "/v1/embeddings", Dialect.TRANSCRIPTIONS: "/v1/audio/transcriptions"}
+    paths = {
+        Dialect.RESPONSES: "/v1/responses",
+        Dialect.EMBEDDINGS: "/v1/embeddings",
+        Dialect.TRANSCRIPTIONS: "/v1/audio/transcriptions",
+    }
     if dialect in paths:
         options = {"path": paths[dialect], "operation": "completions", "dialect": dialect} | options
         dialect = Dialect.CHAT

@@ -35,8 +35,27 @@ CHAT: dict[str, Any] = {
     "prompt_cache_key": "key",
     "unknown": {"deep": [{"deeper": "text"}]},
 }
+RESPONSES: dict[str, Any] = {
+    "model": "parrot",
+    "instructions": "be brief",
+    "input": [
+        {"role": "user", "content": "hello"},
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "in German"}]},
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "content": [{"text": "so"}]},
+        {"type": "function_call", "call_id": "call_1", "name": "send", "arguments": '{"to":"you"}'},
+        {"type": "function_call_output", "call_id": "call_1", "output": [{"type": "input_text", "text": "done"}]},
+    ],
+    "tools": [{"type": "function", "name": "send", "description": "sends", "parameters": {"x": ["y"]}}],
+    "text": {"format": {"type": "json_schema", "name": "n", "schema": {"enum": ["red"]}}},
+    "tool_choice": {"type": "function", "name": "send"},
+    "user": "me",
+    "unknown": {"deep": [{"deeper": "text"}]},
+}
 BODIES: dict[Dialect, dict[str, Any]] = {
     Dialect.CHAT: CHAT,
+    Dialect.RESPONSES: RESPONSES,
     Dialect.COMPLETIONS: {"model": "m", "prompt": ["one", "two"], "suffix": "end", "stop": "x", "user": "me"},
     Dialect.EMBEDDINGS: {"model": "m", "input": ["one", "two"], "user": "me", "encoding_format": "float"},
     Dialect.TRANSCRIPTIONS: {"model": "m", "prompt": "names", "language": "de"},
@@ -109,11 +128,45 @@ def test_nothing_planted_in_any_string_is_left(dialect, path, secret):
     ],
 )
 def test_a_rule_for_one_class_finds_it_there_and_a_rule_for_all_others_does_not(path, want):
+    found_in_its_class_alone(Dialect.CHAT, path, want)
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [
+        ("instructions", FieldClass.SYSTEM),
+        ("input.0.content", FieldClass.USER),
+        ("input.1.content.0.text", FieldClass.DEVELOPER),
+        ("input.2.content.0.text", FieldClass.ASSISTANT_TEXT),
+        ("input.2.id", FieldClass.OTHER),
+        ("input.3.content.0.refusal", FieldClass.REFUSAL),
+        ("input.4.summary.0.text", FieldClass.REASONING),
+        ("input.4.content.0.text", FieldClass.REASONING),
+        ("input.5.arguments", FieldClass.TOOL_ARGUMENTS),
+        ("input.5.name", FieldClass.OTHER),
+        ("input.6.output.0.text", FieldClass.TOOL_RESULT),
+        ("tools.0.description", FieldClass.TOOL_SCHEMA),
+        ("tools.0.parameters.x.0", FieldClass.TOOL_SCHEMA),
+        ("text.format.schema.enum.0", FieldClass.TOOL_SCHEMA),
+        ("user", FieldClass.OTHER),
+        ("unknown.deep.0.deeper", FieldClass.OTHER),
+    ],
+)
+def test_the_classes_of_responses(path, want):
+    found_in_its_class_alone(Dialect.RESPONSES, path, want)
+
+
+def found_in_its_class_alone(dialect: Dialect, path: str, want: FieldClass) -> None:
     steps = tuple(int(step) if step.isdigit() else step for step in path.split("."))
-    body = planted(CHAT, steps, EMAIL)
+    body = planted(BODIES[dialect], steps, EMAIL)
     others = dict.fromkeys(set(FieldClass) - {want}, EMAIL)
-    assert EMAIL not in json.dumps(RequestWalk(RulesOf({want: EMAIL}), Tally()).value(body, SHAPES[Dialect.CHAT]))
-    assert RequestWalk(RulesOf(others), Tally()).value(body, SHAPES[Dialect.CHAT]) == body
+    assert EMAIL not in json.dumps(RequestWalk(RulesOf({want: EMAIL}), Tally()).value(body, SHAPES[dialect]))
+    assert RequestWalk(RulesOf(others), Tally()).value(body, SHAPES[dialect]) == body
+
+
+def test_an_input_that_is_a_text_is_the_users():
+    active = RulesOf({FieldClass.USER: EMAIL})
+    assert EMAIL not in json.dumps(RequestWalk(active, Tally()).value({"input": EMAIL}, SHAPES[Dialect.RESPONSES]))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +209,15 @@ def test_media_of_a_user_is_left_alone_and_said_so(part, why):
     body = {"messages": [{"role": "user", "content": [part]}]}
     assert walk.value(body, SHAPES[Dialect.CHAT]) == body
     assert list(walk.left.values()) == [why]
+
+
+def test_media_of_a_users_input_is_left_alone_and_said_so():
+    walk = RequestWalk(rules(), Tally())
+    part = {"type": "input_image", "image_url": "data:image/png;base64,QQ==", "detail": "low"}
+    found = {"type": "function_call_output", "output": [part]}
+    body = {"input": [{"role": "user", "content": [part]}, found]}
+    assert walk.value(body, SHAPES[Dialect.RESPONSES]) == body
+    assert list(walk.left.values()) == ["image", "image"]
 
 
 def test_media_that_is_no_users_is_text():

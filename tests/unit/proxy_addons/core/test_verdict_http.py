@@ -6,7 +6,7 @@ import json
 import pytest
 
 from policies.contracts.reasons import REASONS
-from proxy_addons.core.verdict_http import refusal_of, stream_error_event
+from proxy_addons.core.verdict_http import refusal_of, stream_error_event, typed_error_event
 
 
 @pytest.mark.parametrize("code", REASONS)
@@ -50,3 +50,18 @@ def test_who_is_not_known_is_told_how_to_say_who_they_are():
 def test_in_a_stream_the_same_body_is_an_event():
     event = stream_error_event("answer-blocked", "req_1")
     assert event == b"data: " + refusal_of("answer-blocked", "req_1").content + b"\n\n"
+
+
+def test_in_a_stream_of_typed_events_it_has_its_members_in_both_places():
+    name, data = typed_error_event("answer-blocked", "req_1", sequence_number=7).removesuffix(b"\n\n").split(b"\n")
+    told = json.loads(data.removeprefix(b"data: "))
+    error = json.loads(refusal_of("answer-blocked", "req_1").content)["error"]
+    assert name == b"event: error"
+    assert told == {
+        "type": "error",
+        "code": "answer-blocked",
+        "message": error["message"],
+        "param": None,
+        "error": error,
+        "sequence_number": 7,
+    }
