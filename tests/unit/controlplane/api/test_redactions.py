@@ -35,6 +35,12 @@ def under_test(tmp_path):
     return make_plane(sqlite_url(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def stateless(tmp_path_factory):
+    """A control plane for what changes nothing in it."""
+    return make_plane(sqlite_url(tmp_path_factory.mktemp("redactions")))
+
+
 def ask(under_test, body, role="author"):
     return under_test.call("POST", "/v1/redactions:test", role, json=body)
 
@@ -44,8 +50,8 @@ def refusal(under_test, body):
     return answer.status_code, answer.json["code"], {error["pointer"] for error in answer.json["errors"]}
 
 
-def test_a_text_is_answered_with_what_would_leave_and_every_finding(under_test):
-    answer = ask(under_test, {"text": TEXT, "documents": [draft()]})
+def test_a_text_is_answered_with_what_would_leave_and_every_finding(stateless):
+    answer = ask(stateless, {"text": TEXT, "documents": [draft()]})
     assert answer.status_code == 200, answer.text
     assert answer.json == {
         "text": f"é [redacted:email] {CARD}",
@@ -67,27 +73,27 @@ def test_a_text_is_answered_with_what_would_leave_and_every_finding(under_test):
     }
 
 
-def test_messages_come_back_as_messages(under_test):
+def test_messages_come_back_as_messages(stateless):
     messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": f"I am {EMAIL}"}]
-    answer = ask(under_test, {"messages": messages, "direction": "answer", "documents": [draft()]}).json
+    answer = ask(stateless, {"messages": messages, "direction": "answer", "documents": [draft()]}).json
     assert answer["messages"] == [messages[0], {"role": "user", "content": "I am [redacted:email]"}]
     assert [each["pointer"] for each in answer["findings"]] == ["/messages/1/content"]
     assert "text" not in answer
 
 
-def test_where_a_rule_blocks_nothing_leaves(under_test):
+def test_where_a_rule_blocks_nothing_leaves(stateless):
     body = {"text": TEXT, "documents": [draft(action="block")]}
-    answer = ask(under_test, body).json
+    answer = ask(stateless, body).json
     assert answer["text"] is None
     assert answer["blocked_by"] == {"policy": "addresses", "rule": "found", "detector": "email"}
     assert [each["action"] for each in answer["findings"]] == ["block"]
     messages = [{"role": "user", "content": content} for content in ("hello", EMAIL)]
-    both = ask(under_test, {"messages": messages, "direction": "answer", "documents": body["documents"]}).json
+    both = ask(stateless, {"messages": messages, "direction": "answer", "documents": body["documents"]}).json
     assert (both["messages"], both["blocked_by"]) == (None, answer["blocked_by"])
 
 
-def test_a_policy_that_only_looks_changes_nothing(under_test):
-    answer = ask(under_test, {"text": TEXT, "documents": [draft(mode="observe")]}).json
+def test_a_policy_that_only_looks_changes_nothing(stateless):
+    answer = ask(stateless, {"text": TEXT, "documents": [draft(mode="observe")]}).json
     assert (answer["text"], [each["action"] for each in answer["findings"]]) == (TEXT, ["observe"])
 
 
@@ -110,13 +116,13 @@ def test_what_is_in_force_is_tried_unless_said(under_test):
     assert refusal(under_test, {"text": TEXT, "environment": "moon"}) == (404, "environment-unknown", set())
 
 
-def test_selectors_select(under_test):
+def test_selectors_select(stateless):
     source = document().replace("spec:", "spec:\n  operations: [chat.completions]\n  models: [parrot]")
     body = {"text": EMAIL, "documents": [{"filename": "a.yaml", "source": source}]}
     selecting = {"operation": "chat.completions", "model": "parrot"}
-    assert ask(under_test, body).json["text"] == "[redacted:email]"
-    assert ask(under_test, body | selecting).json["text"] == "[redacted:email]"
-    assert ask(under_test, body | selecting | {"model": "other"}).json["text"] == EMAIL
+    assert ask(stateless, body).json["text"] == "[redacted:email]"
+    assert ask(stateless, body | selecting).json["text"] == "[redacted:email]"
+    assert ask(stateless, body | selecting | {"model": "other"}).json["text"] == EMAIL
 
 
 @pytest.mark.parametrize(
@@ -165,13 +171,13 @@ def test_selectors_select(under_test):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_its_place(under_test, body, want):
-    assert refusal(under_test, body) == want
+def test_what_makes_no_sense_is_refused_with_its_place(stateless, body, want):
+    assert refusal(stateless, body) == want
 
 
-def test_a_policy_of_another_kind_is_refused_by_its_file(under_test):
+def test_a_policy_of_another_kind_is_refused_by_its_file(stateless):
     source = 'kind: limits\nid: l\nversion: "1"\nspec:\n  subjects: ["*"]\n  max_body_bytes: 1000\n'
-    answer = ask(under_test, {"text": "", "documents": [{"filename": "l.yaml", "source": source}]})
+    answer = ask(stateless, {"text": "", "documents": [{"filename": "l.yaml", "source": source}]})
     assert (answer.status_code, answer.json["code"]) == (400, "policies-invalid")
     assert answer.json["errors"] == [
         {
@@ -185,8 +191,8 @@ def test_a_policy_of_another_kind_is_refused_by_its_file(under_test):
     ]
 
 
-def test_a_body_beyond_the_bound_is_not_read(under_test):
-    answer = under_test.call(
+def test_a_body_beyond_the_bound_is_not_read(stateless):
+    answer = stateless.call(
         "POST",
         "/v1/redactions:test",
         "author",
