@@ -5,6 +5,8 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.cli.redaction_lines import answer_of, chunks_of, lines_of
 from policies.redaction.examination import Examined, PlacedFinding
@@ -121,3 +123,24 @@ def test_a_character_may_be_cut_anywhere():
             return super().read1(1)
 
     assert "".join(chunks_of(Dripping("añ€😀".encode()))) == "añ€😀"
+
+
+LINES = st.lists(
+    st.binary(max_size=20).map(lambda line: line.translate(None, b"\n\xef"))  # neither an end nor a mark
+    | st.dictionaries(st.sampled_from(["text", "id", "x"]), st.text(max_size=5) | st.integers() | st.none()).map(
+        lambda value: json.dumps(value).encode()
+    )
+)
+
+
+@given(LINES, st.sampled_from([b"\n", b"\r\n"]))
+def test_whatever_comes_each_line_that_holds_anything_has_one_answer(given_lines, end):
+    source = io.BytesIO(end.join(given_lines))
+    answers = [answer_of(number, line, shout) for number, line in lines_of(source)]
+    asked = [line for line in given_lines if line.strip(b" \t\r")]
+    assert len(answers) == len(asked)
+    for answer, readable in answers:
+        told = json.loads(answer)
+        assert answer.endswith(b"\n")
+        assert ("error" in told) is not readable
+        assert ("text" in told) is readable
