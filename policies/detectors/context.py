@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.detectors.contract import BEFORE
+from policies.scanning.fold import folded
 
 # A placeholder (`[redacted:phone:2]`) or a hash (`[phone:1f0c9a27d4…]`).
 _OURS: Final = re.compile(r"\[[A-Za-z0-9_.-]+:[A-Za-z0-9_.:…-]*\]")
@@ -22,8 +23,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Return the words of a text in lower case."""
-    return tuple(_WORD.findall(_HUMP.sub(" ", text).lower()))
+    """Return the words of a text in lower case, folded like the copy of a text that is scanned."""
+    return tuple(_WORD.findall(_HUMP.sub(" ", folded(text)).lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ class Words:
         """Return them parsed as a text is: `driver's licence` is three words."""
         by_last: dict[str, tuple[tuple[str, ...], ...]] = {}
         for phrase in phrases:
-            words = words_of(phrase)
-            by_last[words[-1]] = (*by_last.get(words[-1], ()), words)
+            # Capitals and small letters of other scripts fold apart: Н is an H to a reader, and н no h.
+            for words in {words_of(phrase), words_of(phrase.upper()), words_of(phrase.title())}:
+                by_last[words[-1]] = (*by_last.get(words[-1], ()), words)
         return cls(by_last)
 
     def __or__(self, other: "Words") -> "Words":

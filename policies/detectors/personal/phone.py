@@ -133,6 +133,16 @@ def _judge(candidate: Candidate) -> float | None:
     return score or _national(number, digits, candidate)
 
 
+def _judge_labelled(candidate: Candidate) -> float | None:
+    """Judge a number with its label behind it, as in a list: `555 0143 (mobile)`."""
+    digits = digits_of(candidate.value)
+    if not _SHORTEST <= len(digits) <= _LONGEST or is_own_hash(candidate.before) or _DATE.match(candidate.value):
+        return None
+    if _in_a_plan(digits):
+        return 0.7
+    return 0.6 if candidate.lenient else None
+
+
 _EXT: Final = r"(?: ?(?:x|ext\.?|extension|Ext\.?) ?\d{1,6})?"
 
 PHONE: Final = Detector(
@@ -177,4 +187,22 @@ PHONE: Final = Detector(
         "[phone:2025550143]",
         "phone 1111111",
     ),
+)
+
+PHONE_LABELLED: Final = Detector(
+    name="phone-labelled",
+    kind="PHONE_NUMBER",
+    group="contact",
+    patterns=(
+        Pattern(
+            expression=(
+                r"(?P<value>[+(]?\d{1,5}(?:[ ()./-]{0,3}\d{2,5}){1,5}(?: ?(?:x|ext\.?) ?\d{1,6})?)[ -]{1,3}\(?"
+                r"(?:office|home|work|mobile|cell|fax|phone|tel|landline|pager|handy|mobil|privat|portable|fixe|casa)"
+            ),
+            ignore_case=True,
+        ),
+    ),
+    judge=_judge_labelled,
+    finds=("030 901820 (office)", "2025550143 - Mobile", "202 555 0143 x12 fax", "Anna, 0171 1234567, 030 901820 home"),
+    ignores=("030 901820", "1990-2000 home", "2024-11-20 office", "1234 homes", "12 34 work", "[phone:2025550143] fax"),
 )

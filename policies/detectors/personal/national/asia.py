@@ -140,7 +140,7 @@ MY_NRIC: Final = national(
     forms=(r"\d{6}-\d{2}-\d{4}", r"\d{12}"),
     is_valid=_is_mykad,
     own=r"[0-9]{6}-[0-9]{2}-[0-9]{4}",
-    words=Words.of("mykad", "MyKad", "nric", "kad pengenalan", "no kp"),
+    words=Words.of("mykad", "my kad", "nric", "kad pengenalan", "no kp"),
     finds=("770305-02-1234", "MyKad 770305021234", "kad pengenalan: 770305-02-1234"),
     ignores=("771305-02-1234", "770305021234", "770305-00-1234"),
 )

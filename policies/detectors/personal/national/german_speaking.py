@@ -16,7 +16,7 @@ DE_TAX_ID: Final = national(
     forms=(r"\d{11}", r"\d{2} \d{3} \d{3} \d{3}"),
     is_valid=idnr.is_valid,
     words=Words.of(
-        "idnr", "IdNr", "steuer id", "steueridentifikationsnummer", "steuerliche identifikationsnummer", "steuerid"
+        "idnr", "id nr", "steuer id", "steueridentifikationsnummer", "steuerliche identifikationsnummer", "steuerid"
     ),
     finds=("Steuer-ID 47036892816", "IdNr. 47 036 892 816", "tax id: 47036892816"),
     ignores=("47036892816", "Steuer-ID 47036892815", "Rechnung 47036892816"),
@@ -26,7 +26,7 @@ DE_TAX_NUMBER: Final = national(
     kind="DE_TAX_NUMBER",
     forms=(r"\d{2,3}/\d{3,4}/\d{4,5}", r"\d{13}"),
     is_valid=stnr.is_valid,
-    words=Words.of("steuernummer", "steuernr", "stnr", "StNr", "st nr"),
+    words=Words.of("steuernummer", "steuernr", "stnr", "st nr"),
     finds=("Steuernummer 21/815/08150", "St.-Nr. 181/815/08155", "StNr: 2181081508155"),
     ignores=("21/815/08150", "2181081508155", "Datum 21/815/08150"),
 )

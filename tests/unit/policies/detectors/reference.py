@@ -5,6 +5,7 @@ import re
 from functools import cache
 
 from policies.detectors.contract import BEFORE, Candidate, Detector, Pattern
+from policies.scanning.fold import folded
 
 _LONGEST = 512
 
@@ -41,7 +42,8 @@ def candidates(detector: Detector, text: str, *, lenient: bool = False):
 
 
 def findings(detector: Detector, text: str, *, lenient: bool = False) -> list[str]:
-    """Return the findings of a detector, those that overlap united."""
+    """Return the findings of a detector in the folded text, those that overlap united."""
+    text = folded(text)
     united: list[tuple[int, int]] = []
     for start, end, _ in sorted(candidates(detector, text, lenient=lenient)):
         if united and start < united[-1][1]:

@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.detectors.contract import BEFORE, Candidate, Detector
-from policies.detectors.personal import PERSONAL
+from policies.detectors.personal import ON_REQUEST, PERSONAL
 from tests.unit.policies.detectors.reference import findings
 
-EACH = pytest.mark.parametrize("detector", PERSONAL, ids=lambda detector: detector.name)
+EVERY = (*PERSONAL, *ON_REQUEST)
+EACH = pytest.mark.parametrize("detector", EVERY, ids=lambda detector: detector.name)
 
 
 def samples(kind: str):
     return [
         pytest.param(detector, text, id=f"{detector.name}-{number}")
-        for detector in PERSONAL
+        for detector in EVERY
         for number, text in enumerate(getattr(detector, kind))
     ]
 
@@ -39,7 +40,7 @@ def test_has_at_least_three_samples_of_each_kind(detector: Detector):
 
 
 def test_each_has_a_name_of_its_own():
-    assert len({detector.name for detector in PERSONAL}) == len(PERSONAL)
+    assert len({detector.name for detector in EVERY}) == len(EVERY)
 
 
 @EACH

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passport numbers, behind the word: they have no check digit outside the machine-readable zone.
+
+Those of the United States have nine digits, or a letter and eight. Where nothing names another country, a number of
+that form is one of theirs.
+"""
+
+from typing import Final
+
+from policies.detectors.context import OTHER_NUMBERS, Words, is_own_hash, leads
+from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
+
+_WORDS: Final = Words.of(
+    "passport", "passports", "passportnumber", "passport no", "reisepass", "reisepassnummer", "pass nr", "passnummer",
+    "passeport", "pasaporte", "passaporto", "passaporte", "paspoort", "paspoortnummer",
+)  # fmt: skip
+_ELSEWHERE: Final = Words.of(
+    "german", "british", "uk", "gb", "french", "spanish", "italian", "dutch", "portuguese", "canadian", "indian",
+    "australian", "chinese", "japanese", "mexican", "brazilian", "swiss", "irish", "polish", "swedish", "russian",
+    "reisepass", "passeport", "pasaporte", "passaporto", "passaporte", "paspoort", "paspoortnummer", "reisepassnummer",
+)  # fmt: skip
+_LEAST_DIGITS: Final = 4
+
+
+def _judge(candidate: Candidate) -> float | None:
+    digits = sum(character.isdigit() for character in candidate.value)
+    if is_own_hash(candidate.before) or digits < _LEAST_DIGITS or len(set(candidate.value)) == 1:
+        return None
+    return 0.7 if leads(candidate.before, _WORDS, OTHER_NUMBERS) else None
+
+
+def _judge_us(candidate: Candidate) -> float | None:
+    return None if leads(candidate.before, _ELSEWHERE) else _judge(candidate)
+
+
+_ALONE: Final = ALPHANUMERIC + "*"
+
+US_PASSPORT: Final = Detector(
+    name="us-passport",
+    kind="US_PASSPORT",
+    group="national-id",
+    patterns=(Pattern(expression=r"[A-Za-z]?\d{8}|\d{9}", alone=_ALONE),),
+    judge=_judge_us,
+    finds=("passport number: 340020013", "US passport A12345678", "my passport is 340020013."),
+    ignores=(
+        "340020013",
+        "A12345678",
+        "German passport 340020013",
+        "passport, order 340020013",
+        "passport 34002001311",
+    ),
+)
+PASSPORT: Final = Detector(
+    name="passport",
+    kind="PASSPORT",
+    group="national-id",
+    patterns=(
+        Pattern(expression=r"[A-Za-z]{1,2}\d{6,8}|\d{8,9}|\d{2}[A-Za-z]{2}\d{5}", alone=_ALONE),
+        Pattern(expression=r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8}", alone=_ALONE),
+    ),
+    judge=_judge,
+    finds=("Reisepass C01X00T47", "British passport 123456789", "passaporto: YA1234567", "passeport n° 12AB34567"),
+    ignores=("C01X00T47", "123456789", "passport order 123456789", "passport TRMNFLKPC", "passport 1234567"),
+)
