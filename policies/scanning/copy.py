@@ -23,6 +23,11 @@ class Scanned(Protocol):
     @property
     def data(self) -> bytes: ...
 
+    @property
+    def continues(self) -> bool:
+        """Whether the data goes on where the text does."""
+        ...
+
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Give the code points of the text, first and behind the last, that the bytes from start to end stem from."""
         ...
@@ -47,6 +52,7 @@ class ScanCopy:
     """The copy of one text. It never changes."""
 
     __slots__ = ("_starts", "data", "text")
+    continues: Final = True
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The unescaped view: a text with its URL, HTML, JSON, JavaScript and Python escapes resolved.
+
+Theory. An escape begins with `%`, `&` or backslashes, and none of these occurs in the rest of one. So two escapes never
+overlap, and wherever reading begins, all that begin behind that place are read alike.
+
+How many backslashes stand before an escape says how often a text was escaped, and whether it is one at all. A reader
+who comes into the middle of a text cannot count them, and whoever hides something writes as many as he likes: a run of
+backslashes is one backslash, and what follows a run is an escape. Text that means its backslashes is scanned too, in
+what this is a view of.
+
+Bytes beyond ASCII that are escaped one by one are joined where they are UTF-8, and become U+FFFD where they are not.
+What is escaped is folded like what is not.
+"""
+
+import re
+import sys
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from html.entities import html5
+from typing import Final
+
+from policies.scanning.budget import Budget
+from policies.scanning.copy import Scanned
+from policies.scanning.fold import folded
+
+# One byte, as `%E4` or `\xE4`. Repetitions of backslashes are possessive, so that a long run is not tried in parts.
+_BYTE: Final = r"(?:%|\\++x)"
+_NEXT: Final = r"(?:%|\\{1,4}+x)[89ABab][0-9A-Fa-f]"
+_LETTERS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"', b"'": b"'", b"/": b"/", b"`": b"`", b"\\": b"\\"}
+_ESCAPE: Final = re.compile(
+    rf"""(
+      {_BYTE}(?:[CDcd][0-9A-Fa-f]{_NEXT} | [Ee][0-9A-Fa-f](?:{_NEXT}){{2}} | [Ff][0-4](?:{_NEXT}){{3}})
+    | {_BYTE}[0-9A-Fa-f]{{2}}
+    | &(?:\#(?:[0-9]{{1,23}}|[Xx][0-9A-Fa-f]{{1,22}});? | [A-Za-z][A-Za-z0-9]{{1,31}};)
+    | \\++(?:u[Dd][89ABab][0-9A-Fa-f]{{2}}\\{{1,4}}+u[Dd][C-Fc-f][0-9A-Fa-f]{{2}}
+            | u[0-9A-Fa-f]{{4}} | U[0-9A-Fa-f]{{8}} | [ux]\{{[0-9A-Fa-f]{{1,6}}\}} | [nrt"'/`] | )
+    )""".encode(),
+    re.VERBOSE,
+)
+_HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f]+")
+# The end of a text that may still become an escape, or become more of one.
+_OPEN: Final = re.compile(rb"(?:(?:%|\\++[uUx]?)\{?[0-9A-Fa-f]{0,7}){1,4}\Z|&#?[A-Za-z0-9]{0,32}\Z")
+_OPEN_BYTES: Final = 64
+# As far as what stands before a finding counts, in bytes.
+_CONTEXT_BYTES: Final = 256
+
+# Their match in a text tells that it has escapes. A backslash alone, or before any letter, is none.
+EXPRESSIONS: Final = (
+    r"%[0-9A-Fa-f][0-9A-Fa-f]",
+    r"&#[xX]?[0-9A-Fa-f]",
+    r"&[A-Za-z][A-Za-z0-9]{1,31};",
+    r"\\[uUx][0-9A-Fa-f{]",
+    r"\\[\\nrt\"'/`]",
+)
+
+
+def _character(code_point: int) -> bytes:
+    return folded(chr(code_point) if code_point <= sys.maxunicode else "\ufffd").encode()
+
+
+def _value(escape: bytes) -> bytes:
+    """Give what an escape stands for."""
+    if escape[:1] == b"&":
+        if escape[1:2] != b"#":
+            return folded(html5.get(escape[1:].decode(), escape.decode())).encode()
+        digits = escape[2:].rstrip(b";")
+        return _character(int(digits[1:], 16) if digits[:1] in b"xX" else int(digits))
+    marked = escape.lstrip(b"\\")
+    kind = marked[:1]
+    if kind in _LETTERS or not kind:
+        return _LETTERS[kind or b"\\"]
+    if kind in b"%x" and marked[1:2] != b"{":
+        read = bytes.fromhex("".join(digits.decode() for digits in _HEXADECIMAL.findall(marked)))
+        return folded(read.decode("utf-8", "replace")).encode()
+    first, *second = [int(digits, 16) for digits in _HEXADECIMAL.findall(marked)]
+    # Two are the halves of a surrogate pair.
+    return _character(0x10000 + (first - 0xD800) * 0x400 + second[0] - 0xDC00 if second else first)
+
+
+class _Values(dict[bytes, bytes]):
+    """What escapes stand for, found out when one is first met."""
+
+    MOST: Final = 4_096
+    LONGEST: Final = 16
+
+    def __missing__(self, escape: bytes) -> bytes:
+        value = _value(escape)
+        if len(escape) <= self.LONGEST and len(self) < self.MOST:
+            self[escape] = value
+        return value
+
+
+_VALUES: Final = _Values()
+
+
+class Unescaped:
+    """The view of a copy, or of another view, with its escapes resolved. It never changes."""
+
+    __slots__ = ("_table", "continues", "data", "source")
+
+    def __init__(self, source: Scanned, data: bytes) -> None:
+        self.source = source
+        self.data = data
+        self.continues = source.continues
+        self._table: tuple[array[int], array[int], array[int], array[int]] | None = None
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        return self.source.original(self._source(start)[0], self._source(end - 1)[1])
+
+    def _source(self, at: int) -> tuple[int, int]:
+        """Give the bytes of the source, first and behind the last, that the byte at `at` stems from."""
+        if self._table is None:
+            self._table = _escapes(self.source.data)
+        begins, ends, source_begins, source_ends = self._table
+        last = bisect_right(begins, at) - 1
+        if last < 0:
+            return at, at + 1
+        if at < ends[last]:
+            return source_begins[last], source_ends[last]
+        offset = at - ends[last] + source_ends[last]
+        return offset, offset + 1
+
+
+def _escapes(data: bytes) -> "tuple[array[int], array[int], array[int], array[int]]":
+    """Give of each escape where it begins and ends, in the view and in what it is a view of."""
+    table = begins, ends, source_begins, source_ends = array("I"), array("I"), array("I"), array("I")
+    shorter = 0
+    for escape in _ESCAPE.finditer(data):
+        start, end = escape.span()
+        value = _VALUES[escape.group()]
+        begins.append(start - shorter)
+        ends.append(start - shorter + len(value))
+        shorter += end - start - len(value)
+        source_begins.append(start)
+        source_ends.append(end)
+    return table
+
+
+def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = True) -> Unescaped | None:
+    """Give the view, if it differs from what it is a view of; only escapes that count for findings from `since` on do.
+
+    Unless `final`, more text follows, and the view ends before what may still become an escape: what stands before that
+    will go on with what it becomes. Raises BudgetSpent.
+    """
+    data = source.data
+    if b"%" not in data and b"&" not in data and b"\\" not in data:
+        return None
+    settled = len(data) if final or not source.continues else open_escape(data)
+    if settled == len(data) and next(_resolved(data, max(0, since - _CONTEXT_BYTES)), None) is None:
+        return None
+    budget.decode(settled)
+    parts = _ESCAPE.split(data[:settled])
+    parts[1::2] = [_VALUES[escape] for escape in parts[1::2]]
+    return Unescaped(source, b"".join(parts))
+
+
+def _resolved(data: bytes, start: int) -> Iterator[int]:
+    return (escape.start() for escape in _ESCAPE.finditer(data, start) if _VALUES[escape.group()] != escape.group())
+
+
+def open_escape(data: bytes) -> int:
+    """Give where the end of `data` begins that may still become an escape, or more of one; its length if none."""
+    tail = data[-_OPEN_BYTES:]
+    found = _OPEN.search(tail)
+    if found is None:
+        return len(data)
+    at = len(data) - len(tail) + found.start()
+    return len(data[:at].rstrip(b"\\")) if data[at : at + 1] == b"\\" else at
