@@ -16,6 +16,7 @@ from policies.engines.embedded_rego import EmbeddedGuard
 from policies.engines.opa import OpaGuard
 from policies.engines.ports import GuardEngine
 from policies.engines.reused_guard import reusing
+from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
@@ -52,6 +53,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         guard=_guard(verified, order),
         routes={(route.method, route.path): route for route in snapshot.routes},
         redaction=Redaction.of(snapshot.redactions),
+        calls=CallRules.of(snapshot.tools),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
     _try(policy)

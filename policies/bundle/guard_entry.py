@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated module `gatehouse/main.rego`: asks every guard, so that one query is the whole question.
 
+`guards` is the question about a request; `calls`, where a guard has `deny_call`, that about tool calls of an answer.
+
 Rules: a guard without `deny`, `allow` or `obligations`, or whose rule is undefined for this input, gets the default, so
 that `data.gatehouse.main.guards` always has every guard. What a guard gives is passed on unread: what it may be is
 judged in one place, by the reader of the answer. A built-in that fails makes the query fail under OPA's
@@ -37,6 +39,16 @@ obligations("{id}") := data.gatehouse.guard.{name}.obligations
 
 _NO_GUARD: Final = "\nguards := {}\n"
 
+_CALLS: Final = """
+default denied(_) := set()
+"""
+
+_JUDGE: Final = """
+calls["{id}"] := denied("{id}")
+
+denied("{id}") := data.gatehouse.guard.{name}.deny_call
+"""
+
 
 def guard_name(guard_id: str) -> str:
     """Return what the guard's package and data are called: Rego names have no `-`."""
@@ -46,4 +58,6 @@ def guard_name(guard_id: str) -> str:
 def entry_module(snapshot: PolicySnapshot) -> str:
     """Return `gatehouse/main.rego` for the guards of `snapshot`."""
     guards = [_GUARD.format(id=guard.id, name=guard_name(guard.id)) for guard in snapshot.guards]
-    return _HEAD + (_DEFAULTS + "".join(guards) if guards else _NO_GUARD)
+    judges = [_JUDGE.format(id=guard.id, name=guard_name(guard.id)) for guard in snapshot.guards if guard.calls]
+    asked = _DEFAULTS + "".join(guards) if guards else _NO_GUARD
+    return _HEAD + asked + (_CALLS + "".join(judges) if judges else "")

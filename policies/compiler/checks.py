@@ -7,6 +7,8 @@ from policies.compiler.redaction_checks import check_redactions
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.reasons import REASONS
+from policies.contracts.snapshot import RedactionRule
+from policies.contracts.tools import ToolRule
 from policies.detectors.catalogue import Named
 from policies.document.model import (
     AccessSpec,
@@ -16,15 +18,17 @@ from policies.document.model import (
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
+    ToolsSpec,
 )
 from policies.document.tree import escaped
+from policies.evaluation.argument_schema import SchemaRefused, compiled_pattern, compiled_schema
 
 _RELEASE = Position(file="(release)")
 
 
 def check_each(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
     """Return what is wrong with each of `documents` whatever release it is in, but for their Rego."""
-    return [*_reasons(documents), *check_redactions(documents, detectors)]
+    return [*_reasons(documents), *check_redactions(documents, detectors), *_arguments(documents)]
 
 
 def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
@@ -117,13 +121,12 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
         for number, grant in enumerate(document.spec.grants):
             for index, subject in enumerate(grant.subjects):
                 yield f"/spec/grants/{number}/subjects/{index}", subject
-    if isinstance(document.spec, LimitsSpec):
+    if isinstance(document.spec, LimitsSpec | RedactionSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
-    if isinstance(document.spec, RedactionSpec):
-        for index, subject in enumerate(document.spec.subjects):
-            yield f"/spec/subjects/{index}", subject
-        for number, rule in enumerate(document.spec.rules):
+    if isinstance(document.spec, RedactionSpec | ToolsSpec):
+        rules: Sequence[RedactionRule | ToolRule] = document.spec.rules
+        for number, rule in enumerate(rules):
             for index, subject in enumerate(rule.subjects):
                 yield f"/spec/rules/{number}/subjects/{index}", subject
 
@@ -148,6 +151,26 @@ def _reasons(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
                 at = document.places.at(f"/spec/reasons/{code}")
                 message = f"The reason code {code!r} is one of Gatehouse's own."
                 yield Diagnostic(code="reason-taken", at=at, message=message, fix="Choose another.")
+
+
+def _arguments(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    for document in documents:
+        if not isinstance(document.spec, ToolsSpec):
+            continue
+        for number, rule in enumerate(document.spec.rules):
+            place = f"/spec/rules/{number}"
+            if rule.arguments is not None:
+                try:
+                    compiled_schema(rule.arguments)
+                except SchemaRefused as exc:
+                    at = document.places.at(f"{place}/arguments{exc.pointer}")
+                    yield Diagnostic(code="bad-schema", at=at, message=f"{exc.problem.capitalize()}.")
+            for name, pattern in (rule.patterns or {}).items():
+                try:
+                    compiled_pattern(name, pattern)
+                except SchemaRefused as exc:
+                    at = document.places.at(f"{place}/patterns/{escaped(name)}")
+                    yield Diagnostic(code="bad-pattern", at=at, message=f"{exc.problem.capitalize()}.")
 
 
 def _enough(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the documents of a release to one snapshot, or to everything that is wrong with them together."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from policies.compiler.checks import check_each, check_together
-from policies.compiler.embedded_check import check_embedded
+from policies.compiler.embedded_check import check_embedded, may_judge_calls
 from policies.compiler.opa_check import CheckedGuards, check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
+from policies.contracts.tools import ToolsPolicy
 from policies.detectors.catalogue import Entry, Named
 from policies.detectors.registry import DETECTOR_NAMES
 from policies.document.model import (
@@ -20,6 +21,7 @@ from policies.document.model import (
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
+    ToolsSpec,
 )
 
 OPA_ONLY: Final = frozenset({"opa"})
@@ -44,7 +46,7 @@ def compile_release(
     ordered = sorted(documents, key=lambda document: document.id)
     checked = _check_rego(ordered, opa_binary=opa_binary, engines=engines)
     _refuse([*check_together(ordered, detectors), *checked.problems])
-    return _snapshot(ordered, tenant=tenant, environment=environment, reads=checked.reads)
+    return _snapshot(ordered, tenant=tenant, environment=environment, checked=checked)
 
 
 def check_documents(
@@ -83,6 +85,8 @@ def _check_rego(
     checked = check_with_opa(opa_binary, guards) if opa_binary is not None and guards else CheckedGuards()
     if opa_binary is None or "embedded" in engines:
         checked.problems.extend(check_embedded(guards))
+    if opa_binary is None:
+        checked.judges.update(may_judge_calls(guards))
     return checked
 
 
@@ -97,7 +101,7 @@ def _snapshot(
     *,
     tenant: str,
     environment: str,
-    reads: Mapping[str, tuple[str, ...] | None],
+    checked: CheckedGuards,
 ) -> PolicySnapshot:
     specs = [(document, document.spec) for document in documents]
     return PolicySnapshot(
@@ -122,7 +126,8 @@ def _snapshot(
                 module=spec.module,
                 data=spec.data,
                 reasons=spec.reasons,
-                reads=reads.get(d.id),
+                reads=checked.reads.get(d.id),
+                calls=spec.on_refusal if d.id in checked.judges else None,
             )
             for d, spec in specs
             if isinstance(spec, GuardSpec)
@@ -145,6 +150,11 @@ def _snapshot(
             IdentityPolicy(id=d.id, version=d.version, issuers=spec.issuers, certificates=spec.certificates)
             for d, spec in specs
             if isinstance(spec, IdentitySpec)
+        ),
+        tools=tuple(
+            ToolsPolicy(id=d.id, version=d.version, mode=d.mode, on_refusal=spec.on_refusal, rules=spec.rules)
+            for d, spec in specs
+            if isinstance(spec, ToolsSpec)
         ),
     )
 

@@ -19,15 +19,19 @@ from policies.engines.rego_plan import FORBIDDEN_BUILTINS
 _CAPABILITIES: Final = "capabilities.json"
 # OPA compiles a module of 256 KiB within two seconds on a busy machine; more is not waited for.
 _TIMEOUT_S: Final = 15.0
-_SETS: Final = ("deny", "obligations")
+_SETS: Final = ("deny", "obligations", "deny_call")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedGuards:
-    """What is wrong with guards, and the fields of `input` that each reads, by its id; None: not to be reused."""
+    """What is wrong with guards, and the fields of `input` that each reads, by its id; None: not to be reused.
+
+    `judges` has the ids of those that decide on tool calls of answers.
+    """
 
     problems: list[Diagnostic] = field(default_factory=list)
     reads: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    judges: set[str] = field(default_factory=set)
 
 
 def check_with_opa(binary: str, guards: Sequence[PolicyDocument]) -> CheckedGuards:
@@ -53,6 +57,8 @@ def _check_all(binary: str, sources: Sequence[GuardSource]) -> CheckedGuards:
             tree, problems = _check(binary, source, folder)
             checked.problems.extend(problems)
             checked.reads[source.id] = None if problems else reads_of(tree, builtins=builtins)
+            if any(_name_of(rule) == "deny_call" for rule in tree.get("rules") or ()):
+                checked.judges.add(source.id)
     return checked
 
 
@@ -94,7 +100,7 @@ def _rules(tree: Mapping[str, Any], source: GuardSource) -> Iterator[Diagnostic]
     decides = False
     for rule in tree.get("rules") or ():
         head = rule["head"]
-        name = head["ref"][0]["value"] if "ref" in head else head.get("name")
+        name = _name_of(rule)
         place = rule.get("location") or head.get("location") or {}
         decides |= name in (*_SETS, "allow")
         is_set = "key" in head and "value" not in head
@@ -115,7 +121,15 @@ def _rules(tree: Mapping[str, Any], source: GuardSource) -> Iterator[Diagnostic]
                 fix="Declare it.",
             )
     if not decides:
-        yield source.problem("guard-decides-nothing", "The guard has none of deny, allow and obligations.", row=1)
+        yield source.problem(
+            "guard-decides-nothing", "The guard has none of deny, allow, obligations and deny_call.", row=1
+        )
+
+
+def _name_of(rule: Mapping[str, Any]) -> str | None:
+    head = rule["head"]
+    name: str | None = head["ref"][0]["value"] if "ref" in head else head.get("name")
+    return name
 
 
 def _data(tree: Mapping[str, Any], source: GuardSource) -> Iterator[Diagnostic]:

@@ -71,6 +71,9 @@ _SPECS: Final = (
     ReasonSpec("upstream-refused", 400, _BAD, "The inference server refused the request."),
     ReasonSpec("upstream-timeout", 504, _SERVER, "The inference server did not answer in time."),
     ReasonSpec("answer-blocked", 403, _POLICY, "Policy does not permit this answer."),
+    ReasonSpec("call-not-offered", 403, _POLICY, "The answer calls a tool that the request did not offer."),
+    ReasonSpec("call-not-permitted", 403, _POLICY, "Policy does not permit a tool call of this answer."),
+    ReasonSpec("call-arguments-not-permitted", 403, _POLICY, "Policy does not permit the arguments of a tool call."),
     # Codes below are found only in records: nobody is left to be told. `worker-lost` is reserved for the terminal
     # record of an exchange whose worker was killed. Nobody writes it yet, so that such an exchange stays incomplete.
     ReasonSpec("client-disconnected", 499, _BAD, "The client left before the answer was complete."),

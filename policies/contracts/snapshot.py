@@ -36,6 +36,7 @@ from policies.contracts.redaction import (
     RedactionRule,
     Strictness,
 )
+from policies.contracts.tools import OnRefusal, ToolsPolicy
 
 __all__ = [
     "SCHEMA",
@@ -135,7 +136,8 @@ class GuardPolicy:
 
     Its `data` stands at `data.gatehouse.guard_data.<name>`. `reasons` maps each code it may give to its message.
     `reads` has the fields of `input` (`request.max_tokens`) that its answer depends on, so that an answer may be reused
-    where they are equal; None: never reuse it.
+    where they are equal; None: never reuse it. `calls` says what becomes of a tool call that its `deny_call` denies;
+    None: it has none, and is not asked about answers.
     """
 
     id: str
@@ -145,6 +147,7 @@ class GuardPolicy:
     data: Mapping[str, JSON]
     reasons: Mapping[str, str]
     reads: tuple[str, ...] | None = field(default=None, metadata=ADDED)
+    calls: OnRefusal | None = field(default=None, metadata=ADDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +203,7 @@ class PolicySnapshot:
     limits: tuple[LimitPolicy, ...] = ()
     redactions: tuple[RedactionPolicy, ...] = ()
     identity: tuple[IdentityPolicy, ...] = field(default=(), metadata=ADDED)
+    tools: tuple[ToolsPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -247,11 +251,14 @@ class PolicySnapshot:
             ),
             redactions=tuple(map(RedactionPolicy.from_json, given["redactions"])),
             identity=tuple(map(IdentityPolicy.from_json, given.get("identity", ()))),
+            tools=tuple(map(ToolsPolicy.from_json, given.get("tools", ()))),
         )
 
 
 def _guard(raw: Mapping[str, Any]) -> GuardPolicy:
-    guard = GuardPolicy(**members(GuardPolicy, raw) | {"mode": Mode(raw["mode"])})
+    calls = raw.get("calls")
+    parsed = {"mode": Mode(raw["mode"]), "calls": None if calls is None else OnRefusal(calls)}
+    guard = GuardPolicy(**members(GuardPolicy, raw) | parsed)
     reads = guard.reads
     if reads is not None and not (
         isinstance(reads, tuple) and all(isinstance(path, str) and _PATH.fullmatch(path) for path in reads)

@@ -73,3 +73,9 @@ DETECTOR: Final = Form(
     "detector", re.compile(rf"(?:{_ID}/)?{_ID}"), "lower-case words joined by '-', or POLICY/NAME", 129
 )
 FIELD: Final = Form("field name", re.compile(r"[a-z][a-z0-9_]{0,63}"), "lower-case letters, digits and '_', at most 64")
+TOOL: Final = Form(
+    "tool",
+    re.compile(r"[A-Za-z0-9._-]{1,64}|[A-Za-z0-9._-]{0,63}\*"),
+    "1 to 64 of the characters A-Z a-z 0-9 . _ -, of which the last may be a '*' for any rest",
+)
+ARGUMENT: Final = Form("argument", re.compile(r"[^\x00-\x1f\x7f]{1,128}"), "1 to 128 characters on one line")

@@ -25,6 +25,7 @@ from policies.contracts.snapshot import (
     RedactionRule,
     Route,
 )
+from policies.contracts.tools import OnRefusal, ToolRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class GuardSpec:
     reasons: Mapping[str, str]
     data: Mapping[str, JSON]
     module: str
+    on_refusal: OnRefusal = OnRefusal.REMOVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,13 @@ class IdentitySpec:
     certificates: tuple[CertificateRule, ...]
 
 
-Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsSpec:
+    on_refusal: OnRefusal
+    rules: tuple[ToolRule, ...]
+
+
+Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec | ToolsSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

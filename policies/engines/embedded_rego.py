@@ -14,24 +14,26 @@ text. OPA has neither trait.
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from policies.contracts.codec import JSON
 from policies.contracts.decision import EngineAnswer
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
+from policies.contracts.tools import AskedCall, DeniedCall
 from policies.engines.groups import groups_of
-from policies.engines.guard_answer import read_guards
-from policies.engines.guard_input import guard_input
+from policies.engines.guard_answer import read_calls, read_guards
+from policies.engines.guard_input import call_input, guard_input
 from policies.engines.rego_library import RegoError
 from policies.engines.rego_plan import CompiledRego, RegoRefused, compile_rego, refuse_unfaithful
 
 ENGINE: Final = "rego-embedded"
 ENTRYPOINT: Final = "gatehouse/main/guards"
+CALLS_ENTRYPOINT: Final = "gatehouse/main/calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,27 @@ class EmbeddedGuard:
         if not self._snapshot.guards:
             return EngineAnswer(engine=ENGINE, answers=())
         asked = guard_input(request, groups=groups_of(self._snapshot, request.subject), access=access)
+        return read_guards(
+            await self._query(asked, ENTRYPOINT),
+            snapshot=self._snapshot,
+            engine=ENGINE,
+            duration_us=(time.perf_counter_ns() - started) // 1000,
+        )
+
+    async def judge(
+        self, request: EvaluationRequest, access: EngineAnswer, calls: Sequence[AskedCall]
+    ) -> tuple[DeniedCall, ...]:
+        """Return what guards deny of `calls`. Raises EvaluationFailed, also for arguments that this engine misreads."""
+        groups = groups_of(self._snapshot, request.subject)
+        result = await self._query(call_input(request, groups=groups, access=access, calls=calls), CALLS_ENTRYPOINT)
+        return read_calls(result, snapshot=self._snapshot, engine=ENGINE, asked=[call.index for call in calls])
+
+    async def _query(self, asked: dict[str, Any], entrypoint: str) -> object:
         if not is_plain(asked):
-            raise EvaluationFailed(ENGINE, "the request has a string that this engine misreads")
+            raise EvaluationFailed(ENGINE, "the question has a string that this engine misreads")
         try:
             # Not asyncio.timeout, which needs a task: the first step of a hook is run without one.
-            asking = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, asked)
+            asking = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, asked, entrypoint)
             result = await asyncio.wait_for(asking, self._deadline_s)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
@@ -88,12 +106,7 @@ class EmbeddedGuard:
             raise EvaluationFailed(ENGINE, "the engine is closed") from exc
         if isinstance(result, _Failed):
             raise EvaluationFailed(ENGINE, result.problem)
-        return read_guards(
-            result,
-            snapshot=self._snapshot,
-            engine=ENGINE,
-            duration_us=(time.perf_counter_ns() - started) // 1000,
-        )
+        return result
 
     async def close(self) -> None:
         """Let the thread end after the query it is at, and free what it built."""
@@ -102,11 +115,13 @@ class EmbeddedGuard:
         self._thread.shutdown(wait=False)
 
     def _compile(self, modules: Mapping[str, str], data: Mapping[str, JSON]) -> None:
-        compiled = compile_rego(modules, data=data, entrypoints=[ENTRYPOINT])
+        judged = any(guard.calls is not None for guard in self._snapshot.guards)
+        entrypoints = [ENTRYPOINT, CALLS_ENTRYPOINT] if judged else [ENTRYPOINT]
+        compiled = compile_rego(modules, data=data, entrypoints=entrypoints)
         refuse_unfaithful(compiled)
         self._compiled = compiled
 
-    def _ask(self, asked: Mapping[str, JSON]) -> object:
+    def _ask(self, asked: Mapping[str, Any], entrypoint: str) -> object:
         """Return what the guards said, or _Failed.
 
         Raises nothing: a traceback would take interpreter and output out of this thread, to be freed in another.
@@ -116,14 +131,14 @@ class EmbeddedGuard:
         interpreter = self._compiled.interpreter
         try:
             interpreter.set_input_term(json.dumps(asked, ensure_ascii=False))
-            output = interpreter.query_bundle_entrypoint(self._compiled.bundle, ENTRYPOINT)
+            output = interpreter.query_bundle_entrypoint(self._compiled.bundle, entrypoint)
         except (RegoError, ValueError):  # ValueError: what came out is not JSON, as of a plan that went wrong
             return _Failed("the query failed")
         if not output.ok():
             return _Failed("the query failed: an error in a rule or a built-in")
         expressions = output.results[0].expressions if len(output.results) == 1 else []
         if len(expressions) != 1:
-            return _Failed("data.gatehouse.main.guards is undefined")
+            return _Failed(f"data.{entrypoint.replace('/', '.')} is undefined")
         answer: object = expressions[0]
         return answer
 

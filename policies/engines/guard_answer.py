@@ -7,12 +7,13 @@ snapshot disagree on what is asked, so that no part of the answer can be trusted
 the guard that is at fault. Problems name guards and members, never what a guard said: that may hold content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from policies.contracts.decision import EngineAnswer, Outcome, PolicyAnswer, Reason, Redact
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import GuardPolicy, PolicySnapshot
+from policies.contracts.tools import DeniedCall
 from policies.engines.per_snapshot import per_snapshot
 
 _MEMBERS: Final = {"allow", "deny", "obligations"}
@@ -36,6 +37,31 @@ def read_guards(
     except ValueError as exc:
         raise EvaluationFailed(engine, str(exc)) from exc
     return EngineAnswer(engine=engine, answers=answers, duration_us=duration_us, provenance=provenance)
+
+
+def read_calls(
+    result: object, *, snapshot: PolicySnapshot, engine: str, asked: Collection[int]
+) -> tuple[DeniedCall, ...]:
+    """Return what `data.gatehouse.main.calls` denies of the calls `asked`, by guard. Raises EvaluationFailed."""
+    judging = sorted((guard for guard in snapshot.guards if guard.calls is not None), key=lambda guard: guard.id)
+    try:
+        guards = _object(result, {guard.id for guard in judging}, "data.gatehouse.main.calls")
+        return tuple(each for guard in judging for each in _denied(guard, guards[guard.id], asked))
+    except ValueError as exc:
+        raise EvaluationFailed(engine, str(exc)) from exc
+
+
+def _denied(guard: GuardPolicy, raw: object, asked: Collection[int]) -> list[DeniedCall]:
+    denied: dict[tuple[int, str], DeniedCall] = {}
+    for each in _array(raw, f"guard {guard.id}: deny_call"):
+        said = _object(each, {"index", "reason"}, f"guard {guard.id}: a member of deny_call")
+        index, code = said["index"], said["reason"]
+        if not isinstance(index, int) or isinstance(index, bool) or index not in asked:
+            raise ValueError(f"guard {guard.id}: deny_call names a call that there is not")
+        if not isinstance(code, str) or code not in guard.reasons:
+            raise ValueError(f"guard {guard.id}: deny_call has a reason that spec.reasons does not declare")
+        denied[index, code] = DeniedCall(index=index, mode=guard.mode, reason=Reason(code=code, policy=guard.id))
+    return [denied[key] for key in sorted(denied)]
 
 
 def _read(guard: GuardPolicy, raw: object, redactions: frozenset[str]) -> PolicyAnswer:

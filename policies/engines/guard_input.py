@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one document guards decide by: `input`, as `docs/spec/policy-document.md` states it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from policies.contracts.codec import JSON
 from policies.contracts.decision import EngineAnswer, Mode, Outcome
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
+from policies.contracts.tools import AskedCall
 from policies.engines.groups import groups_of
 
 # The united answer is the first of these that an enforcing policy gave: what refuses stands before what allows.
@@ -62,6 +63,18 @@ def guard_input(
         "request": request.facts.to_json(),
         "access": {"effect": united_effect(access)},
     }
+
+
+def call_input(
+    request: EvaluationRequest,
+    *,
+    groups: tuple[str, ...],
+    access: EngineAnswer,
+    calls: Sequence[AskedCall],
+) -> dict[str, Any]:
+    """Return `input` for the tool calls of one choice in the answer to `request`: what it was, and the calls beside."""
+    asked = [{"index": call.index, "name": call.name, "arguments": call.arguments} for call in calls]
+    return {**guard_input(request, groups=groups, access=access), "tool_calls": asked}
 
 
 def _rfc3339(at: datetime) -> str:

@@ -15,6 +15,7 @@ the client's. What it does beside queries (policies, health) is not had over the
 
 import json
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NoReturn, Self
 
@@ -25,14 +26,16 @@ from policies.contracts.decision import EngineAnswer, PolicyAnswer
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
+from policies.contracts.tools import AskedCall, DeniedCall
 from policies.engines.groups import groups_of
-from policies.engines.guard_answer import read_guards
-from policies.engines.guard_input import guard_input
+from policies.engines.guard_answer import read_calls, read_guards
+from policies.engines.guard_input import call_input, guard_input
 from policies.engines.opa_connection import OpaConnections, OpaRefused
 
 ENGINE: Final = "opa"
 # Given with the path, so that the client does not put them together again for each question.
 _PATH: Final = "gatehouse/main/guards?strict-builtin-errors=true&provenance=true"
+_CALLS_PATH: Final = "gatehouse/main/calls?strict-builtin-errors=true&provenance=true"
 
 # What guards say differs in their reasons and obligations only, some hundred bytes each.
 _REMEMBERED_ANSWERS: Final = 256
@@ -65,7 +68,7 @@ class OpaGuard:
         if not self._snapshot.guards:
             return EngineAnswer(engine=ENGINE, answers=())
         asked = guard_input(request, groups=groups_of(self._snapshot, request.subject), access=access)
-        said = await self._query(asked)
+        said = await self._query(asked, _PATH)
         read = self._reads(said) if len(said) <= _LONGEST_REMEMBERED_BYTES else self._read(said)
         return EngineAnswer(
             engine=ENGINE,
@@ -73,6 +76,15 @@ class OpaGuard:
             duration_us=(time.perf_counter_ns() - started) // 1000,
             provenance=self._manifest_revision,
         )
+
+    async def judge(
+        self, request: EvaluationRequest, access: EngineAnswer, calls: Sequence[AskedCall]
+    ) -> tuple[DeniedCall, ...]:
+        """Return what guards deny of `calls`. Raises EvaluationFailed."""
+        groups = groups_of(self._snapshot, request.subject)
+        said = await self._query(call_input(request, groups=groups, access=access, calls=calls), _CALLS_PATH)
+        result = self._result(said, "data.gatehouse.main.calls")
+        return read_calls(result, snapshot=self._snapshot, engine=ENGINE, asked=[call.index for call in calls])
 
     def is_connected(self) -> bool:
         """Return whether there is a connection to OPA: one that was killed has none."""
@@ -82,9 +94,9 @@ class OpaGuard:
         """Close the connections to OPA."""
         await self._client.close_connection()
 
-    async def _query(self, asked: dict[str, Any]) -> bytes:
+    async def _query(self, asked: dict[str, Any], path: str) -> bytes:
         try:
-            said: bytes = await self._client.query_rule(asked, _PATH)
+            said: bytes = await self._client.query_rule(asked, path)
         except TimeoutError as exc:
             raise EvaluationFailed(ENGINE, f"no answer within {self._deadline_s:g} s") from exc
         except OpaRefused as exc:
@@ -100,6 +112,11 @@ class OpaGuard:
 
         It depends on nothing but `said`, so that the few things that OPA says are read once each.
         """
+        result = self._result(said, "data.gatehouse.main.guards")
+        return read_guards(result, snapshot=self._snapshot, engine=ENGINE, duration_us=0).answers
+
+    def _result(self, said: bytes, asked: str) -> object:
+        """Return the value of `asked` in what OPA said. Raises EvaluationFailed where it is of another revision."""
         try:
             answer = orjson.loads(said)
         except ValueError as exc:
@@ -109,8 +126,9 @@ class OpaGuard:
         if self._revisions(answer) != {self._manifest_revision}:
             raise EvaluationFailed(ENGINE, "the answer was made by another revision than the snapshot's")
         if "result" not in answer:
-            raise EvaluationFailed(ENGINE, "data.gatehouse.main.guards is undefined")
-        return read_guards(answer["result"], snapshot=self._snapshot, engine=ENGINE, duration_us=0).answers
+            raise EvaluationFailed(ENGINE, f"{asked} is undefined")
+        result: object = answer["result"]
+        return result
 
     @staticmethod
     def _revisions(answer: dict[str, Any]) -> set[object]:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the evaluation needs of an engine. `tests/contract/test_engine_contract.py` holds every adapter to it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from policies.contracts.decision import EngineAnswer
 from policies.contracts.request import EvaluationRequest
+from policies.contracts.tools import AskedCall, DeniedCall
 
 
 class AccessEngine(Protocol):
@@ -22,6 +24,14 @@ class GuardEngine(Protocol):
 
         Raises EvaluationFailed where the engine is late, unreachable or broken, where a built-in fails, where a guard
         gives something else than `docs/spec/policy-document.md` allows, or where it answers for another revision.
+        """
+
+    async def judge(
+        self, request: EvaluationRequest, access: EngineAnswer, calls: Sequence[AskedCall]
+    ) -> tuple[DeniedCall, ...]:
+        """Return what the guards that have `deny_call` deny of `calls`, those of one choice in the answer to `request`.
+
+        Raises EvaluationFailed as `evaluate` does.
         """
 
     async def close(self) -> None:

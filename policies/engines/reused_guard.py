@@ -14,7 +14,7 @@ asks twice the same fills no memory; the longest unused goes first.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from policies.contracts.decision import EngineAnswer, Outcome
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
+from policies.contracts.tools import AskedCall, DeniedCall
 from policies.engines.guard_input import FIELDS, differs_each_time, overlap
 from policies.engines.ports import GuardEngine
 
@@ -93,6 +94,12 @@ class ReusedGuard:
         if key is not None:
             self._remember(key, answer)
         return answer
+
+    async def judge(
+        self, request: EvaluationRequest, access: EngineAnswer, calls: Sequence[AskedCall]
+    ) -> tuple[DeniedCall, ...]:
+        """Ask the engine: no two answers have the same calls."""
+        return await self._engine.judge(request, access, calls)
 
     async def close(self) -> None:
         """Close the engine and forget."""

@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that are not streamed: examined as a whole, written again from what was examined, headers and all."""
 
-from typing import Final
+from collections.abc import Coroutine
+from http import HTTPStatus
+from typing import Any, Final
 
 from mitmproxy import http
 
 from policies.contracts.decision import Reason
+from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import Dialect
-from proxy_addons.addons.fail_closed import fail_closed
+from policies.contracts.tools import RefusedCall
+from policies.evaluation.tool_calls import CallJudge
+from proxy_addons.addons.fail_closed import EVALUATION_FAILED, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
+from proxy_addons.addons.judge_calls import verdicts_on
 from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redact_answer
 from proxy_addons.core.embeddings_answer import redact_embeddings
-from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
+from proxy_addons.core.enforced import Allowed, allowed, applied, refused, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.responses_answer import redact_response
+from proxy_addons.core.tool_decisions import HeldAnswer
 from proxy_addons.core.transcription_answer import redact_transcription
 from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
 
@@ -35,10 +42,11 @@ class EnforceResponse:
         refuse(flow, exchange, Reason(code=exchange.fault))
 
     @fail_closed(Hook.RESPONSE)
-    def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
+        """Only an answer with tool calls that policy decides on has something to wait for."""
         exchange, response = exchange_of(flow), flow.response
         if exchange.refusal is not None or response is None or enforcer_of(flow) is not None:
-            return
+            return None
         headers = response.headers.fields
         if failed := failure_of(response.status_code, headers):
             refuse(
@@ -51,9 +59,12 @@ class EnforceResponse:
         elif media_type_of(headers) != JSON_TYPE:
             refuse(flow, exchange, _INVALID)
         else:
-            self._examine(flow, exchange, response)
+            return self._examine(flow, exchange, response)
+        return None
 
-    def _examine(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
+    def _examine(
+        self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response
+    ) -> Coroutine[Any, Any, None] | None:
         owed = allowed(exchange)
         try:
             answer = self._redacted(response.raw_content or b"", owed)
@@ -61,22 +72,41 @@ class EnforceResponse:
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:
                 refuse(flow, exchange, Reason(code="answer-blocked", policy=blocked.policy, rule=blocked.rule))
-                return
+                return None
+            if answer.held is not None and owed.judge is not None:
+                return self._decide(flow, exchange, response, held=answer.held, judge=owed.judge)
             content = answer.body
             if owed.route.dialect is Dialect.MODELS:
                 content = permitted_models(content, asked=owed.evaluation, policy=owed.policy, scope=owed.scope)
         except (AnswerInvalid, ModelListInvalid):
             refuse(flow, exchange, _INVALID)
+            return None
+        _release(exchange, response, content)
+        return None
+
+    async def _decide(
+        self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response, *, held: HeldAnswer, judge: CallJudge
+    ) -> None:
+        """Let what leaves of an answer leave once its tool calls are decided. Without a decision, nothing does."""
+        try:
+            left = held.decided(await verdicts_on(judge, held.undecided))
+        except EvaluationFailed:
+            refuse(flow, exchange, Reason(code=EVALUATION_FAILED))
             return
-        exchange.verdict = verdict_of(exchange.findings)
-        # Past mitmproxy's setter, which would look for a coding in the upstream's head.
-        response.data.content = content
-        write_head(response, exchange, content_type=JSON_TYPE)
+        exchange.refused_calls = held.told
+        exchange.findings = (*exchange.findings, *refused(held.told))
+        if isinstance(left, RefusedCall):
+            status = None if left.message is None else HTTPStatus.FORBIDDEN
+            refuse(flow, exchange, left.reason, message=left.message, status=status)
+            return
+        _release(exchange, response, left)
 
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
         if owed.route.dialect is Dialect.EMBEDDINGS:
             return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.RESPONSES:
+            if owed.judge is not None:
+                raise EvaluationFailed("tools", "tool calls of this dialect are not decided yet")
             return redact_response(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.TRANSCRIPTIONS:
             return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
@@ -86,4 +116,13 @@ class EnforceResponse:
             rules=owed.rules,
             max_bytes=self._max_answer_bytes,
             shared=owed.shared,
+            judged=owed.judge is not None,
+            strict=owed.judge is not None and owed.judge.enforces,
         )
+
+
+def _release(exchange: Exchange, response: http.Response, content: bytes) -> None:
+    exchange.verdict = verdict_of(exchange.findings)
+    # Past mitmproxy's setter, which would look for a coding in the upstream's head.
+    response.data.content = content
+    write_head(response, exchange, content_type=JSON_TYPE)

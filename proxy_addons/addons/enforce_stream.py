@@ -10,13 +10,16 @@ from typing import Final
 from mitmproxy import http
 
 from policies.contracts.decision import Reason
+from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import Dialect
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
-from proxy_addons.core.enforced import Allowed, allowed, applied, verdict_of
+from proxy_addons.addons.judge_calls import JudgedStream
+from proxy_addons.core.enforced import Allowed, allowed, applied, refused, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.responses_stream import ResponsesEnforcer
 from proxy_addons.core.sse import SseEnforcer
+from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.core.upstream_answer import STREAM_TYPE, failure_of, media_type_of
 
 _INVALID: Final = Reason(code="upstream-invalid")
@@ -40,16 +43,27 @@ class EnforceStream:
         if not owed.evaluation.facts.stream:
             refuse(flow, exchange, _INVALID)
             return
-        enforcer = self._enforcer(owed, exchange.request_id)
+        stream = self._stream(owed, exchange.request_id)
         # mitmproxy's type knows only callables here; our layer takes a StreamEnforcer.
-        response.stream = enforcer  # type: ignore[assignment]  # mitmproxy knows no StreamEnforcer; our layer does
+        response.stream = stream  # type: ignore[assignment]  # mitmproxy knows no StreamEnforcer; our layer does
         write_head(response, exchange, content_type=STREAM_TYPE)
 
-    def _enforcer(self, owed: Allowed, request_id: str) -> SseEnforcer | ResponsesEnforcer:
+    def _stream(self, owed: Allowed, request_id: str) -> StreamEnforcer:
         dialect, rules, shared, most = owed.route.dialect, owed.rules, owed.shared, self._max_event_bytes
         if dialect is Dialect.RESPONSES:
+            if owed.judge is not None:
+                raise EvaluationFailed("tools", "tool calls of this dialect are not decided yet")
             return ResponsesEnforcer(rules=rules, request_id=request_id, max_event_bytes=most, shared=shared)
-        return SseEnforcer(dialect=dialect, rules=rules, request_id=request_id, max_event_bytes=most, shared=shared)
+        enforcer = SseEnforcer(
+            dialect=dialect,
+            rules=rules,
+            request_id=request_id,
+            max_event_bytes=most,
+            shared=shared,
+            judged=owed.judge is not None,
+            strict=owed.judge is not None and owed.judge.enforces,
+        )
+        return enforcer if owed.judge is None else JudgedStream(enforcer, owed.judge)
 
     @fail_closed(Hook.ERROR)
     def error(self, flow: http.HTTPFlow) -> None:
@@ -63,10 +77,12 @@ class EnforceStream:
         self._conclude(flow, exchange_of(flow))
 
     def _conclude(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        enforcer = enforcer_of(flow)
+        stream = enforcer_of(flow)
+        enforcer = stream.enforcer if isinstance(stream, JudgedStream) else stream
         if not isinstance(enforcer, SseEnforcer | ResponsesEnforcer):
             return
-        exchange.findings = applied(enforcer.findings)
+        exchange.refused_calls = enforcer.refused_calls if isinstance(enforcer, SseEnforcer) else ()
+        exchange.findings = (*applied(enforcer.findings), *refused(exchange.refused_calls))
         exchange.coverage = enforcer.coverage
         if exchange.refusal is not None:
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from policies.contracts.snapshot import PolicySnapshot, Route
 from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from proxy_addons.core.identity_certificates import CertificateReader
 
@@ -15,7 +16,8 @@ class ActivePolicy:
     """`manifest_revision` is `SERIAL+REVISION`, what the guard engine's provenance must say.
 
     `certificates` says whom client certificates name; nobody, unless policy says it.
-    `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot.
+    `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot, `calls`
+    every tools policy.
     """
 
     serial: int
@@ -25,4 +27,5 @@ class ActivePolicy:
     guard: GuardEngine
     routes: Mapping[tuple[str, str], Route]
     redaction: Redaction
+    calls: CallRules
     certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))

@@ -67,10 +67,13 @@ _UNKNOWN: Final = "*"
 
 
 class AnswerWalk:
-    """Redacts the values of one answer and notes where it looked."""
+    """Redacts the values of one answer and notes where it looked.
 
-    def __init__(self, rules: ActiveRules, tally: Tally) -> None:
-        self.enforcing = rules.enforcing
+    `strict`: something beside these rules may change the answer, so that nothing may tell what it was before.
+    """
+
+    def __init__(self, rules: ActiveRules, tally: Tally, *, strict: bool = False) -> None:
+        self.enforcing = rules.enforcing or strict
         self._rules = rules
         self._texts = RedactedTexts(rules, tally)
         self._words = rules.clean_among(_PROTOCOL)

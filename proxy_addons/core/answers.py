@@ -12,6 +12,7 @@ from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.restoring import Shared
 from proxy_addons.core.strict_json import MAX_VALUES, NotStrictJson, canonical, parse_object
+from proxy_addons.core.tool_decisions import CallsInvalid, HeldAnswer, without_calls_elsewhere
 
 # The member that makes an object an answer of its dialect: a list of objects.
 _LIST_OF: Final = {Dialect.CHAT: "choices", Dialect.COMPLETIONS: "choices", Dialect.MODELS: "data"}
@@ -29,30 +30,42 @@ class AnswerInvalid(Exception):
 class RedactedAnswer:
     """What may leave of an answer, and what was found in it.
 
-    Where a rule blocks the answer, `blocked` says which, and `body` is empty.
+    Where a rule blocks the answer, `blocked` says which, and `body` is empty. Where policy has to decide on tool calls,
+    `held` is the answer, of which nothing may leave before.
     """
 
     body: bytes
     findings: tuple[FindingCount, ...]
     coverage: Coverage
     blocked: AnswerBlocked | None = None
+    held: HeldAnswer | None = None
 
 
 def redact_answer(
-    body: bytes, *, dialect: Dialect, rules: ActiveRules, max_bytes: int, shared: Shared | None = None
+    body: bytes,
+    *,
+    dialect: Dialect,
+    rules: ActiveRules,
+    max_bytes: int,
+    shared: Shared | None = None,
+    judged: bool = False,
+    strict: bool = False,
 ) -> RedactedAnswer:
     """Return what may leave of the answer `body`.
 
-    Raises AnswerInvalid for what is not one strict JSON object of `dialect`.
+    `judged`: policy decides on its tool calls; `strict`: and what is decided may change the answer. Raises
+    AnswerInvalid for what is not one strict JSON object of `dialect`.
     """
 
     def kept(answer: dict[str, Any], walk: AnswerWalk) -> Any:
         items = answer.get(_LIST_OF[dialect])
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise AnswerInvalid("not-of-its-dialect")
-        return walk.value(answer, ())
+        value = walk.value(answer, ())
+        return without_calls_elsewhere(value) if strict and dialect is Dialect.CHAT else value
 
-    return redacted(body, kept, rules=rules, max_bytes=max_bytes, shared=shared)
+    judged = judged and dialect is Dialect.CHAT
+    return redacted(body, kept, rules=rules, max_bytes=max_bytes, shared=shared, judged=judged, strict=strict)
 
 
 def redacted(
@@ -63,6 +76,8 @@ def redacted(
     max_bytes: int,
     max_values: int = MAX_VALUES,
     shared: Shared | None = None,
+    judged: bool = False,
+    strict: bool = False,
 ) -> RedactedAnswer:
     """Return what may leave of the answer `body`: what `kept` keeps of it, each text redacted by the walk.
 
@@ -77,13 +92,17 @@ def redacted(
     except NotStrictJson as exc:
         raise AnswerInvalid(exc.problem) from exc
     tally, restoring = shared or Shared(Tally())
-    walk = AnswerWalk(rules, tally)
-    blocked, left = None, b""
+    walk = AnswerWalk(rules, tally, strict=strict)
+    blocked, held, left = None, None, b""
     try:
         value = kept(answer, walk)
-        left = canonical(value if restoring is None else restoring.value(value))
+        value = value if restoring is None else restoring.value(value)
+        held = HeldAnswer.of(value) if judged else None
+        left = canonical(value) if held is None else b""
     except AnswerBlocked as exc:
         blocked = exc
+    except CallsInvalid as exc:
+        raise AnswerInvalid("not-of-its-dialect") from exc
     except ValueError as exc:
         raise AnswerInvalid("too-deep") from exc
-    return RedactedAnswer(body=left, findings=tally.findings, coverage=walk.coverage, blocked=blocked)
+    return RedactedAnswer(body=left, findings=tally.findings, coverage=walk.coverage, blocked=blocked, held=held)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is owed to a request that policy allowed: the rules for it and its answer, and what they found."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,14 +10,19 @@ from policies.contracts.decision import Decision, Effect, Verdict
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.scope import Scope
 from policies.contracts.snapshot import Direction, RedactionAction, Route
+from policies.contracts.tools import RefusedCall
 from policies.engines.groups import selectors_of
+from policies.evaluation.tool_calls import CallJudge, judge_of
 from policies.redaction.engine import ActiveRules, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import AppliedFinding, Exchange
 from proxy_addons.core.restoring import Shared
 
+# What is done about a refused tool call (OnRefusal) has words of these.
 _CHANGING: Final = frozenset(RedactionAction) - {RedactionAction.ANNOTATE}
+# What stands in place of a detector where a tool call was refused.
+TOOL_CALL: Final = "tool-call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,7 @@ class Allowed:
     rules: ActiveRules
     scope: Scope
     shared: Shared
+    judge: CallJudge | None
 
 
 def allowed(exchange: Exchange) -> Allowed:
@@ -48,6 +55,7 @@ def allowed(exchange: Exchange) -> Allowed:
         rules=rules,
         scope=exchange.credential.scope,
         shared=Shared(exchange.tally, exchange.restoring),
+        judge=judge_of(decision, asked, rules=policy.calls, guard=policy.guard, snapshot=policy.snapshot),
     )
 
 
@@ -85,12 +93,21 @@ def applied(findings: Iterable[FindingCount]) -> tuple[AppliedFinding, ...]:
     )
 
 
+def refused(calls: Sequence[RefusedCall]) -> tuple[AppliedFinding, ...]:
+    """Return refused tool calls as findings, which are counted by policy, rule and action. Their names stand apart."""
+    counted = Counter((call.reason.policy, call.reason.rule, call.action) for call in calls)
+    return tuple(
+        AppliedFinding(detector=TOOL_CALL, policy=policy, rule=rule, action=action, count=count)
+        for (policy, rule, action), count in sorted(counted.items())
+    )
+
+
 def changes(action: str) -> bool:
-    """Whether a rule with this action changes what it finds. Other actions are the modes in which it only looks."""
+    """Whether what this action is done about is changed. Other actions are the modes in which a policy only looks."""
     return action in _CHANGING
 
 
 def verdict_of(findings: Iterable[AppliedFinding]) -> Verdict:
-    """Return the verdict on an answer that left whole: whether a rule changed it, or only looked."""
+    """Return the verdict on an answer that left whole: whether something changed it, or only looked."""
     changed = any(changes(found.action) for found in findings)
     return Verdict.REDACTED if changed else Verdict.FORWARDED

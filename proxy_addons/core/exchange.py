@@ -26,6 +26,7 @@ from policies.contracts.decision import Decision, Reason, Verdict
 from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Encoding, Route
+from policies.contracts.tools import RefusedCall
 from policies.redaction.findings import Tally
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.restoring import Restoring
@@ -100,6 +101,7 @@ class Exchange:
     findings: tuple[AppliedFinding, ...] = ()
     tally: Tally | None = None  # what rules found in the request, and then in the answer
     restoring: Restoring | None = None  # how the pseudonyms of the request are put back into the answer
+    refused_calls: tuple[RefusedCall, ...] = ()  # tool calls that did not leave, and those that policy only noted
     coverage: Coverage = field(default_factory=Coverage)
     request_coverage: Coverage = field(default_factory=Coverage)
     uncovered: tuple[tuple[str, str], ...] = ()  # paths of the request that nobody examined, each with its modality

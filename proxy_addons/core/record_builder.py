@@ -24,7 +24,7 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
-from proxy_addons.core.record_findings import MAX_COVERED, covered, remarked
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered, remarked
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
@@ -185,6 +185,7 @@ def _envelope(
         **remarked(exchange, most),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
+        **called(exchange, MAX_COVERED if most is None else most),
     }
 
 
@@ -246,7 +247,8 @@ def reasons_of(exchange: Exchange) -> Sequence[Reason]:
 
 def obligation_status(exchange: Exchange, kind: RecordKind) -> str:
     """`pending` before the answer, `done` where all of it was examined, `partial` where it was cut, else `skipped`."""
-    blocked_by_rule = exchange.refusal is not None and exchange.refusal.code in _BLOCKED
+    code = None if exchange.refusal is None else exchange.refusal.code
+    blocked_by_rule = code in _BLOCKED or (code is not None and bool(exchange.refused_calls))
     if kind is RecordKind.ADMISSION:
         return "pending"
     if exchange.verdict is Verdict.CUT:

@@ -32,6 +32,21 @@ def remarked(exchange: Exchange, most: int | None) -> dict[str, JSON]:
     }
 
 
+def called(exchange: Exchange, most: int) -> dict[str, JSON]:
+    """Return the member for refused tool calls, at most `most` of them; none where there are none."""
+    told = [
+        {
+            "name": call.name,
+            "code": call.reason.code,
+            "policy": call.reason.policy,
+            "rule": call.reason.rule,
+            "action": call.action,
+        }
+        for call in exchange.refused_calls[:most]
+    ]
+    return {"tool_calls": told} if told else {}
+
+
 def covered(exchange: Exchange, most: int) -> dict[str, JSON]:
     """Return which fields were scanned and which were not, at most `most` of each."""
     of_request, of_answer = exchange.request_coverage, exchange.coverage

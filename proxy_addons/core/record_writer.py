@@ -35,7 +35,7 @@ from proxy_addons.core.record_builder import (
     status_of,
     subject_of,
 )
-from proxy_addons.core.record_findings import MAX_COVERED, covered
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered
 
 # Beyond so many all is forgotten and begins anew. A fleet has many subjects; the others come in few forms.
 _SUBJECTS: Final = 8192
@@ -126,7 +126,7 @@ class RecordWriter:
             f',"remarks_omitted":{omitted},"request_id":{quoted(exchange.request_id)}'
             f',"resource":{of_model},"revision":{revision},"schema":"{SCHEMA}","serial":{serial}'
             f",{source}"
-            f',"subject":{self._subject(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}'
+            f',"subject":{self._subject(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}{_called(exchange)}'
             f',"trace_id":{"null" if exchange.trace_id is None else quoted(exchange.trace_id)}'
             f',"verdict":{verdict},"would_have":{would_have}}}'
         )
@@ -208,6 +208,12 @@ def _remark(remark: Remark) -> str:
         f',"length":{remark.length},"path":{quoted(remark.path)},"policy":{quoted(remark.policy)}'
         f',"rule":{quoted(remark.rule)},"span_hash":{quoted(remark.span_hash)}}}'
     )
+
+
+def _called(exchange: Exchange) -> str:
+    if not exchange.refused_calls:
+        return ""
+    return "," + canonical_bytes(called(exchange, MAX_COVERED)).decode()[1:-1]
 
 
 def _time(at: datetime) -> str:

@@ -12,6 +12,7 @@ Rules:
 * Events that differ from an earlier one in nothing but a text are known by their bytes (`sse_template.py`); the texts
   of those that came together go to the redactor together.
 * Tool calls are held until the choice ends, because their arguments are JSON and only whole can be redacted as such.
+  Where policy decides on them (`judged`), they and all behind them wait for `decided`.
 * A choice that has given its `finish_reason` has no more text: the end of what was held would be no end otherwise.
 * Id, model and the like are said as the first event said them, since texts could be spelt by changing them.
 * Where a rule may change the answer, members that the dialect does not have are dropped, and so are log probabilities
@@ -20,22 +21,26 @@ Rules:
   event too large, an error of the upstream (whose text stays here).
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from policies.contracts.decision import Reason
 from policies.contracts.snapshot import Dialect
+from policies.contracts.tools import AskedCall, RefusedCall
+from policies.evaluation.tool_calls import CallVerdict
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.restoring import Shared
 from proxy_addons.core.sse_calls import Allowance
-from proxy_addons.core.sse_choice import NOTHING, ChoiceText
+from proxy_addons.core.sse_choice import NOTHING, ChoiceText, choice_index, finish_reason_of
+from proxy_addons.core.sse_decisions import DecisionQueue, Leaving, Undecided, event
 from proxy_addons.core.sse_envelope import Envelope
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
 from proxy_addons.core.sse_template import Template, marked, spoken_in
-from proxy_addons.core.sse_tree import NotExaminable, index_of
-from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
+from proxy_addons.core.sse_tree import NotExaminable
+from proxy_addons.core.strict_json import NotStrictJson, parse_object
 from proxy_addons.core.verdict_http import stream_error_event
 
 _DONE: Final = b"[DONE]"
@@ -52,7 +57,10 @@ class UpstreamFailed(Exception):
 
 
 class SseEnforcer:
-    """The StreamEnforcer of OpenAI's chat and completion streams. Not to be used for more than one answer."""
+    """The StreamEnforcer of OpenAI's chat and completion streams. Not to be used for more than one answer.
+
+    `judged`: its tool calls are decided on; `strict`: and what is decided may change the answer.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,8 @@ class SseEnforcer:
         request_id: str,
         max_event_bytes: int,
         shared: Shared | None = None,
+        judged: bool = False,
+        strict: bool = False,
     ) -> None:
         self.cut: Reason | None = None
         self.done = False
@@ -70,7 +80,10 @@ class SseEnforcer:
         self._request_id = request_id
         self._events = EventReader(max_event_bytes=max_event_bytes)
         self._tally, self._restoring = shared or Shared(Tally())
-        self._walk = AnswerWalk(rules, self._tally)
+        self._walk = AnswerWalk(rules, self._tally, strict=strict)
+        self._judged = judged
+        self._queue = DecisionQueue()
+        self.refused_calls: tuple[RefusedCall, ...] = ()
         self._allowance = Allowance()
         self._choices: dict[int, ChoiceText] = {}
         self._envelope = Envelope(self._walk, self._text_in)
@@ -87,7 +100,7 @@ class SseEnforcer:
 
     def feed(self, piece: bytes, /) -> bytes:
         """Return the events that may leave now that `piece` arrived."""
-        leaving: list[bytes] = []
+        leaving: Leaving = []
         if self.cut is not None or self.done:
             return b""
         try:
@@ -102,7 +115,18 @@ class SseEnforcer:
                 self._recognised(leaving)
         except (AnswerBlocked, UpstreamFailed, NotExaminable, NotStrictJson, EventTooLarge, ValueError) as exc:
             leaving.append(self._cut(reason_of(exc)))
-        return b"".join(leaving)
+        return self._queue.put(leaving)
+
+    @property
+    def undecided(self) -> tuple[tuple[AskedCall, ...], ...]:
+        """The calls that policy has to decide on before more may leave, by choice."""
+        return self._queue.undecided if self._queue.waits else ()
+
+    def decided(self, verdicts: Sequence[Sequence[CallVerdict]]) -> bytes:
+        """Return what may leave by `verdicts`, one list for each of `undecided`."""
+        left, self.refused_calls, cut = self._queue.decided(verdicts)
+        # The refusal comes before whatever ended the stream behind it.
+        return left if cut is None else left + self._cut(cut.reason, message=cut.message)
 
     def finish(self) -> bytes:
         """Return what was held, examined, and `[DONE]`; an error event where the upstream ended without it."""
@@ -110,24 +134,28 @@ class SseEnforcer:
             return b""
         # An end of file after the last line ends that line and its event, for this one event that says nothing.
         self.done = self.done or self._events.unfinished().strip() == _DONE
+        leaving: Leaving = []
         try:
-            leaving = [self._rest(index) for index in sorted(self._choices)]
+            for index in sorted(self._choices):
+                leaving += (self._rest(index), *self._undecided(index, closing=None))
         except (AnswerBlocked, NotExaminable, ValueError) as exc:
+            self._queue.taken()
             return self._cut(reason_of(exc))
         leaving.append(b"data: [DONE]\n\n" if self.done else self._cut(_INVALID))
-        return b"".join(leaving)
+        return self._queue.put(leaving)
 
     def abort(self, code: str, /) -> bytes:
         """Return the error event for `code`. What was held is dropped."""
         self._cut(self.cut or Reason(code=code))
+        self._queue.taken()
         return stream_error_event(code, self._request_id)
 
-    def _cut(self, reason: Reason) -> bytes:
+    def _cut(self, reason: Reason, *, message: str | None = None) -> bytes:
         self.cut = reason
         self._choices.clear()
-        return stream_error_event(reason.code, self._request_id)
+        return stream_error_event(reason.code, self._request_id, message=message)
 
-    def _recognised(self, leaving: list[bytes]) -> None:
+    def _recognised(self, leaving: Leaving) -> None:
         """Examine the events that come next as long as their form is known. What may leave of them is appended."""
         again = True
         while again:
@@ -137,7 +165,7 @@ class SseEnforcer:
                     again = True
                     self._say(template, texts, leaving)
 
-    def _known(self, data: bytes, leaving: list[bytes]) -> bool:
+    def _known(self, data: bytes, leaving: Leaving) -> bool:
         """Examine an event whose bytes were cut, if its form is known, and return whether it is."""
         for template in self._templates:
             if text := template.text(data):
@@ -145,14 +173,14 @@ class SseEnforcer:
                 return True
         return False
 
-    def _go_the_whole_way(self, data: bytes, leaving: list[bytes]) -> None:
+    def _go_the_whole_way(self, data: bytes, leaving: Leaving) -> None:
         found = self._tally.total
-        event = parse_object(data)
-        leaving += self._examined(event)
+        given = parse_object(data)
+        leaving += self._examined(given)
         if found == self._tally.total and self._learnt < _MAX_LEARNT:
-            self._learn(data, event)
+            self._learn(data, given)
 
-    def _say(self, template: Template, texts: list[str], leaving: list[bytes]) -> None:
+    def _say(self, template: Template, texts: list[str], leaving: Leaving) -> None:
         pieces: list[str] = []
         try:
             for piece in self._choices[template.index].feed_run(texts, template.path):
@@ -162,14 +190,14 @@ class SseEnforcer:
             if pieces:
                 leaving.append(template.written(pieces))
 
-    def _learn(self, data: bytes, event: dict[str, Any]) -> None:
+    def _learn(self, data: bytes, given: dict[str, Any]) -> None:
         """Remember the form of an event that was examined, and in which nothing was found."""
-        spoken = spoken_in(event, self._text_in)
+        spoken = spoken_in(given, self._text_in)
         if spoken is None:
             return
         self._learnt += 1
         path, text = spoken
-        (choice,) = event["choices"]
+        (choice,) = given["choices"]
         index, said = choice["index"], choice[self._text_in]
         held = self._choices[index]
         # The rest of what it said is constant: it leaves now as it left before, and no redactor takes notice.
@@ -181,10 +209,10 @@ class SseEnforcer:
             end=self._events.end,
             index=index,
             path=path,
-            event={**event, "choices": [{**choice, self._text_in: marked(said, path)}]},
-            written=_event(
+            event={**given, "choices": [{**choice, self._text_in: marked(said, path)}]},
+            written=event(
                 {
-                    **self._envelope.of_event(event),
+                    **self._envelope.of_event(given),
                     "choices": [{**self._envelope.of_choice(index, choice), self._text_in: shown}],
                 }
             ),
@@ -193,27 +221,27 @@ class SseEnforcer:
             others = [known for known in self._templates if (known.index, known.path) != (index, path)]
             self._templates = [template, *others][:_MAX_TEMPLATES]
 
-    def _examined(self, event: dict[str, Any]) -> list[bytes]:
-        if event.get("error") is not None:
+    def _examined(self, given: dict[str, Any]) -> Leaving:
+        if given.get("error") is not None:
             raise UpstreamFailed
-        choices = event.get("choices")
+        choices = given.get("choices")
         if not isinstance(choices, list):
             raise NotExaminable
-        head = self._envelope.of_event(event)
-        leaving: list[bytes] = []
+        head = self._envelope.of_event(given)
+        leaving: Leaving = []
         kept: list[dict[str, Any]] = []
         seen: set[int] = set()
         for choice in choices:
-            index = _choice_index(choice)
+            index = choice_index(choice)
             if index in seen:
                 raise NotExaminable  # its second part would have to leave behind the first, and in another event
             seen.add(index)
             kept += self._choice(index, choice, leaving)
         if kept or not choices or head.get("usage") is not None:
-            leaving.append(_event({**head, "choices": kept}))
+            leaving.append(event({**head, "choices": kept}))
         return leaving
 
-    def _choice(self, index: int, choice: dict[str, Any], leaving: list[bytes]) -> list[dict[str, Any]]:
+    def _choice(self, index: int, choice: dict[str, Any], leaving: Leaving) -> list[dict[str, Any]]:
         """Return what the event may carry of `choice`, if anything. What goes ahead of the event is appended."""
         held = self._choices.get(index)
         if held is None:
@@ -223,13 +251,14 @@ class SseEnforcer:
                 shared=Shared(self._tally, self._restoring),
                 walk=self._walk,
                 allowance=self._allowance,
+                judged=self._judged,
             )
         piece = choice.get(self._text_in)
         if piece is not None and not isinstance(piece, self._text_type):
             raise NotExaminable
         released = NOTHING if piece is None else held.feed(piece)
         carried = self._envelope.of_choice(index, choice)
-        finish_reason = _finish_reason(choice, held.finish_reason)
+        finish_reason = finish_reason_of(choice, held.finish_reason)
         if finish_reason is None:
             return [] if released is NOTHING else [{**carried, self._text_in: released}]
         if released is not NOTHING and released != self._text_type():
@@ -237,7 +266,18 @@ class SseEnforcer:
         leaving.append(self._rest(index))
         held.finish_reason = finish_reason
         shown = self._walk.text(finish_reason, ("choices", "*", "finish_reason"))
+        if undecided := self._undecided(index, closing={**carried, "finish_reason": shown}):
+            leaving += undecided
+            return []
         return [{**carried, self._text_in: self._text_type(), "finish_reason": shown}]
+
+    def _undecided(self, index: int, *, closing: dict[str, Any] | None) -> list[Undecided]:
+        """Return the calls of the choice `index` that policy has to decide on, if there are any."""
+        held = self._choices[index]
+        if not self._judged or (members := held.calls()) is None:
+            return []
+        said = dict(self._envelope.said)
+        return self._queue.expected(members, index=index, said=said, spoke=held.spoke, closing=closing)
 
     def _rest(self, index: int) -> bytes:
         """Return the events with what is still held of the choice `index`."""
@@ -245,7 +285,7 @@ class SseEnforcer:
 
     def _piece(self, index: int, value: Any) -> bytes:
         choice = {"index": index, self._text_in: value, "finish_reason": None}
-        return _event({**self._envelope.said, "choices": [choice]})
+        return event({**self._envelope.said, "choices": [choice]})
 
 
 def reason_of(exc: Exception) -> Reason:
@@ -257,23 +297,3 @@ def reason_of(exc: Exception) -> Reason:
             return Reason(code="upstream-error")
         case _:
             return _INVALID
-
-
-def _choice_index(choice: Any) -> int:
-    if not isinstance(choice, dict) or "index" not in choice:
-        raise NotExaminable
-    return index_of(choice, 0)
-
-
-def _finish_reason(choice: dict[str, Any], before: str | None) -> str | None:
-    """Return the choice's reason, None where it goes on. It may be said again, but not be another one then."""
-    reason = choice.get("finish_reason")
-    if reason is None or reason == "":  # some upstreams say "" until the end
-        return None
-    if not isinstance(reason, str) or before not in (None, reason):
-        raise NotExaminable
-    return reason
-
-
-def _event(value: dict[str, Any]) -> bytes:
-    return b"data: " + canonical(value) + b"\n\n"

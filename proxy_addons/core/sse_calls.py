@@ -16,8 +16,6 @@ _MAX_LEAVES: Final = 4_096
 # What some upstreams say again, whole, in each piece of a call; others cut it in pieces like any text.
 _SAID_AGAIN: Final = frozenset({"id", "type", "name"})
 
-CALLS: Final = frozenset({"tool_calls", "function_call"})
-
 
 class Allowance:
     """How much of one answer may still be held, over all of its choices."""

@@ -9,8 +9,9 @@ from policies.redaction.pseudonyms import Redactor
 from proxy_addons.core.answer_walk import RESPELLING, AnswerWalk
 from proxy_addons.core.field_classes import of_path
 from proxy_addons.core.restoring import Shared
-from proxy_addons.core.sse_calls import CALLS, Allowance, HeldCalls
+from proxy_addons.core.sse_calls import Allowance, HeldCalls
 from proxy_addons.core.sse_tree import NotExaminable, Path, index_of, nested
+from proxy_addons.core.tool_decisions import CALLS
 
 # Roles and kinds of parts are wanted at once, and a text could be spelt with them. No detector finds anything in these,
 # however often they are repeated; where a rule may change the answer, any other is dropped.
@@ -30,17 +31,29 @@ NOTHING: Final = object()
 
 
 class ChoiceText:
-    """Redacts what one choice says, piece by piece. `path` is where its pieces stand: the delta, or the legacy text."""
+    """Redacts what one choice says, piece by piece. `path` is where its pieces stand: the delta, or the legacy text.
+
+    `judged`: policy decides on its tool calls, which leave by `calls` and not by `finish`.
+    """
 
     def __init__(
-        self, *, path: str, rules: ActiveRules, shared: Shared, walk: AnswerWalk, allowance: Allowance
+        self,
+        *,
+        path: str,
+        rules: ActiveRules,
+        shared: Shared,
+        walk: AnswerWalk,
+        allowance: Allowance,
+        judged: bool = False,
     ) -> None:
         self.finish_reason: str | None = None
+        self.spoke = False
+        self._judged = judged
         self._path = path
         self._rules = rules
         self._tally, self._restoring = shared
         # Calls are held where they may change: as JSON they can be redacted, and restored, only whole.
-        self._holds_calls = walk.enforcing or shared.restoring is not None
+        self._holds_calls = judged or walk.enforcing or shared.restoring is not None
         self._walk = walk
         self._allowance = allowance
         self._redactors: dict[Path, Redactor] = {}
@@ -57,14 +70,20 @@ class ChoiceText:
 
     def finish(self) -> list[Any]:
         """Return what was held, in pieces. No text may follow."""
+        self.spoke = self.spoke or ("content",) in self._redactors
         rests = [(path, redactor.finish()) for path, redactor in self._redactors.items()]
         self._redactors.clear()
         pieces = [nested(path, rest) for path, rest in rests if rest]
-        if self._calls:
-            calls = self._walk.value(self._calls.taken(), ("choices", "*", self._path))
-            if self._holds_calls:
-                pieces.append(calls if self._restoring is None else self._restoring.value(calls))
+        if not self._judged and (calls := self.calls()) is not None and self._holds_calls:
+            pieces.append(calls)
         return pieces
+
+    def calls(self) -> dict[str, Any] | None:
+        """Return the tool calls that were held, as they would leave, and hold them no more; None for none."""
+        if not self._calls:
+            return None
+        calls: dict[str, Any] = self._walk.value(self._calls.taken(), ("choices", "*", self._path))
+        return calls if self._restoring is None else self._restoring.value(calls)
 
     def _feed(self, value: Any, path: Path) -> Any:
         match value:
@@ -107,7 +126,7 @@ class ChoiceText:
         for key, value in members.items():
             if not path and key in CALLS and value is not None:
                 left = self._feed_calls(key, value)
-            elif self._walk.enforcing and key in RESPELLING:
+            elif self._walk.enforcing and (key in RESPELLING or (self._judged and key in CALLS and value is not None)):
                 self._walk.note_dropped(("choices", "*", self._path, key))
                 left = NOTHING
             else:
@@ -133,3 +152,20 @@ class ChoiceText:
             if left is not NOTHING and not (isinstance(left, dict) and left.keys() == {"index"} != item.keys()):
                 released.append(left)
         return released if released or not items else NOTHING
+
+
+def choice_index(choice: Any) -> int:
+    """Return the number of a choice of an event. Raises NotExaminable where it has none."""
+    if not isinstance(choice, dict) or "index" not in choice:
+        raise NotExaminable
+    return index_of(choice, 0)
+
+
+def finish_reason_of(choice: dict[str, Any], before: str | None) -> str | None:
+    """Return the choice's reason, None where it goes on. It may be said again, but not be another one then."""
+    reason = choice.get("finish_reason")
+    if reason is None or reason == "":  # some upstreams say "" until the end
+        return None
+    if not isinstance(reason, str) or before not in (None, reason):
+        raise NotExaminable
+    return reason

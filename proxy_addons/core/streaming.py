@@ -36,6 +36,24 @@ class CutsByItself(Protocol):
     def cut(self) -> object | None: ...
 
 
+@runtime_checkable
+class Waits(Protocol):
+    """A StreamEnforcer that may have to ask before more leaves.
+
+    Where `waits` is true after a `feed` or `finish`, the layer runs `decide`, feeds nothing more meanwhile, and sends
+    what `decided` gives. Only then does `cut` count.
+    """
+
+    @property
+    def waits(self) -> bool: ...
+
+    async def decide(self) -> None:
+        """Return once it is decided. MUST be bounded in time: the client waits."""
+
+    def decided(self) -> bytes:
+        """Return what may leave now. Without a decision, the error event."""
+
+
 def is_stream_enforcer(candidate: object) -> TypeGuard[StreamEnforcer]:
     """Whether `candidate` is a StreamEnforcer by its class, whose answer is remembered.
 

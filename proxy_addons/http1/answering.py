@@ -5,17 +5,21 @@ Rules: every answer leaves by `_answer` (whole) or `_stream_ends` (the last of a
 the upstream sends is never written; what leaves is `flow.response` or what the stream's enforcer gave.
 """
 
-from typing import Final
+from asyncio import Future
+from collections.abc import Generator
+from typing import Any, Final
 
 import structlog
 from mitmproxy import http
-from mitmproxy.proxy.commands import CloseConnection, SendData
+from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 
 from proxy_addons.core.streaming import StreamEnforcer, is_stream_enforcer
 from proxy_addons.http1 import wire
 from proxy_addons.http1.conversation import Commands, Conversation, Stage
+from proxy_addons.http1.eager import start
 from proxy_addons.http1.messages import (
     AbandonUpstream,
+    AwaitHook,
     Examined,
     Linger,
     UpstreamAnswered,
@@ -139,14 +143,20 @@ class Answering(Conversation):
         except Exception as exc:  # noqa: BLE001  # whatever is wrong with the enforcer must not let the piece through
             event.examined = _failed(exc)
             return None
-        if _has_cut(enforcer):
-            event.examined = Examined(piece, cut=True)
+        waits = _waits(enforcer)
+        if waits or _has_cut(enforcer):
+            event.examined = Examined(piece, cut=not waits, waits=waits)
             return None
         turn.exchange.bytes_out += len(piece)
         return self._framed(turn, piece)
 
     def _stream(self, turn: Turn, enforcer: StreamEnforcer, event: UpstreamContent) -> Commands:
-        piece, failed, cut = event.examined or _examine(enforcer, event.content)
+        piece, failed, cut, waits = event.examined or _examine(enforcer, event.content)
+        if waits:
+            if piece:
+                turn.exchange.bytes_out += len(piece)
+                yield SendData(self.context.client, self._framed(turn, piece))
+            piece, failed, cut, _ = yield from self._decided(enforcer)
         if failed:
             yield from self._upstream_failed(turn, "evaluation-failed")
         elif cut:
@@ -156,6 +166,19 @@ class Answering(Conversation):
             turn.exchange.bytes_out += len(piece)
             yield SendData(self.context.client, self._framed(turn, piece))
 
+    def _decided(self, enforcer: StreamEnforcer) -> Generator[Command, Any, Examined]:
+        """Wait until `enforcer`, which Waits, has its decision. The upstream waits as well, and nobody else."""
+        try:
+            outcome: object = start(_decide(enforcer))
+            if isinstance(outcome, Future):
+                outcome = yield AwaitHook(outcome)
+            if outcome is not False:
+                return Examined(b"", failed=True)
+            last: bytes = enforcer.decided()  # type: ignore[attr-defined]  # as its `waits` says
+        except Exception as exc:  # noqa: BLE001  # as in `pass_on`
+            return _failed(exc)
+        return Examined(last, cut=_has_cut(enforcer))
+
     def _stream_finished(self, turn: Turn, enforcer: StreamEnforcer) -> Commands:
         try:
             last = enforcer.finish()
@@ -163,6 +186,12 @@ class Answering(Conversation):
             _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
             yield from self._upstream_failed(turn, "evaluation-failed")
             return
+        if _waits(enforcer):
+            piece, failed, _, _ = yield from self._decided(enforcer)
+            if failed:
+                yield from self._upstream_failed(turn, "evaluation-failed")
+                return
+            last += piece
         yield from self._stream_ends(turn, enforcer, last, is_error=_has_cut(enforcer))
 
     def _stream_ends(self, turn: Turn, enforcer: StreamEnforcer, last: bytes, *, is_error: bool) -> Commands:
@@ -234,7 +263,19 @@ def _examine(enforcer: StreamEnforcer, content: bytes) -> Examined:
         piece = enforcer.feed(content)
     except Exception as exc:  # noqa: BLE001  # as in `pass_on`
         return _failed(exc)
-    return Examined(piece, cut=_has_cut(enforcer))
+    waits = _waits(enforcer)
+    return Examined(piece, cut=not waits and _has_cut(enforcer), waits=waits)
+
+
+async def _decide(enforcer: StreamEnforcer) -> bool:
+    """Let `enforcer` decide and return whether that failed, as a hook does."""
+    await enforcer.decide()  # type: ignore[attr-defined]  # as its `waits` says
+    return False
+
+
+def _waits(enforcer: StreamEnforcer) -> bool:
+    """Whether the enforcer is one that Waits, and does. Asked as `_has_cut` is."""
+    return getattr(enforcer, "waits", False) is not False
 
 
 def _failed(exc: Exception) -> Examined:

@@ -77,11 +77,15 @@ class Linger(Command):
 
 
 class Examined(NamedTuple):
-    """What may leave of a piece of a stream, and why the stream ends here if it does."""
+    """What may leave of a piece of a stream, and why the stream ends here if it does.
+
+    `waits`: the rest of it is to be decided on.
+    """
 
     piece: bytes
     failed: bool = False
     cut: bool = False
+    waits: bool = False
 
 
 class ClientFinished(Event):

@@ -10,6 +10,7 @@ from policies.document.kinds.identity import read_identity
 from policies.document.kinds.limits import read_limits
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
+from policies.document.kinds.tools import read_tools
 from policies.document.model import Spec
 from policies.document.reader import Members
 
@@ -21,4 +22,5 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "limits": read_limits,
     "redaction": read_redaction,
     "routes": read_routes,
+    "tools": read_tools,
 }

@@ -32,6 +32,7 @@ from policies.contracts.snapshot import (
     Route,
 )
 from policies.engines.casbin import CasbinAccess
+from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.record_decision import RecordIdentity
@@ -195,6 +196,7 @@ def active_policy(
         guard=guard or FakeGuard(),
         routes={(route.method, route.path): route for route in compiled.routes},
         redaction=Redaction.of(compiled.redactions),
+        calls=CallRules.of(compiled.tools),
     )
 
 
@@ -373,11 +375,11 @@ class Harness:
         last = b""
         try:
             for piece in answer.pieces:
-                told.body += enforcer.feed(piece)
+                told.body += await _settled(enforcer, enforcer.feed(piece))
                 if leaves == "stream":
                     return await self._client_leaves(told)
             if answer.breaks is None:
-                last = enforcer.finish()
+                last = await _settled(enforcer, enforcer.finish())
         except Exception:
             exchange.fault = "evaluation-failed"
         exchange.fault = exchange.fault or answer.breaks
@@ -402,6 +404,14 @@ class Harness:
         await self.hook("error", told.flow)
         told.status = None
         return told
+
+
+async def _settled(enforcer: StreamEnforcer, left: bytes) -> bytes:
+    """Return what left, and what leaves once it is decided, as the layer has it."""
+    if getattr(enforcer, "waits", False):
+        await enforcer.decide()
+        left += enforcer.decided()
+    return left
 
 
 def ready_harness(**policy: Any) -> Harness:

@@ -21,6 +21,7 @@ from policies.contracts.decision import (
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, Source
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
+from policies.contracts.tools import RefusedCall
 from policies.redaction.findings import Remark, Tally
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
@@ -158,6 +159,7 @@ EXCHANGES = st.builds(
     refusal=st.none() | REASONS,
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
+    refused_calls=st.lists(st.builds(RefusedCall, name=TEXTS, reason=REASONS, action=TEXTS), max_size=40).map(tuple),
     coverage=COVERAGES,
     request_coverage=COVERAGES,
     tally=st.none() | st.builds(tally_of, st.lists(REMARKS, max_size=3), COUNTS),
