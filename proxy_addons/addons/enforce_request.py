@@ -15,6 +15,7 @@ from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import span_hash
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
+from policies.contracts.snapshot import LogProbabilities
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import AnswerBlocked
@@ -24,7 +25,7 @@ from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABL
 from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.content_coding import decoded
-from proxy_addons.core.enforced import applied, rules_for_request
+from proxy_addons.core.enforced import allowed, applied, rules_for_request
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.firewall import (
     check_declared_size,
@@ -35,9 +36,11 @@ from proxy_addons.core.firewall import (
     forwarded_headers,
     match_route,
 )
+from proxy_addons.core.log_probabilities import parameter_asking
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.refused import Refused
+from proxy_addons.core.request_fields import NOT_PERMITTED
 from proxy_addons.core.request_reader import check_content_type, read_body, takes_body
 from proxy_addons.core.request_redaction import BLOCKED, UNREAD, redact_request
 from proxy_addons.core.restoring import Restoring
@@ -104,6 +107,9 @@ class EnforceRequest:
             _refuse_by(decision, flow, exchange, policy)
             return
         exchange.tally = Tally(hashed=self._hashed)
+        if (parameter := _refused_parameter(exchange, read)) is not None:
+            refuse(flow, exchange, Reason(code=NOT_PERMITTED), message=message_for(NOT_PERMITTED, parameter))
+            return
         try:
             _forward(flow.request, exchange, _redacted(exchange, read, exchange.tally))
         except AnswerBlocked as blocked:
@@ -176,6 +182,15 @@ def _examine_body(
         at=exchange.received_at,
     )
     return evaluation, forwarded
+
+
+def _refused_parameter(exchange: Exchange, read: ReadRequest | None) -> str | None:
+    """Return the parameter that asks for log probabilities where policy has it refused, or None."""
+    parameter = None if read is None else parameter_asking(read.value)
+    if parameter is None:
+        return None
+    rules = allowed(exchange).rules
+    return parameter if rules.enforcing and rules.terms.log_probabilities is LogProbabilities.REFUSE else None
 
 
 def _redacted(exchange: Exchange, read: ReadRequest | None, tally: Tally) -> ReadRequest | None:

@@ -11,6 +11,7 @@ from policies.contracts.snapshot import (
     Dialect,
     Direction,
     EmbeddingInputs,
+    LogProbabilities,
     RedactionAction,
     RedactionPolicy,
     RedactionRule,
@@ -251,3 +252,19 @@ async def test_each_finding_of_request_and_answer_leaves_a_remark():
     ]
     assert remarks[0]["span_hash"] == remarks[1]["span_hash"] != remarks[2]["span_hash"]
     assert record["remarks_omitted"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mode", "want"),
+    [
+        (LogProbabilities.REFUSE, Mode.ENFORCE, (400, "field-not-permitted")),
+        (LogProbabilities.DROP, Mode.ENFORCE, (200, None)),
+        (LogProbabilities.REFUSE, Mode.OBSERVE, (200, None)),
+    ],
+)
+async def test_log_probabilities_are_refused_where_policy_says_so_and_may_change_the_answer(wanted, mode, want):
+    sender = harness(directions=BOTH, mode=mode, log_probabilities=wanted)
+    told = await sender.send(asking("hi", logprobs=True))
+    assert (told.status, told.code) == want
+    assert want[0] == 200 or "logprobs" in told.message
+    assert (await sender.send(asking("hi"))).status == 200
