@@ -9,7 +9,9 @@ import pytest
 
 from policies.contracts.snapshot import Dialect, RedactionAction
 from proxy_addons.core.answers import redact_answer
+from proxy_addons.core.responses_answer import redact_response
 from proxy_addons.core.sse import SseEnforcer
+from tests import responses
 from tests.streams import CARD, EMAIL, by_length, event, left, rules, said, stream, wire
 
 SECRET, REDACTED = f"Pay with {CARD}, {EMAIL}.", "Pay with [redacted:payment-card], [redacted:email]."
@@ -101,3 +103,65 @@ def test_a_cut_is_an_error_of_the_client(action, sent, code):
         read.extend(chunk.choices[0].delta.content for chunk in chunks)
     assert told.value.code == code
     assert read == ["Well. "]
+
+
+RESPONSE = [
+    responses.spoken("summary_text", by_length(SECRET, 5)),
+    responses.spoken("output_text", by_length(SECRET, 4), index=1),
+    responses.called(by_length(json.dumps({"card": CARD}), 3), index=2),
+]
+
+
+def responding(sent: bytes, action: RedactionAction = RedactionAction.REPLACE) -> openai.OpenAI:
+    pieces = [sent[at : at + 90] for at in range(0, len(sent), 90)]
+    return client(responses.left(pieces, responses.stream(rules(action))), "text/event-stream")
+
+
+def check_response(got: openai.types.responses.Response) -> None:
+    thought, _, call = got.output
+    assert got.output_text == REDACTED
+    assert thought.summary[0].text == REDACTED
+    assert (call.name, json.loads(call.arguments)) == ("pay", {"card": "[redacted:payment-card]"})
+
+
+def test_a_response():
+    body = json.dumps(responses.answered(*RESPONSE)[-1]["response"]).encode()
+    left_of_it = redact_response(body, rules=rules(), max_bytes=10_000).body
+    check_response(client(left_of_it, "application/json").responses.create(model="m", input="hi"))
+
+
+def test_a_streamed_response_is_put_together_by_the_client():
+    sent = responses.wire(*responses.answered(*RESPONSE))
+    with responding(sent).responses.stream(model="m", input="hi") as answer:
+        said = "".join(event.delta for event in answer if event.type == "response.output_text.delta")
+        check_response(answer.get_final_response())
+    assert said == REDACTED
+
+
+def test_every_event_of_a_streamed_response_is_known_to_the_client():
+    sent = responses.wire(*responses.answered(*RESPONSE))
+    told = list(responding(sent).responses.create(model="m", input="hi", stream=True))
+    assert [event.sequence_number for event in told] == list(range(len(told)))
+    check_response(told[-1].response)
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "code"),
+    [
+        (RedactionAction.BLOCK, responses.answered(*RESPONSE[1:])[2:], "answer-blocked"),
+        (RedactionAction.REPLACE, [], "upstream-invalid"),
+        (RedactionAction.REPLACE, [{"type": "error", "message": SECRET}], "upstream-error"),
+        (RedactionAction.REPLACE, [{"type": "response.failed", "response": responses.response()}], "upstream-error"),
+    ],
+)
+def test_a_cut_of_a_response_is_an_error_of_the_client(action, more, code):
+    begun = responses.answered(responses.spoken("output_text", ["Well. "]))[:5]
+    moved = [
+        {**event, "output_index": event["output_index"] + 1} if "output_index" in event else event for event in more
+    ]
+    read: list[str] = []
+    events = responding(responses.wire(*begun, *moved), action).responses.create(model="m", input="hi", stream=True)
+    with pytest.raises(openai.APIError) as told:
+        read.extend(event.delta for event in events if event.type == "response.output_text.delta")
+    assert told.value.code == code
+    assert read[0] == "Well. "
