@@ -78,6 +78,15 @@ def span_hash(key: bytes, *, tenant: str, span: str) -> str:
     return "s1:" + hmac.digest(key, f"{tenant}\0span\0{span}".encode(), "sha256").hex()[:16]
 
 
+def redaction_key(key: bytes, *, tenant: str) -> bytes:
+    """Return the tenant's key of the hashes that redaction writes in place of findings.
+
+    Derived, so that nodes and control plane need no secret more than they share, and none is stored or sent. What
+    clients see of hashes tells nothing of those in envelopes: no span and no subject has what is hashed here.
+    """
+    return hmac.digest(key, f"{tenant}\0redaction-hash\0".encode(), "sha256")
+
+
 def pseudonym(key: bytes, *, tenant: str, subject: str) -> str:
     """Return the keyed pseudonym under which `subject` (`user:alice`) of `tenant` stands in envelopes."""
     return "p1:" + hmac.digest(key, f"{tenant}\0{subject}".encode(), "sha256").hex()[:32]

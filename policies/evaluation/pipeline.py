@@ -28,9 +28,11 @@ from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest, Subject
 from policies.contracts.snapshot import PolicySnapshot, Rate
 from policies.engines.combine import RATE_LIMITED, combine, effect_of, failed
+from policies.engines.groups import selectors_of
 from policies.engines.per_snapshot import per_snapshot
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.limits import AppliedRate, rates_for
+from policies.redaction.selection import selects
 
 LIMITS: Final = "limits"
 _MOST_REMEMBERED: Final = 1024
@@ -90,28 +92,34 @@ def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: Ac
 def redactions_for(snapshot: PolicySnapshot, request: EvaluationRequest) -> tuple[Redact, ...]:
     """Return the obligations of the enforcing redaction policies that select `request`.
 
-    Requests for the same action and model are given the same tuple.
+    Requests for the same action and model by subjects that are selected alike are given the same tuple.
     """
     model = request.resource.id if request.resource.type == "model" else None
-    remembered = _redactions_by_request(snapshot)
-    known = remembered.get((request.action, model))
+    owed = _owed_redactions(snapshot)
+    subject = owed.subjects.intersection(selectors_of(snapshot, request.subject)) if owed.subjects else owed.subjects
+    known = owed.remembered.get((request.action, model, subject))
     if known is None:
-        if len(remembered) >= _MOST_REMEMBERED:
-            remembered.clear()
-        known = tuple(
+        if len(owed.remembered) >= _MOST_REMEMBERED:
+            owed.remembered.clear()
+        known = owed.remembered[request.action, model, subject] = tuple(
             Redact(policy=policy.id)
             for policy in snapshot.redactions
-            if policy.mode is Mode.ENFORCE
-            and (not policy.operations or request.action in policy.operations or "*" in policy.operations)
-            and (not policy.models or (model is not None and (model in policy.models or "*" in policy.models)))
+            if policy.mode is Mode.ENFORCE and selects(policy, operation=request.action, model=model, subject=subject)
         )
-        remembered[request.action, model] = known
     return known
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """`subjects` are those that a redaction policy names: no other makes a difference."""
+
+    subjects: frozenset[str]
+    remembered: dict[tuple[str, str | None, frozenset[str]], tuple[Redact, ...]] = field(default_factory=dict)
+
+
 @per_snapshot
-def _redactions_by_request(_: PolicySnapshot) -> dict[tuple[str, str | None], tuple[Redact, ...]]:
-    return {}
+def _owed_redactions(snapshot: PolicySnapshot) -> _Owed:
+    return _Owed(frozenset(subject for policy in snapshot.redactions for subject in policy.subjects))
 
 
 async def decide(

@@ -40,8 +40,10 @@ def rate(name, mode=Mode.ENFORCE) -> LimitPolicy:
     )
 
 
-def redaction(name, *, operations=(), models=(), mode=Mode.ENFORCE) -> RedactionPolicy:
-    return RedactionPolicy(id=name, version="1", mode=mode, operations=operations, models=models, rules=())
+def redaction(name, *, operations=(), models=(), subjects=(), mode=Mode.ENFORCE) -> RedactionPolicy:
+    return RedactionPolicy(
+        id=name, version="1", mode=mode, operations=operations, models=models, subjects=subjects, rules=()
+    )
 
 
 def snapshot(**changes) -> PolicySnapshot:
@@ -236,6 +238,32 @@ REDACTIONS = (
 def test_redactions_that_select_the_request_are_owed(request_, want) -> None:
     owed = redactions_for(snapshot(redactions=REDACTIONS), request_)
     assert [obligation.policy for obligation in owed] == want
+
+
+BY_SUBJECT = (
+    redaction("all"),
+    redaction("alice", subjects=("user:alice",)),
+    redaction("everybody", subjects=("*",)),
+    redaction("guests", subjects=("group:guests",)),
+    redaction("staff", subjects=("group:staff",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "want"),
+    [
+        (Subject(type="user", id="alice"), ["all", "alice", "everybody", "staff"]),
+        (Subject(type="user", id="bob"), ["all", "everybody"]),
+        (Subject(type="user", id="bob", groups=("guests",)), ["all", "everybody", "guests"]),
+    ],
+)
+def test_redactions_are_owed_by_subject(subject, want) -> None:
+    of = snapshot(redactions=BY_SUBJECT, groups={"staff": ("user:alice",)})
+    for _ in range(2):  # what was remembered for another is not taken
+        owed = redactions_for(of, replace(REQUEST, subject=subject))
+        assert [obligation.policy for obligation in owed] == want
+        redactions_for(of, replace(REQUEST, subject=Subject(type="service", id="batch")))
+    assert redactions_for(of, replace(REQUEST, subject=subject)) is owed
 
 
 async def test_a_guard_may_oblige_what_selects_nothing() -> None:
