@@ -9,6 +9,7 @@ from typing import Final
 
 from policies.detectors.contract import Detector
 from policies.detectors.secrets.ai_providers import AI_PROVIDERS
+from policies.detectors.secrets.assigned import ASSIGNED
 from policies.detectors.secrets.chat import CHAT
 from policies.detectors.secrets.cloud import CLOUD
 from policies.detectors.secrets.connection_strings import CONNECTION_STRING
@@ -18,6 +19,7 @@ from policies.detectors.secrets.infrastructure import INFRASTRUCTURE
 from policies.detectors.secrets.jwt import JWT
 from policies.detectors.secrets.monitoring import MONITORING
 from policies.detectors.secrets.package_registries import PACKAGE_REGISTRIES
+from policies.detectors.secrets.passwords import PASSWORD
 from policies.detectors.secrets.payment import PAYMENT
 from policies.detectors.secrets.private_keys import PRIVATE_KEYS
 from policies.detectors.secrets.services import SERVICES
@@ -36,4 +38,6 @@ SECRETS: Final[tuple[Detector, ...]] = (
     JWT,
     CONNECTION_STRING,
     *HTTP_CREDENTIALS,
+    PASSWORD,
+    ASSIGNED,
 )

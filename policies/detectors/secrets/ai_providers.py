@@ -13,7 +13,7 @@ AI_PROVIDERS: Final = (
     form(
         "openai-key",
         GROUP,
-        word(r"sk-(?:proj|svcacct|admin|None|service)-[A-Za-z0-9_-]{20,250}"),
+        word(r"sk-(?:proj|svcacct|admin|None|service)-[A-Za-z0-9_-]{20,}"),
         word(r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}"),
         word(r"sess-[A-Za-z0-9]{40}"),
         tokens=(

@@ -15,8 +15,8 @@ CHAT: Final = (
         # Of a bot, of a user, of a client; those of before tokens were renewed; of an app; of configuration.
         word(r"xox[bpaosr]-(?:[0-9]{1,2}-)?[0-9]{4,14}(?:-[0-9]{4,14}){0,2}-[A-Za-z0-9]{8,64}"),
         word(r"xoxe-[0-9]{8,14}-[0-9]{8,14}-[0-9]{8,14}-[a-f0-9]{32,64}"),
-        word(r"xoxe(?:\.xox[bp])?-1-[A-Za-z0-9]{120,220}"),
-        word(r"xoxd-[A-Za-z0-9%/+=]{40,400}"),
+        word(r"xoxe(?:\.xox[bp])?-1-[A-Za-z0-9]{120,}"),
+        word(r"xoxd-[A-Za-z0-9%/+=]{40,}"),
         word(r"xapp-[0-9]-[A-Z0-9]{9,13}-[0-9]{9,14}-[a-f0-9]{64}"),
         tokens=(
             ("xo" + "xb-", f"{DIGITS[:12]}-{DIGITS[5:18]}-{ALNUM[:24]}"),
@@ -36,7 +36,7 @@ CHAT: Final = (
         GROUP,
         # The whole address is the secret: who knows it may write.
         Pattern(
-            expression=r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/_-]{30,120}",
+            expression=r"(?:https?://)?hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/_-]{30,120}",
             alone="A-Za-z0-9+/_-",
             alone_before="A-Za-z0-9.",
         ),
@@ -54,7 +54,7 @@ CHAT: Final = (
     form(
         "discord-webhook",
         GROUP,
-        word(r"discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,70}"),
+        word(r"(?:https://)?discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,70}"),
         tokens=(("https://discord.com/api/webhooks/", f"{DIGITS[:19]}/{ALNUM[:68]}"),),
     ),
     form(

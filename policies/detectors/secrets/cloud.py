@@ -76,8 +76,8 @@ CLOUD: Final = (
         "aws-bedrock-key",
         GROUP,
         # Base64 of `BedrockAPIKey-…`, and of a signed request to `bedrock.amazonaws.com`.
-        base64(r"ABSKQmVkcm9ja0FQSUtleS1[A-Za-z0-9+/]{60,400}={0,2}"),
-        base64(r"bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t[A-Za-z0-9+/]{0,4000}={0,2}"),
+        base64(r"ABSKQmVkcm9ja0FQSUtleS1[A-Za-z0-9+/]{60,}={0,2}"),
+        base64(r"bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t[A-Za-z0-9+/]{0,}={0,2}"),
         tokens=(("ABSKQmVkcm9ja0FQ", "SUtleS1" + ALNUM[:108]), ("bedrock-api-", "key-YmVkcm9jay5hbWF6b25hd3MuY29t")),
         judge=varied(2.5),
     ),
@@ -91,7 +91,7 @@ CLOUD: Final = (
     form(
         "google-oauth",
         GROUP,
-        word(r"ya29\.[A-Za-z0-9_-]{20,1000}"),
+        word(r"ya29\.[A-Za-z0-9_-]{20,}"),
         word(r"GOCSPX-[A-Za-z0-9_-]{28}"),
         word(r"1//0[A-Za-z0-9_-]{40,100}"),
         tokens=(("ya29.", "a0" + ALNUM[:60]), ("GOCSPX", "-" + ALNUM[:28]), ("1//", "0" + ALNUM[:60])),
@@ -153,7 +153,7 @@ CLOUD: Final = (
     form(
         "yandex-key",
         GROUP,
-        base64(r"t1\.[A-Z0-9a-z_-]{1,200}={0,2}\.[A-Z0-9a-z_-]{86}={0,2}"),
+        base64(r"t1\.[A-Z0-9a-z_-]{1,}={0,2}\.[A-Z0-9a-z_-]{86}={0,2}"),
         word(r"AQVN[A-Za-z0-9_-]{35,38}"),
         word(r"YC[A-Za-z0-9_-]{38}"),
         tokens=(("AQ" + "VN", ALNUM[:36]), ("Y" + "C", "A" + ALNUM[:37]), ("t1.", ALNUM[:14] + "." + ALNUM[20:106])),
@@ -171,7 +171,7 @@ CLOUD: Final = (
         "fly-token",
         GROUP,
         word(r"fo1_[A-Za-z0-9_-]{43}"),
-        base64(r"fm[12][ar]?_[A-Za-z0-9+/]{100,4000}={0,3}"),
+        base64(r"fm[12][ar]?_[A-Za-z0-9+/]{100,}={0,3}"),
         tokens=(("fo" + "1_", ALNUM[:43]), ("fm" + "2_", ALNUM[:100] + "==="), ("fm" + "1r_", ALNUM[:120])),
     ),
     form("netlify-token", GROUP, r"nf[pcou]_[A-Za-z0-9]{36}", tokens=(("nf" + "p_", ALNUM[:36]),)),

@@ -35,7 +35,7 @@ FORGES: Final = (
         "github-token",
         GROUP,
         # Of an app for a user, of an app, of OAuth, of a person, for renewal; of a person, for some repositories.
-        r"gh[pousr]_[A-Za-z0-9]{36,251}",
+        r"gh[pousr]_[A-Za-z0-9]{36,}",
         Pattern(expression=r"github_pat_[A-Za-z0-9_]{82}", alone="A-Za-z0-9_", alone_before="A-Za-z0-9"),
         tokens=(
             ("gh" + "p_", "16C7e42F292c6912E7710c838347Ae178B4a"),
@@ -49,7 +49,7 @@ FORGES: Final = (
         GROUP,
         # https://docs.gitlab.com/security/tokens/#token-prefixes
         word(r"gl(?:pat|rt|rtr|dt|ft|oas|soat|imt|agent|cbt|ptt|ffct)-[A-Za-z0-9_-]{20,}"),
-        word(r"gl(?:pat|rt)-[A-Za-z0-9_-]{20,300}\.[A-Za-z0-9_.-]{7,40}"),
+        word(r"gl(?:pat|rt)-[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_.-]{7,40}"),
         Pattern(expression=r"GR1348941[A-Za-z0-9_-]{20}", alone="A-Za-z0-9_-"),
         Pattern(expression=r"_gitlab_session=(?P<value>[a-z0-9]{32})"),
         tokens=(
@@ -64,13 +64,13 @@ FORGES: Final = (
     form(
         "bitbucket-token",
         GROUP,
-        Pattern(expression=r"ATBB[A-Za-z0-9_=-]{32,200}", alone="A-Za-z0-9_="),
+        Pattern(expression=r"ATBB[A-Za-z0-9_=-]{32,}", alone="A-Za-z0-9_="),
         tokens=(("AT" + "BB", ALNUM[:32]),),
     ),
     form(
         "atlassian-token",
         GROUP,
-        Pattern(expression=r"AT[AC]TT3[A-Za-z0-9_=-]{60,250}", alone="A-Za-z0-9_="),
+        Pattern(expression=r"AT[AC]TT3[A-Za-z0-9_=-]{60,}", alone="A-Za-z0-9_="),
         tokens=(("AT" + "ATT3", "xFfGF0" + ALNUM[:180]), ("AT" + "CTT3", "xFfGN0" + ALNUM[:170] + "=6B2A")),
     ),
     form(

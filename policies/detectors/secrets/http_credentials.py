@@ -60,6 +60,13 @@ def _netrc(candidate: Candidate) -> float | None:
     return None if _NO_PASSWORD.match(candidate.value) or is_stand_in(candidate.value) else 0.9
 
 
+def _told(candidate: Candidate) -> float | None:
+    """Take a password with a digit and a letter that is no stand-in."""
+    value = candidate.value.strip("\"'")
+    mixed = any(each.isdigit() for each in value) and any(each.isalpha() for each in value)
+    return 0.8 if mixed and not _NO_PASSWORD.match(value) and not is_stand_in(value) else None
+
+
 HTTP_CREDENTIALS: Final = (
     Detector(
         name="authorization-header",
@@ -69,7 +76,7 @@ HTTP_CREDENTIALS: Final = (
             Pattern(
                 expression=r"authorization[\"'\\]{0,3}\s{0,2}[:=,]\s{0,2}[\"'\\]{0,3}\s{0,2}"
                 r"(?:(?:basic|bearer|token|api[_-]?(?:key|token)|digest|negotiate|apikey|key|ssws|bot|pat)[ =]{1,4})?"
-                r"(?P<value>[A-Za-z0-9_~@+/.=-]{8,2000})",
+                r"(?P<value>[A-Za-z0-9_~@+/.=-]{8,})",
                 alone="A-Za-z0-9_~@+/=-",
                 alone_before="",
                 ignore_case=True,
@@ -143,6 +150,31 @@ HTTP_CREDENTIALS: Final = (
             "login USER password $PASSWORD",
             "login and password are needed",
             "login bob password password",
+        ),
+    ),
+    Detector(
+        name="command-line-password",
+        kind="secret.command-line-password",
+        group=GROUP,
+        patterns=(
+            Pattern(
+                expression=r"(?:sshpass|mysql[a-z]{0,5}|mariadb|redis-cli|docker login|helm login)[^\n|;&]{0,36} "
+                r"(?:-p|-a|--password)[ =]?[\"']?(?P<value>[!#-&(-:<-~]{4,64})",
+                alone="!-&(-:<-~",
+                alone_before="A-Za-z0-9_",
+            ),
+        ),
+        judge=_told,
+        finds=(
+            "mysql -u root -p" + "S3cretPw shop",
+            "sshpass -p '" + "Zk9x2mQp' ssh example.com",
+            "docker login -u bob --password=" + "Zk9x2mQp",
+        ),
+        ignores=(
+            "mysql -u root -p shop",
+            "docker login -u bob -p $PASSWORD",
+            "redis-cli -a password",
+            "mysql --port 3306",
         ),
     ),
 )

@@ -24,7 +24,7 @@ INFRASTRUCTURE: Final = (
     form(
         "vault-token",
         GROUP,
-        word(r"hv[sbr]\.[A-Za-z0-9_-]{24,300}"),
+        word(r"hv[sbr]\.[A-Za-z0-9_-]{24,}"),
         tokens=(("hv" + "s.", ALNUM[:95]), ("hv" + "b.", ALNUM[:150]), ("hv" + "s.", ALNUM[60:84])),
     ),
     form(
@@ -51,7 +51,7 @@ INFRASTRUCTURE: Final = (
     form(
         "onepassword-key",
         GROUP,
-        base64(r"ops_eyJ[A-Za-z0-9+/]{200,1500}={0,3}"),
+        base64(r"ops_eyJ[A-Za-z0-9+/]{200,}={0,3}"),
         Pattern(
             expression=r"A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}",
             alone="A-Za-z0-9-",
@@ -76,7 +76,13 @@ INFRASTRUCTURE: Final = (
         tokens=(("st.", f"{HEX[:24]}.{HEX[:32]}.{HEX[9:41]}"),),
     ),
     form("openshift-token", GROUP, word(r"sha256~[A-Za-z0-9_-]{43}"), tokens=(("sha" + "256~", ALNUM[:43]),)),
-    form("octopus-key", GROUP, r"API-[A-Z0-9]{24,32}", tokens=(("AP" + "I-", UPPER[:26]),), judge=varied(3.5)),
+    form(
+        "octopus-key",
+        GROUP,
+        Pattern(expression=r"API-[A-Z0-9]{24,30}", alone_before="A-Za-z0-9/"),
+        tokens=(("AP" + "I-", UPPER[:26]),),
+        judge=varied(3.5),
+    ),
     form(
         "launchdarkly-key",
         GROUP,
@@ -97,7 +103,13 @@ INFRASTRUCTURE: Final = (
         tokens=(("sm" + "_pat_", ALNUM[:16]),),
         ignores=("sm" + "_pat_77c4o21lxu",),
     ),
-    form("infracost-key", GROUP, r"ico-[A-Za-z0-9]{32}", tokens=(("ic" + "o-", ALNUM[:32]),), judge=varied(3.4)),
+    form(
+        "infracost-key",
+        GROUP,
+        Pattern(expression=r"ico-[A-Za-z0-9]{32}", alone_before="A-Za-z0-9."),
+        tokens=(("ic" + "o-", ALNUM[:32]),),
+        judge=varied(3.4),
+    ),
     form(
         "tailscale-key",
         GROUP,
@@ -124,7 +136,7 @@ INFRASTRUCTURE: Final = (
             expression=r"(?:okta|ssws)[A-Za-z0-9_.-]{0,24}[\"'\x60]?"
             r"[ \t]{0,4}(?::=|[:= ])[ \t]{0,4}[\"'\x60]?(?P<value>00[A-Za-z0-9_=-]{40})",
             alone="A-Za-z0-9_=-",
-            alone_before="",
+            alone_before="A-Za-z",
             ignore_case=True,
         ),
         tokens=(("okta_token = ", "00" + ALNUM[:40]), ("Authorization: SSWS ", "00" + ALNUM[20:60])),

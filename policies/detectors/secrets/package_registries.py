@@ -3,17 +3,30 @@
 
 from typing import Final
 
+from policies.detectors.contract import Pattern
 from policies.detectors.secrets.form import ALNUM, HEX, LOWER, form, varied, word
 
 GROUP: Final = "secrets-packages"
 
 PACKAGE_REGISTRIES: Final = (
+    form(
+        "bundler-credentials",
+        GROUP,
+        # `BUNDLE_` and the host of a source of gems, with `__` for its dots.
+        Pattern(
+            expression=r"BUNDLE_[A-Z0-9_]{3,24}__[A-Z]{2,10}[A-Za-z_]{0,8}[\"'\x60]?[:=?., ]{1,6}[\"'\x60]?"
+            r"(?P<value>[A-Za-z0-9_.-]{3,64}:[A-Za-z0-9_.-]{3,64})",
+            alone="A-Za-z0-9_:-",
+        ),
+        tokens=(("BUNDLE_GEMS__EXAMPLE__COM=", f"{HEX[:8]}:{HEX[8:16]}"),),
+        judge=varied(2.0),
+    ),
     form("npm-token", GROUP, r"npm_[A-Za-z0-9]{36}", tokens=(("np" + "m_", ALNUM[:36]),)),
     form(
         "pypi-token",
         GROUP,
         # A macaroon; it begins with the place that it is for: base64 of `pypi.org`, or of `test.pypi.org`.
-        word(r"pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{50,1000}"),
+        word(r"pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{50,}"),
         tokens=(
             ("py" + "pi-", "AgEIcHlwaS5vcmc" + ALNUM[:120]),
             ("py" + "pi-", "AgENdGVzdC5weXBpLm9yZw" + ALNUM[:100]),

@@ -14,7 +14,7 @@ PAYMENT: Final = (
     form(
         "stripe-key",
         GROUP,
-        r"(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{10,247}",
+        r"(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{10,}",
         base64(r"whsec_[A-Za-z0-9+/]{32,64}={0,2}"),
         tokens=(("sk" + "_live_", ALNUM[:24]), ("rk" + "_test_", ALNUM[:99]), ("wh" + "sec_", ALNUM[:32])),
         ignores=("ta" + "sk_test_40xbi53nxgkaymgd51aqbmtoyowmkl",),
@@ -39,7 +39,7 @@ PAYMENT: Final = (
         r"access_token\$(?:production|sandbox)\$[a-z0-9]{16}\$[a-f0-9]{32}",
         tokens=(("access_token" + "$production$", LOWER[:16] + "$" + HEX[:32]),),
     ),
-    form("adyen-key", GROUP, base64(r"AQE[a-z]hm[A-Za-z0-9+/=_-]{80,400}"), tokens=(("AQ" + "Eyhm", ALNUM[:120]),)),
+    form("adyen-key", GROUP, base64(r"AQE[a-z]hm[A-Za-z0-9+/=_-]{80,}"), tokens=(("AQ" + "Eyhm", ALNUM[:120]),)),
     form(
         "plaid-token",
         GROUP,

@@ -7,9 +7,22 @@ has.
 
 from typing import Final
 
-from policies.detectors.contract import Detector, Pattern
+from policies.detectors.contract import Candidate, Detector, Pattern
 
 GROUP: Final = "secrets-private-keys"
+
+_SEED: Final = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+# Of sentences, and of no list that words of keys are drawn from.
+_FILLERS: Final = frozenset(
+    {"the", "and", "was", "for", "with", "that", "from", "are", "were", "his", "her", "its", "has"}
+)
+_LEAST_DIFFERENT: Final = 6
+
+
+def _drawn_words(candidate: Candidate) -> float | None:
+    words = candidate.value.lower().split(" ")
+    return 0.9 if _FILLERS.isdisjoint(words) and len(set(words)) >= _LEAST_DIFFERENT else None
+
 
 PRIVATE_KEYS: Final = (
     Detector(
@@ -52,5 +65,30 @@ PRIVATE_KEYS: Final = (
             "Here: PuTTY-User-Key-File-1: ssh-rsa\nPrivate-MAC: 00\nand on",
         ),
         ignores=("PuTTY-User-Key-File", "PuTTY-User-Key-File-x: ssh-rsa", "a file of PuTTY: Private-MAC: 00"),
+    ),
+    Detector(
+        name="seed-phrase",
+        kind="secret.seed-phrase",
+        group=GROUP,
+        # Twelve to 24 words of three to eight letters, told by what they are called.
+        patterns=(
+            Pattern(
+                expression=r"(?:mnemonic|(?:seed|recovery|backup|wallet)(?: (?:phrase|words?))?)"
+                r"[^A-Za-z\n]{1,6}(?:is:? )?[\"']?(?P<value>[a-z]{3,8}(?: [a-z]{3,8}){11,23})",
+                ignore_case=True,
+            ),
+        ),
+        judge=_drawn_words,
+        finds=(
+            f"mnemonic: {_SEED}",
+            f'my seed phrase is "{_SEED}"',
+            f"Recovery phrase: {_SEED} {_SEED}",
+        ),
+        ignores=(
+            "The seed phrase is twelve words long.",
+            f"mnemonic: {' '.join(['abandon'] * 12)}",
+            "seed: The quick brown fox and all the other animals went over some hills today",
+            _SEED,
+        ),
     ),
 )

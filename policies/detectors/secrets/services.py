@@ -51,12 +51,12 @@ SERVICES: Final = (
     form(
         "facebook-token",
         GROUP,
-        r"EAA[MCEG][A-Za-z0-9]{100,400}",
+        r"EAA[MCEG][A-Za-z0-9]{100,}",
         r"[0-9]{15,16}(?:\||%7C)[A-Za-z0-9_-]{27}",
         tokens=(("EA" + "AM", ALNUM[:120]), (DIGITS[:16] + "|", ALNUM[:27])),
         judge=varied(3.6),
     ),
-    form("instagram-token", GROUP, r"IG(?:AA|QW|QVJ)[A-Za-z0-9_-]{80,400}", tokens=(("IG" + "QVJ", ALNUM[:120]),)),
+    form("instagram-token", GROUP, r"IG(?:AA|QW|QVJ)[A-Za-z0-9_-]{80,}", tokens=(("IG" + "QVJ", ALNUM[:120]),)),
     form(
         "twitter-token",
         GROUP,
@@ -72,9 +72,7 @@ SERVICES: Final = (
         tokens=(("pa" + "t-na1-", UUID),),
     ),
     form("contentful-token", GROUP, word(r"CFPAT-[A-Za-z0-9_-]{43}"), tokens=(("CF" + "PAT-", ALNUM[:43]),)),
-    form(
-        "dropbox-token", GROUP, word(r"sl\.(?:u\.)?[A-Za-z0-9_-]{120,1500}"), tokens=(("s" + "l.", "u." + ALNUM[:150]),)
-    ),
+    form("dropbox-token", GROUP, word(r"sl\.(?:u\.)?[A-Za-z0-9_-]{120,}"), tokens=(("s" + "l.", "u." + ALNUM[:150]),)),
     form("adobe-secret", GROUP, word(r"p8e-[A-Za-z0-9_-]{32}"), tokens=(("p8" + "e-", HEX[:32]),)),
     form("readme-key", GROUP, r"rdme_[a-z0-9]{70}", tokens=(("rd" + "me_", LOWER[:70]),)),
     form(

@@ -13,7 +13,9 @@ from tests.unit.policies.detectors.secrets.recognising import recognised
         pytest.param("AKIA" + "IOSFODNN7EXAMPLE.", {"aws-access-key": ["AKIA" + "IOSFODNN7EXAMPLE"]}, id="aws"),
         pytest.param("AKIA" + "X" * 16, {}, id="aws-mask"),
         pytest.param(
-            f"DefaultEndpointsProtocol=https;AccountKey={ALNUM[:86]}==;", {"azure-key": [ALNUM[:86] + "=="]}, id="azure"
+            f"DefaultEndpointsProtocol=https;AccountKey={ALNUM[:86]}==;",
+            {"azure-key": [ALNUM[:86] + "=="], "assigned-secret": [ALNUM[:86] + "=="]},
+            id="azure",
         ),
         pytest.param("do" + f"p_v1_{HEX[:63]}", {}, id="digitalocean-one-too-short"),
         pytest.param("fm" + f"2_{ALNUM[:110]},next", {"fly-token": ["fm" + "2_" + ALNUM[:110]]}, id="fly"),

@@ -5,7 +5,7 @@ from policies.detectors.secrets.form import HEX
 from policies.detectors.secrets.http_credentials import HTTP_CREDENTIALS
 from tests.unit.policies.detectors.reference import findings
 
-HEADER, USER, NETRC = HTTP_CREDENTIALS
+HEADER, USER, NETRC, PASSWORD = HTTP_CREDENTIALS
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_takes_name_and_password(text, want):
 
 def test_takes_the_password_of_a_netrc():
     assert findings(NETRC, "machine x login bob password " + "Tr0ub4dor\nmachine y") == ["Tr0ub4dor"]
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        pytest.param("mysql -h db -u root -p" + "S3cretPw shop", ["S3cretPw"], id="without-a-space"),
+        pytest.param("redis-cli -h cache -a " + "Zk9x2mQp", ["Zk9x2mQp"], id="with-one"),
+        pytest.param("mysql -u root -p shop", [], id="asked-for"),
+        pytest.param("mysql -u root -p$PASSWORD1", [], id="a-variable"),
+    ],
+)
+def test_takes_what_a_tool_is_told(text, want):
+    assert want == findings(PASSWORD, text)
