@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the tests that policy documents bring along, by the very evaluation that the proxy uses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.request import EvaluationRequest, Resource
 from policies.contracts.snapshot import PolicySnapshot
+from policies.detectors.catalogue import own_name
 from policies.document.model import PolicyDocument, PolicyTest
 from policies.engines.casbin import CasbinAccess
+from policies.engines.groups import selectors_of
 from policies.engines.ports import GuardEngine
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import Redaction
+from policies.redaction.examination import Asked, examine, rules_of
+from policies.redaction.findings import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ async def run_tests(
                     guard=guard_engine,
                     take_token=_always_there,
                 )
-            problem = "; ".join((*_of_decision(test, decision), *_of_answer(test, redaction)))
+            problem = "; ".join((*_of_decision(test, decision), *_of_text(test, document.id, redaction, snapshot)))
             results.append(TestResult(policy=document.id, name=test.name, problem=problem))
     return tuple(results)
 
@@ -98,11 +102,28 @@ def _of_decision(test: PolicyTest, decision: Decision) -> Iterator[str]:
         yield f"reasons are {', '.join(reasons) or 'none'}, not {', '.join(test.expect.reasons) or 'none'}"
 
 
-def _of_answer(test: PolicyTest, redaction: Redaction) -> Iterator[str]:
+def _of_text(test: PolicyTest, policy: str, redaction: Redaction, snapshot: PolicySnapshot) -> Iterator[str]:
+    """Give what differs of a test's text; `policy` is the document that the test is in."""
     if test.text is None:
         return
-    left = redaction.text(operation=test.request.operation, model=test.request.model, text=test.text.text)
-    if test.expect.blocked is not None and left.blocked is not test.expect.blocked:
-        yield "the answer is blocked" if left.blocked else "the answer is not blocked"
-    if test.expect.redacted is not None and (left.blocked or left.text != test.expect.redacted):
+    asked = Asked(
+        direction=test.text.direction,
+        operation=test.request.operation,
+        model=test.request.model,
+        subject=frozenset(selectors_of(snapshot, test.request.subject)),
+    )
+    left = examine(rules_of(redaction, asked), test.text.text, Tally(), field=test.text.field)
+    blocked, what = left.blocked is not None, test.text.direction
+    if test.expect.blocked is not None and blocked is not test.expect.blocked:
+        yield f"the {what} is blocked" if blocked else f"the {what} is not blocked"
+    if test.expect.redacted is not None and (blocked or left.text != test.expect.redacted):
         yield "the text that leaves differs from 'redacted'"
+    if test.expect.findings is not None:
+        found = {finding.detector.removeprefix(own_name(policy, "")) for finding in left.findings}
+        wanted = {name.removeprefix(own_name(policy, "")) for name in test.expect.findings}
+        if found != wanted:
+            yield f"findings are of {_listed(found)}, not of {_listed(wanted)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
