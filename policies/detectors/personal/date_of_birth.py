@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import date
 from typing import Final
 
-from policies.detectors.context import Words, is_own_hash, leads
-from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
+from policies.detectors.context import Words, is_ours, leads
+from policies.detectors.contract import Candidate, Detector, Pattern
 
 _WORDS: Final = Words.of(
     "born", "birth", "birthday", "birthdate", "birth date", "date of birth", "dob", "d o b", "bday", "geboren", "geb",
@@ -60,7 +60,7 @@ def _is_date(value: str) -> bool:
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if is_own_hash(candidate.before) or not leads(candidate.before, _WORDS, _OTHER_DATES):
+    if is_ours(candidate.before) or not leads(candidate.before, _WORDS, _OTHER_DATES):
         return None
     return 0.9 if _is_date(candidate.value) else None
 
@@ -72,7 +72,7 @@ DATE_OF_BIRTH: Final = Detector(
     kind="DATE_OF_BIRTH",
     group="personal-data",
     patterns=(
-        Pattern(expression=r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})", alone=ALPHANUMERIC + "*"),
+        Pattern(expression=r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})"),
         Pattern(expression=r"\d{1,2}\. \d{1,2}\. \d{4}"),
         Pattern(expression=r"(?:1[89]|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}"),
         Pattern(

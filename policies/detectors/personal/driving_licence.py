@@ -7,8 +7,9 @@ The licences of Great Britain have a form that nothing else has: five letters of
 import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_own_hash, leads
-from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
+from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads
+from policies.detectors.contract import Candidate, Detector, Pattern
+from policies.detectors.personal.national.number import IDENTIFIER
 
 _WORDS: Final = Words.of(
     "driver license", "driver licence", "driver's license", "driver's licence", "drivers license", "drivers licence",
@@ -21,11 +22,14 @@ _OTHERS: Final = OTHER_NUMBERS | Words.of("plate", "plates", "software", "key", 
 _BRITISH: Final = re.compile(
     r"[A-Z]{2}[A-Z9]{3}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][A-Z9]{2}[0-9A-Z]{3}"
 )
+_FORM: Final = re.compile(
+    rf"[A-Za-z]{{1,3}}[0-9]{{5,14}}[A-Za-z]?|[0-9]{{2}}[A-Za-z]{{3}}[0-9]{{5}}|.?[0-9 -]+|{_BRITISH.pattern}"
+)
 _DIFFERENT: Final = 2
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if is_own_hash(candidate.before) or len(set(candidate.value)) < _DIFFERENT:
+    if is_ours(candidate.before) or not _FORM.fullmatch(candidate.value) or len(set(candidate.value)) < _DIFFERENT:
         return None
     led = leads(candidate.before, _WORDS, _OTHERS)
     if _BRITISH.fullmatch(candidate.value):
@@ -33,16 +37,16 @@ def _judge(candidate: Candidate) -> float | None:
     return 0.7 if led else None
 
 
-_ALONE: Final = ALPHANUMERIC + "*"
-
 DRIVING_LICENCE: Final = Detector(
     name="driving-licence",
     kind="US_DRIVER_LICENSE",
     group="national-id",
     patterns=(
-        Pattern(expression=r"[A-Za-z]{1,3}\d{5,14}[A-Za-z]?|\d{2}[A-Za-z]{3}\d{5}|\d{7,10}|\d{12}", alone=_ALONE),
-        Pattern(expression=r"[A-Za-z]?\d{2,4}[ -]\d{2,4}[ -]\d{2,5}(?:[ -]\d{1,4}){0,2}", alone=_ALONE),
-        Pattern(expression=r"[A-Z]{2}[A-Z9]{3}\d{6}[A-Z9]{2}[0-9A-Z]{3}", alone=_ALONE),
+        Pattern(expression=IDENTIFIER),
+        *(Pattern(expression=rf"\d{{{length}}}") for length in (7, 8, 9, 10, 12)),
+        Pattern(expression=r"\d{2}[A-Za-z]{3}\d{5}"),
+        Pattern(expression=r"\d{2,4}[ -]\d{2,4}[ -]\d{2,5}(?:[ -]\d{1,4}){0,2}"),
+        Pattern(expression=r"[A-Za-z]\d{2,3}-\d{3,4}-\d{2,5}(?:-\d{1,4}){0,2}"),
     ),
     judge=_judge,
     finds=(

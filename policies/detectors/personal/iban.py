@@ -7,6 +7,7 @@ from typing import Final
 from stdnum import iban
 
 from policies.detectors.contract import Candidate, Detector, Pattern
+from policies.detectors.personal.national.number import IDENTIFIER
 
 _LENGTHS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
@@ -43,7 +44,7 @@ IBAN: Final = Detector(
     kind="IBAN_CODE",
     group="payment",
     patterns=(
-        Pattern(expression=r"[A-Za-z]{2}\d{2}[A-Za-z0-9]{11,30}"),
+        Pattern(expression=IDENTIFIER),
         Pattern(expression=r"[A-Za-z]{2}\d{2}(?:[ -][A-Za-z0-9]{4}){2,7}[ -][A-Za-z0-9]{1,4}"),
         Pattern(expression=r"[A-Za-z]{2}\d{2}(?:[ -][A-Za-z0-9]{4}){3,7}"),
         # Upper case only, so that it is rare in prose: groups of any length.

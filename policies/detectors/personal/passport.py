@@ -5,10 +5,12 @@ Those of the United States have nine digits, or a letter and eight. Where nothin
 that form is one of theirs.
 """
 
+import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_own_hash, leads
-from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
+from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads
+from policies.detectors.contract import Candidate, Detector, Pattern
+from policies.detectors.personal.national.number import IDENTIFIER
 
 _WORDS: Final = Words.of(
     "passport", "passports", "passportnumber", "passport no", "reisepass", "reisepassnummer", "pass nr", "passnummer",
@@ -19,27 +21,30 @@ _ELSEWHERE: Final = Words.of(
     "australian", "chinese", "japanese", "mexican", "brazilian", "swiss", "irish", "polish", "swedish", "russian",
     "reisepass", "passeport", "pasaporte", "passaporto", "passaporte", "paspoort", "paspoortnummer", "reisepassnummer",
 )  # fmt: skip
-_LEAST_DIGITS: Final = 4
+_FORM_OF_US: Final = re.compile(r"[A-Za-z]?[0-9]{8}|[0-9]{9}")
+_FORM: Final = re.compile(
+    r"[A-Za-z]{1,2}[0-9]{6,8}|[0-9]{8,9}|[0-9]{2}[A-Za-z]{2}[0-9]{5}"
+    r"|[CFGHJK][0-9]{2}[0-9CFGHJKLMNPRTVWXYZ]{6}"  # Germany
+)
 
 
 def _judge(candidate: Candidate) -> float | None:
-    digits = sum(character.isdigit() for character in candidate.value)
-    if is_own_hash(candidate.before) or digits < _LEAST_DIGITS or len(set(candidate.value)) == 1:
+    if not _FORM.fullmatch(candidate.value) or is_ours(candidate.before) or len(set(candidate.value)) == 1:
         return None
     return 0.7 if leads(candidate.before, _WORDS, OTHER_NUMBERS) else None
 
 
 def _judge_us(candidate: Candidate) -> float | None:
-    return None if leads(candidate.before, _ELSEWHERE) else _judge(candidate)
+    if not _FORM_OF_US.fullmatch(candidate.value) or leads(candidate.before, _ELSEWHERE):
+        return None
+    return _judge(candidate)
 
-
-_ALONE: Final = ALPHANUMERIC + "*"
 
 US_PASSPORT: Final = Detector(
     name="us-passport",
     kind="US_PASSPORT",
     group="national-id",
-    patterns=(Pattern(expression=r"[A-Za-z]?\d{8}|\d{9}", alone=_ALONE),),
+    patterns=(Pattern(expression=IDENTIFIER), Pattern(expression=r"\d{9}")),
     judge=_judge_us,
     finds=("passport number: 340020013", "US passport A12345678", "my passport is 340020013."),
     ignores=(
@@ -55,8 +60,10 @@ PASSPORT: Final = Detector(
     kind="PASSPORT",
     group="national-id",
     patterns=(
-        Pattern(expression=r"[A-Za-z]{1,2}\d{6,8}|\d{8,9}|\d{2}[A-Za-z]{2}\d{5}", alone=_ALONE),
-        Pattern(expression=r"[CFGHJKLMNPRTVWXYZ][0-9CFGHJKLMNPRTVWXYZ]{8}", alone=_ALONE),
+        Pattern(expression=IDENTIFIER),
+        Pattern(expression=r"\d{8}"),
+        Pattern(expression=r"\d{9}"),
+        Pattern(expression=r"\d{2}[A-Za-z]{2}\d{5}"),
     ),
     judge=_judge,
     finds=("Reisepass C01X00T47", "British passport 123456789", "passaporto: YA1234567", "passeport n° 12AB34567"),

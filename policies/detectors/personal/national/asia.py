@@ -13,7 +13,7 @@ from stdnum.th import pin
 
 from policies.detectors.context import Words
 from policies.detectors.digits import digits_of
-from policies.detectors.personal.national.number import national
+from policies.detectors.personal.national.number import IDENTIFIER, national
 
 
 def _is_ric(number: str) -> bool:
@@ -69,7 +69,8 @@ IN_AADHAAR: Final = national(
 IN_PAN: Final = national(
     name="in-pan",
     kind="IN_PAN",
-    forms=(r"[A-Za-z]{3}[ABCFGHLJPTKabcfghljptk][A-Za-z]\d{4}[A-Za-z]",),
+    forms=(IDENTIFIER,),
+    shape=r"[A-Za-z]{3}[ABCFGHLJPTKabcfghljptk][A-Za-z][0-9]{4}[A-Za-z]",
     is_valid=pan.is_valid,
     own=r"[A-Z]{5}[0-9]{4}[A-Z]",
     words=Words.of("pan", "permanent account", "pan card"),
@@ -79,7 +80,8 @@ IN_PAN: Final = national(
 IN_VOTER: Final = national(
     name="in-voter-id",
     kind="IN_VOTER",
-    forms=(r"[A-Z]{3}\d{7}",),
+    forms=(IDENTIFIER,),
+    shape=r"[A-Za-z]{3}[0-9]{7}",
     is_valid=epic.is_valid,
     words=Words.of("epic", "voter", "voter id", "elector"),
     finds=("Voter ID WKH1186253", "EPIC no. WKH1186253", "elector's photo identity card WKH1186253"),
@@ -117,7 +119,8 @@ KR_RRN: Final = national(
 SG_NRIC: Final = national(
     name="sg-nric",
     kind="SG_NRIC_FIN",
-    forms=(r"[STFGMstfgm]\d{7}[A-Za-z]",),
+    forms=(IDENTIFIER,),
+    shape=r"[STFGMstfgm][0-9]{7}[A-Za-z]",
     is_valid=_is_nric,
     own=r"[STFGM][0-9]{7}[A-Z]",
     words=Words.of("nric", "fin", "singapore"),

@@ -8,7 +8,7 @@ from stdnum.gb import nhs, utr
 from stdnum.ie import pps
 
 from policies.detectors.context import Words
-from policies.detectors.personal.national.number import national
+from policies.detectors.personal.national.number import IDENTIFIER, national
 
 # HMRC gives no D, F, I, Q, U, V as either letter, no O as the second, and not these pairs.
 _NINO: Final = re.compile(
@@ -32,7 +32,8 @@ UK_NHS: Final = national(
 UK_NINO: Final = national(
     name="uk-nino",
     kind="UK_NINO",
-    forms=(r"[A-Za-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-Da-d]",),
+    forms=(IDENTIFIER, r"[A-Za-z]{2}[ -]\d{2}[ -]\d{2}[ -]\d{2}[ -][A-Da-d]", r"[A-Za-z]{2} \d{6} [A-Da-d]"),
+    shape=r"[A-Za-z]{2}(?:[ -]?[0-9]{2}){3}[ -]?[A-Da-d]",
     is_valid=_is_nino,
     own=r"[A-Z]{2}(?: ?[0-9]{2}){3} ?[A-D]",
     words=Words.of("nino", "national insurance", "ni number", "insurance number"),

@@ -8,7 +8,7 @@ from stdnum.exceptions import ValidationError
 from stdnum.mx import curp, rfc
 
 from policies.detectors.context import Words
-from policies.detectors.personal.national.number import national
+from policies.detectors.personal.national.number import IDENTIFIER, national
 
 
 def _is_rfc(number: str) -> bool:
@@ -32,7 +32,8 @@ CA_SIN: Final = national(
 MX_CURP: Final = national(
     name="mx-curp",
     kind="MX_CURP",
-    forms=(r"[A-Za-z]{4}\d{6}[HMXhmx][A-Za-z]{5}[A-Za-z0-9]\d",),
+    forms=(IDENTIFIER,),
+    shape=r"[A-Za-z]{4}[0-9]{6}[HMXhmx][A-Za-z]{5}[A-Za-z0-9][0-9]",
     is_valid=curp.is_valid,
     own=r".*",
     words=Words.of("curp"),
@@ -42,7 +43,8 @@ MX_CURP: Final = national(
 MX_RFC: Final = national(
     name="mx-rfc",
     kind="MX_RFC",
-    forms=(r"[A-Za-z&]{3,4}[ -]?\d{6}[ -]?[A-Za-z0-9]{2}[0-9Aa]",),
+    forms=(IDENTIFIER, r"[A-Z&]{3,4}-\d{6}-[A-Z0-9]{2}[0-9A]"),
+    shape=r"[A-Za-z&]{3,4}-?[0-9]{6}-?[A-Za-z0-9]{2}[0-9Aa]",
     is_valid=_is_rfc,
     own=r"[A-Z&]{4}-?[0-9]{6}-?[A-Z0-9]{3}",
     words=Words.of("rfc", "registro federal", "registro federal de contribuyentes"),

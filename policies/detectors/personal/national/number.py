@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from policies.detectors.context import NONE, OTHER_NUMBERS, Words, is_own_hash, leads, names
-from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Judge, Pattern
+from policies.detectors.context import NONE, OTHER_NUMBERS, Words, is_ours, leads, names
+from policies.detectors.contract import Candidate, Detector, Judge, Pattern
 
 # What people call such numbers in any country.
 ANY_COUNTRY: Final = Words.of(
@@ -20,22 +20,27 @@ ANY_COUNTRY: Final = Words.of(
     "ausweis", "personalausweis", "steuernummer", "documento", "identité", "identidad", "identità", "identidade",
 )  # fmt: skip
 
-# Asterisks too: what redaction leaves of a masked value is no number.
-_ALONE: Final = ALPHANUMERIC + "*"
+# Letters, then digits, then both. Many numbers are of this kind; that they share one pattern saves hyperscan from
+# following each word of a text once for each of them.
+IDENTIFIER: Final = r"[A-Za-z]{1,6}\d{2}[A-Za-z0-9]{2,30}"
 
 
-def judge_of(is_valid: Callable[[str], bool], words: Words, *, own: str = "", against: Words = NONE) -> Judge:
+def judge_of(
+    is_valid: Callable[[str], bool], words: Words, *, shape: str = "", own: str = "", against: Words = NONE
+) -> Judge:
     """Return the judge of a number.
 
-    `own` is the expression of the forms that need no words. Where lenient, a wrong check digit behind `words`, the
-    number's own name, is passed over; behind a name that numbers of all countries have it is not.
+    `shape` is the expression of all its forms, where its pattern takes others too; `own` of those that need no words.
+    Where lenient, a wrong check digit behind `words`, the number's own name, is passed over; behind a name that numbers
+    of all countries have it is not.
     """
+    shaped = re.compile(shape) if shape else None
     form = re.compile(own) if own else None
     others = OTHER_NUMBERS | against
     any_name = words | ANY_COUNTRY
 
     def judge(candidate: Candidate) -> float | None:
-        if is_own_hash(candidate.before):
+        if is_ours(candidate.before) or (shaped and not shaped.fullmatch(candidate.value)):
             return None
         if is_valid(candidate.value):
             if leads(candidate.before, any_name, others):
@@ -56,6 +61,7 @@ def national(
     words: Words,
     finds: tuple[str, ...],
     ignores: tuple[str, ...],
+    shape: str = "",
     own: str = "",
 ) -> Detector:
     """Return the detector of a number that a state gives to people."""
@@ -63,8 +69,8 @@ def national(
         name=name,
         kind=kind,
         group="national-id",
-        patterns=tuple(Pattern(expression=form, alone=_ALONE) for form in forms),
-        judge=judge_of(is_valid, words, own=own),
+        patterns=tuple(Pattern(expression=form) for form in forms),
+        judge=judge_of(is_valid, words, shape=shape, own=own),
         finds=finds,
         ignores=ignores,
     )

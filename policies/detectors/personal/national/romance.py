@@ -12,7 +12,7 @@ from stdnum.pt import nif as pt_nif
 from stdnum.ro import cnp
 
 from policies.detectors.context import Words
-from policies.detectors.personal.national.number import national
+from policies.detectors.personal.national.number import IDENTIFIER, national
 
 # A digit, or the letter that stands for it where two people would have the same code.
 _OMOCODE: Final = "[0-9LMNPQRSTUVlmnpqrstuv]"
@@ -53,7 +53,8 @@ ES_DNI: Final = national(
 ES_NIE: Final = national(
     name="es-nie",
     kind="ES_NIE",
-    forms=(r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]",),
+    forms=(IDENTIFIER, r"[XYZxyz][ -]\d{7}[ -]?[A-Za-z]"),
+    shape=r"[XYZxyz][ -]?[0-9]{7}[ -]?[A-Za-z]",
     is_valid=nie.is_valid,
     own=r"[XYZ]-?[0-9]{7}-?[A-Z]",
     words=Words.of("nie", "nif", "extranjero", "extranjeros"),
@@ -63,7 +64,8 @@ ES_NIE: Final = national(
 IT_FISCAL_CODE: Final = national(
     name="it-fiscal-code",
     kind="IT_FISCAL_CODE",
-    forms=(rf"[A-Za-z]{{6}}{_OMOCODE}{{2}}[A-Ea-eHhLlMmPpR-Tr-t]{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{3}}[A-Za-z]",),
+    forms=(IDENTIFIER,),
+    shape=rf"[A-Za-z]{{6}}[0-9]{{2}}[A-Ea-eHhLlMmPpR-Tr-t]{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{3}}[A-Za-z]",
     is_valid=codicefiscale.is_valid,
     own=r".*[0-9].*",
     words=Words.of("codice fiscale", "cf", "cod fisc"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_own_hash, leads, names
+from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads, names
 from policies.detectors.contract import BEFORE
 
 CARD = Words.of("card", "driver's licence", "téléphone")
@@ -55,9 +55,11 @@ def test_words_can_be_joined():
     ("before", "want"),
     [
         pytest.param("see [phone:", True, id="a-hash-begins"),
+        pytest.param("see ***", True, id="masked"),
+        pytest.param("see **", False, id="bold"),
         pytest.param("phone:", False, id="no-bracket"),
         pytest.param("[phone: ", False, id="a-space"),
     ],
 )
-def test_knows_where_a_hash_stands(before, want):
-    assert want == is_own_hash(before)
+def test_knows_what_redaction_wrote(before, want):
+    assert want == is_ours(before)
