@@ -120,7 +120,8 @@ class Want:
 
     A gateway that is not Gatehouse may refuse with any client error, or by closing; codes are Gatehouse's own.
     `present` stands in an answer of 200, `absent` in nothing that is sent. `cut`: an answer of 200 tells an error in
-    the end, or breaks off.
+    the end, or breaks off. `unsaid` is in no text that a client can put together from the answer; `arguments`: those of
+    its tool calls are JSON.
     """
 
     refused: frozenset[int] = frozenset()
@@ -130,6 +131,8 @@ class Want:
     present: tuple[bytes, ...] = ()
     absent: tuple[bytes, ...] = ()
     cut: bool = False
+    unsaid: tuple[str, ...] = ()
+    arguments: bool = False
 
     def or_answered(self, *statuses: int, present: tuple[bytes, ...] = (b"<MARK>",)) -> "Want":
         return replace(self, answered=frozenset(statuses or (200,)), present=present)
@@ -157,7 +160,8 @@ class Row:
 
     `then` is what must be right for a second answer on the connection. `patience_s` is longer than the usual deadline
     for rows that wait for the gateway's own; `scripted` ones need the upstream that plays answers, and those of a
-    `lost_key` one that was good once. Where `needs_model_list`, a gateway that takes any model does nothing wrong.
+    `lost_key` one that was good once. Where `needs_model_list`, a gateway that takes any model does nothing wrong, nor
+    where `needs_canary` one that was not told of that secret.
     """
 
     slug: str
@@ -172,6 +176,7 @@ class Row:
     scripted: bool = False
     lost_key: LostKey | None = None
     needs_model_list: bool = False
+    needs_canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

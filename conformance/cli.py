@@ -85,6 +85,9 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Trust this CA, in PEM, for the gateway's certificate.",
 )
+@click.option(
+    "--knows-canary", is_flag=True, help="The gateway's policy knows the canary as a secret: run case 60 too."
+)
 @click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
 def conformance(
@@ -99,6 +102,7 @@ def conformance(
     upstream_log: str | None,
     timeout_s: float,
     ca: Path | None,
+    knows_canary: bool,
     insecure: bool,
     as_json_: bool,
 ) -> None:
@@ -113,7 +117,7 @@ def conformance(
         context = _context(ca, insecure=insecure)
     chosen = [case for case in CASES if numbers is None or case.number in numbers]
     with _watching(recorder, upstream_log) as watched:
-        trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context)
+        trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context, knows_canary=knows_canary)
         try:
             trial = replace(trial, gatehouse=is_gatehouse(trial))
             check_ready(trial)

@@ -10,6 +10,7 @@ from typing import Final
 from conformance.answers import Answer
 from conformance.case import GENERIC_REFUSALS, Row, Want
 from conformance.recorder import requests_in
+from conformance.told import arguments_of, texts_of
 from conformance.wire import Heard
 
 _SHOWN: Final = 60
@@ -100,7 +101,8 @@ def _judge_answer(want: Want, answer: Answer | None, seen: Seen) -> str | None:
 
 
 def _judge_content(want: Want, answer: Answer, seen: Seen) -> str | None:
-    told = _head_of(answer) + answer.body
+    texts = texts_of(answer.body)
+    told = b"\0".join([_head_of(answer) + answer.body, *(text.encode("utf-8", "replace") for text in texts)])
     problem = _told_of_absent(want, answer, seen)
     if answer.two_lengths:
         problem = "its answer states its length twice"
@@ -110,7 +112,25 @@ def _judge_content(want: Want, answer: Answer, seen: Seen) -> str | None:
             problem = f"its answer lacks {_shown(lacking[0])}"
         elif want.cut and answer.complete and _ERROR not in told:
             problem = "its answer ends as if it were whole"
-    return problem
+    return problem or _said(want, answer, texts)
+
+
+def _said(want: Want, answer: Answer, texts: list[str]) -> str | None:
+    """Return what a client puts together that it should not, or cannot where it should."""
+    found = [text for text in want.unsaid if any(text in each for each in texts)]
+    if found:
+        return f"a client puts together {_shown(found[0].encode())}"
+    if want.arguments and not all(map(_is_json, arguments_of(answer.body))):
+        return "arguments of a tool call are no JSON"
+    return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _told_of_absent(want: Want, answer: Answer, seen: Seen) -> str | None:

@@ -74,6 +74,7 @@ class Trial:
     context: ssl.SSLContext | None = None
     gatehouse: bool = False
     any_model: bool = False
+    knows_canary: bool = False
 
 
 class NotReady(Exception):
@@ -138,6 +139,8 @@ def _reason_to_skip(trial: Trial, each: Row) -> str:
         return "needs the recording upstream"
     if each.needs_model_list and trial.any_model:
         return "needs a gateway that lists its models; this one takes any"
+    if each.needs_canary and not trial.knows_canary:
+        return "needs a gateway that knows the canary as a secret: --knows-canary"
     if each.lost_key is not None and each.lost_key not in trial.target.lost_keys:
         return f"needs --{each.lost_key}-key"
     return ""

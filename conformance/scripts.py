@@ -65,6 +65,11 @@ def _chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 
+def chunked(pieces: Sequence[bytes]) -> list[bytes]:
+    """Return each of `pieces` as a chunk, which the upstream writes by itself."""
+    return [_chunk(piece) for piece in pieces]
+
+
 def stream(*events: bytes, ends: bool = True) -> Played:
     """Return a streamed answer, an event in each write."""
     return [_STREAM_HEAD, *map(_chunk, events), *([_LAST_CHUNK] if ends else [])]

@@ -12,6 +12,7 @@ from conformance.cases.elsewhere import NOT_HERE_YET
 from conformance.cases.framing import FRAMING_CASES
 from conformance.cases.limits import LIMIT_CASES
 from conformance.cases.routing import ROUTING_CASES
+from conformance.cases.secrets import SECRET_CASES
 
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
@@ -23,6 +24,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
             *BODY_CASES,
             *CONTENT_CASES,
             *ANSWER_CASES,
+            *SECRET_CASES,
             *NOT_HERE_YET,
         ),
         key=lambda case: case.number,

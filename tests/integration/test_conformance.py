@@ -36,6 +36,7 @@ HARMLESS = {
     (16, "connection names the length"),
     (32, "sibling: a surrogate pair"),
     (47, "sibling: a part of text"),
+    (53, "sibling: no secret in pieces"),
     (61, "content-with-events"),
     (62, "reset"),
     (62, "closed-within-event"),
@@ -71,7 +72,8 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     assert (done.returncode, told["gateway"], told["upstream_watched"]) == (0, "gatehouse", True)
     assert told["rows"]["pass"] > 500
     skipped = {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"}
-    assert skipped == {"needs a gateway with TLS"}
+    canary = "needs a gateway that knows the canary as a secret: --knows-canary"
+    assert skipped == {"needs a gateway with TLS", canary}
     terminal = node.terminal_records()
     assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
 
@@ -98,7 +100,7 @@ def test_a_gateway_that_forwards_everything_fails_in_every_row_that_it_can():
     ]
     with RecordingUpstream(0) as upstream, weak_gateway(upstream.port) as port:
         target = Target(host="127.0.0.1", port=port, tls=False, key="a-key", model="parrot")
-        trial = Trial(target=target, timeout_s=0.4, recorder=LocalRecorder(upstream.log))
+        trial = Trial(target=target, timeout_s=0.4, recorder=LocalRecorder(upstream.log), knows_canary=True)
         assert not is_gatehouse(trial)
         check_ready(trial)
         results = [(result.case.number, row) for result in run(trial, rows) for row in result.rows]

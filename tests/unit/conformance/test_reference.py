@@ -20,12 +20,13 @@ A row passes where all of this holds:
   reading: one request, and nothing of what the row hid in it.
 * There is one answer for each request, in order, and the connection ends where the next message could not be found.
 * No answer tells what the upstream said of itself, and none that broke off looks whole.
+* A secret that an answer held is in no text that a client can put together from it: by events, fields, choices, tokens or bytes.
 
 | verdict | |
 | --- | --- |
 | `pass` | every row that could be run is as it should be |
 | `fail` | at least one is not; it is named with what was seen |
-| `skip` | no row could be run here: it needs TLS or the recording upstream, or the case is not in this suite yet |
+| `skip` | no row could be run here: it needs TLS, the recording upstream or a gateway that knows the canary, or the case is not in this suite yet |
 
 Of the JSON, `gateway` is `gatehouse` or `other`, `upstream_watched` tells whether arrivals were checked, `rows` counts verdicts, and
 `cases[].rows[]` hold `row`, `cut`, `verdict`, `seen`, `problem` and `elapsed_s`.
