@@ -13,14 +13,15 @@ Rules:
    no representation that a log could show.
 2. Nothing that stands in the request already becomes a pseudonym: its number is passed over. So what the client wrote
    itself comes back as the client wrote it.
-3. Restoring comes last, behind the redaction of the answer, whose promise is about the text before it: the values are
+3. Only a request gives pseudonyms. An answer's own values would be put back as well, and so not be redacted.
+4. Restoring comes last, behind the redaction of the answer, whose promise is about the text before it: the values are
    the client's own. What looks like a pseudonym and is none stays as it is.
-4. Only what could still become a pseudonym of this exchange is held back: the beginning of one, at the end of a text.
+5. Only what could still become a pseudonym of this exchange is held back: the beginning of one, at the end of a text.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 # Beyond either, a value is replaced for good: the bound is on what a request can make us remember, and a thousand
@@ -39,11 +40,17 @@ _ENDS: Final = "]"
 
 
 class Pseudonyms:
-    """The values of one exchange that have a pseudonym. Empty until a request gives it some."""
+    """The values of one exchange that have a pseudonym. Empty until a request gives it some.
 
-    __slots__ = ("_by_value", "_last", "_restored_chars", "_taken", "_values")
+    `besides` gives the texts of the request: what is like a pseudonym in them is given to no value. It is asked once
+    there is one to give.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_besides", "_by_value", "_closed", "_last", "_restored_chars", "_taken", "_values")
+
+    def __init__(self, besides: Callable[[], Iterable[str]] = tuple) -> None:
+        self._besides: Callable[[], Iterable[str]] | None = besides
+        self._closed = False
         self._values: dict[str, str] = {}  # by pseudonym
         self._restored_chars = 0
         self._by_value: dict[tuple[str, str], str] = {}
@@ -56,18 +63,24 @@ class Pseudonyms:
     def __len__(self) -> int:
         return len(self._values)
 
-    def avoid(self, text: str) -> None:
-        """Pass over every pseudonym that `text`, the request, has already. To be called before `of`."""
-        self._taken.update(_LIKE_ONE.findall(text))
+    def close(self) -> None:
+        """Give none from now on: the request is done. What an answer says of its own would come back as it was."""
+        self._closed = True
+        self._besides = None
 
     def of(self, kind: str, value: str) -> str | None:
         """Return the pseudonym of `value`, the same each time, or None where it can have none."""
+        if self._closed:
+            return None
         kind = _kind(kind)
         known = self._by_value.get((kind, value))
         if known is not None:
             return known
         if len(self._values) >= MAX_PSEUDONYMS or len(value) > MAX_VALUE_CHARS:
             return None
+        if self._besides is not None:
+            self._taken.update(like_one for text in self._besides() for like_one in _LIKE_ONE.findall(text))
+            self._besides = None
         number = self._last.get(kind, 0) + 1
         while (pseudonym := f"[{kind}-{number}]") in self._taken:
             number += 1

@@ -20,7 +20,6 @@ from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import AnswerBlocked
 from policies.redaction.findings import Tally
-from policies.redaction.pseudonyms import Pseudonyms
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
@@ -201,7 +200,6 @@ def _redacted(exchange: Exchange, read: ReadRequest | None, tally: Tally) -> Rea
     if rules.idle:
         exchange.request_coverage = UNREAD
         return read
-    tally.pseudonyms = Pseudonyms()
     redacted = redact_request(read, dialect=exchange.route.dialect, rules=rules, tally=tally)
     exchange.request_coverage = redacted.coverage
     exchange.inputs_redacted = redacted.told

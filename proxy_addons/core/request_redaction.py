@@ -9,12 +9,14 @@ Rules:
 * Where no rule looks at requests nothing is done, and the body leaves as it was read.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from policies.contracts.snapshot import Dialect, EmbeddingInputs
 from policies.redaction.engine import ActiveRules, AnswerBlocked
 from policies.redaction.findings import Tally
+from policies.redaction.pseudonyms import Pseudonyms
 from proxy_addons.core.coverage import NO_RULE, Coverage, covering
 from proxy_addons.core.enforced import changes
 from proxy_addons.core.json_escapes import resolved
@@ -26,6 +28,7 @@ from proxy_addons.core.strict_json import canonical
 
 BLOCKED: Final = "request-blocked"
 _WITHIN: Final = "request"
+_ESCAPE: Final = "\\u"
 UNREAD: Final = Coverage(not_scanned=((_WITHIN, NO_RULE),))
 
 
@@ -46,14 +49,15 @@ def redact_request(read: ReadRequest, *, dialect: Dialect, rules: ActiveRules, t
     """Return what may go to the upstream of a request that policy allowed. Its findings are added to `tally`."""
     if rules.idle:
         return RedactedRequest(read=read)
-    if tally.pseudonyms is not None:
-        _avoid_in(read, tally)
+    tally.pseudonyms = pseudonyms = Pseudonyms(lambda: _spellings(read))
     walk = RequestWalk(rules, tally)
     left, blocked = read, None
     try:
         left = _rewritten(read, walk, SHAPES[dialect])
     except AnswerBlocked as exc:
         blocked = exc
+    finally:
+        pseudonyms.close()
     coverage = covering(rules, walk.scanned, walk.left)
     done = RedactedRequest(read=left, coverage=coverage, blocked=blocked)
     return done if dialect is not Dialect.EMBEDDINGS else _embedded(read, done, rules, tally)
@@ -65,7 +69,7 @@ def _embedded(read: ReadRequest, done: RedactedRequest, rules: ActiveRules, tall
         return done
     match rules.terms.embeddings:
         case EmbeddingInputs.REDACT:
-            return replace(done, told=tally.total)
+            return replace(done, told=sum(found.count for found in tally.findings if changes(found.action)))
         case EmbeddingInputs.ALLOW:
             tally.annotate()
             return replace(done, read=read)
@@ -79,19 +83,13 @@ def _blocking(tally: Tally) -> AnswerBlocked:
     return AnswerBlocked(policy=first.policy, rule=first.rule, detector=first.detector)
 
 
-def _avoid_in(read: ReadRequest, tally: Tally) -> None:
-    """Keep the pseudonyms that the client wrote itself from being given to anything."""
-    pseudonyms = tally.pseudonyms
-    if pseudonyms is None:
-        return
-    if read.form is None:
-        texts = [read.body.decode("utf-8")]
-    else:
-        texts = [part.text for part in read.form.parts if part.text is not None]
+def _spellings(read: ReadRequest) -> Iterator[str]:
+    """Give the texts of a request, and what the escapes in them stand for: JSON within a string may spell a bracket."""
+    texts = [read.body.decode("utf-8")] if read.form is None else [part.text for part in read.form.parts if part.text]
     for text in texts:
-        pseudonyms.avoid(text)
-        if "\\" in text:  # JSON within a string may spell a bracket as an escape
-            pseudonyms.avoid(resolved(resolved(text)))
+        yield text
+        if _ESCAPE in text:
+            yield resolved(resolved(text))
 
 
 def _rewritten(read: ReadRequest, walk: RequestWalk, shape: Shape) -> ReadRequest:

@@ -14,8 +14,7 @@ ALICE, BOB = "alice@example.com", 'bob "the \\ builder"\n@example.com'
 
 
 def known(*values: tuple[str, str], besides: str = "") -> Pseudonyms:
-    pseudonyms = Pseudonyms()
-    pseudonyms.avoid(besides)
+    pseudonyms = Pseudonyms(lambda: [besides])
     for kind, value in values:
         pseudonyms.of(kind, value)
     return pseudonyms
@@ -70,6 +69,22 @@ def test_what_the_client_wrote_itself_is_no_pseudonym():
 def test_what_the_model_makes_up_stays():
     text = "[EMAIL-9] [EMAIL-01] [email-1] [EMAIL-1 [PHONE-1] [EMAIL--1] [[EMAIL-1]"
     assert Restorer(known(("email", ALICE))).whole(text) == text.replace("[[EMAIL-1]", f"[{ALICE}")
+
+
+def test_once_the_request_is_done_nothing_gets_one():
+    pseudonyms = known(("email", ALICE))
+    pseudonyms.close()
+    assert (pseudonyms.of("email", BOB), pseudonyms.of("email", ALICE)) == (None, None)
+    assert Restorer(pseudonyms).whole("[EMAIL-1] [EMAIL-2]") == f"{ALICE} [EMAIL-2]"
+
+
+def test_the_request_is_read_for_pseudonyms_only_where_there_is_one_to_give():
+    def never() -> list[str]:
+        raise AssertionError
+
+    assert len(Pseudonyms(never)) == 0
+    with pytest.raises(AssertionError):
+        Pseudonyms(never).of("email", ALICE)
 
 
 def test_same_history_has_the_same_numbers_turn_after_turn():

@@ -232,6 +232,21 @@ async def test_the_model_works_with_pseudonyms_and_the_client_gets_its_values_ba
     assert EMAIL.encode() not in recorded
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_what_a_model_says_of_its_own_does_not_come_back_though_the_rule_is_reversible(stream):
+    rule = RedactionRule(
+        id="mail", detectors=("email",), action=RedactionAction.REPLACE, directions=BOTH, reversible=True
+    )
+    policy = RedactionPolicy(id="p", version="1", mode=Mode.ENFORCE, operations=(), models=(), rules=(rule,))
+    sender = Harness(policy=active_policy(redactions=(policy,)), keys=key_ring())
+    answer = streamed_answer if stream else plain_answer
+    told = await sender.send(
+        asking(f"to {EMAIL}", stream=stream), upstream=answer("[EMAIL-1], carol@example.org, [EMAIL-2]")
+    )
+    assert EMAIL.encode() in told.body
+    assert b"carol" not in told.body
+
+
 async def test_the_values_of_one_exchange_are_not_for_another():
     sender = reversible()
     await sender.send(asking(EMAIL))

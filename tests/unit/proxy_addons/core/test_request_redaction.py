@@ -6,7 +6,6 @@ import pytest
 
 from policies.contracts.snapshot import Dialect, EmbeddingInputs, FieldClass, Modality
 from policies.redaction.findings import Tally
-from policies.redaction.pseudonyms import Pseudonyms
 from policies.redaction.rules import ActiveRules
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.request_reader import read_body
@@ -31,7 +30,7 @@ def said(*contents: str, **more: Any) -> dict[str, Any]:
 def redacted(
     request: ReadRequest, rules: Any, dialect: Dialect = Dialect.CHAT, tally: Tally | None = None
 ) -> RedactedRequest:
-    return redact_request(request, dialect=dialect, rules=rules, tally=tally or Tally(Pseudonyms()))
+    return redact_request(request, dialect=dialect, rules=rules, tally=tally or Tally())
 
 
 def test_without_rules_the_body_leaves_as_it_was_read():
@@ -110,7 +109,7 @@ def test_an_input_without_a_finding_leaves_as_it_came(embeddings):
 
 
 def test_a_pseudonym_is_none_that_the_request_has_already():
-    tally = Tally(Pseudonyms())
+    tally = Tally()
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x":"\\u005bEMAIL-2]"}'}}
     body = said(f"[EMAIL-1] and {EMAIL}")
     body["messages"].append({"role": "assistant", "tool_calls": [call]})
