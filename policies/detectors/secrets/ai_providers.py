@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from policies.detectors.secrets.form import ALNUM, HEX, LETTERS, UUID, form, varied, word
+from policies.detectors.secrets.form import ALNUM, HEX, LETTERS, UUID, UUID_FORM, form, varied, word
 
 GROUP: Final = "secrets-ai"
 
@@ -62,7 +62,7 @@ AI_PROVIDERS: Final = (
     form(
         "langfuse-key",
         GROUP,
-        word(r"sk-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        word(r"sk-lf-" + UUID_FORM),
         tokens=(("sk" + "-lf-", UUID),),
     ),
     form(
@@ -88,5 +88,12 @@ AI_PROVIDERS: Final = (
         word(r"sk-[A-Za-z0-9]{32,64}"),
         tokens=(("sk" + "-", HEX[:32]), ("sk" + "-", ALNUM[:48])),
         judge=varied(3.2),
+    ),
+    form(
+        "deepl-key",
+        GROUP,
+        word(UUID_FORM + ":fx"),
+        tokens=((UUID, ":fx"),),
+        ignores=(f"{UUID}:ab",),
     ),
 )

@@ -62,7 +62,7 @@ ASSIGNED: Final = Detector(
         # In quotes whole, whatever is in it: as Django draws its keys.
         Pattern(
             expression=f"(?:{_KEYWORDS}){_REST}{CLOSED}[ \\t]{{0,6}}(?:=>|[:=]{{1,3}}|,)[ \\t]{{0,6}}"
-            f"[\"'\\x60](?P<value>[{MARKED}]{{12,200}})[\"'\\x60]",
+            f"[\"'\\x60](?P<value>[{MARKED}]{{12,}})[\"'\\x60]",
             alone="",
             ignore_case=True,
         ),

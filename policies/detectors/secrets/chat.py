@@ -13,7 +13,7 @@ CHAT: Final = (
         "slack-token",
         GROUP,
         # Of a bot, of a user, of a client; those of before tokens were renewed; of an app; of configuration.
-        word(r"xox[bpaosr]-(?:[0-9]{1,2}-)?[0-9]{4,14}(?:-[0-9]{4,14}){0,2}-[A-Za-z0-9]{8,64}"),
+        word(r"xox[abcoprs]-(?:[0-9]{1,2}-)?[0-9]{4,14}(?:-[0-9]{4,14}){0,2}-[A-Za-z0-9]{8,64}"),
         word(r"xoxe-[0-9]{8,14}-[0-9]{8,14}-[0-9]{8,14}-[a-f0-9]{32,64}"),
         word(r"xoxe(?:\.xox[bp])?-1-[A-Za-z0-9]{120,}"),
         word(r"xoxd-[A-Za-z0-9%/+=]{40,}"),
@@ -102,5 +102,14 @@ CHAT: Final = (
         GROUP,
         Pattern(expression=r"dG9rO[A-Za-z0-9+/]{50,80}={0,2}", alone="A-Za-z0-9+/="),
         tokens=(("dG" + "9rO", ALNUM[:54] + "="),),
+    ),
+    form("onesignal-key", GROUP, r"os_v2_(?:app|org)_[a-z0-9]{103}", tokens=(("os" + "_v2_app_", (HEX + HEX)[:103]),)),
+    form("pubnub-key", GROUP, word(r"sec-c-[A-Za-z0-9]{40,60}"), tokens=(("se" + "c-c-", ALNUM[:48]),)),
+    form("mailersend-token", GROUP, r"mlsn\.[a-f0-9]{64}", tokens=(("ml" + "sn.", HEX[:64]),)),
+    form(
+        "telnyx-key",
+        GROUP,
+        word(r"KEY[A-F0-9]{32}_[A-Za-z0-9]{22}"),
+        tokens=(("KE" + "Y", HEX[:32].upper() + "_" + ALNUM[:22]),),
     ),
 )

@@ -11,6 +11,7 @@ from policies.detectors.secrets.form import (
     LOWER,
     UPPER,
     UUID,
+    UUID_FORM,
     base64,
     form,
     varied,
@@ -147,7 +148,7 @@ CLOUD: Final = (
     form(
         "ibm-cloud-key",
         GROUP,
-        word(r"ApiKey-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        word(r"ApiKey-" + UUID_FORM),
         tokens=(("ApiKey-", UUID),),
     ),
     form(
@@ -214,4 +215,36 @@ CLOUD: Final = (
         tokens=(("v1.0-", HEX[:24] + "-" + HEX[:146]),),
     ),
     form("upcloud-token", GROUP, r"ucat_[A-Z0-9]{26}", tokens=(("uc" + "at_", UPPER[:26]),)),
+    form(
+        "aws-session-token",
+        GROUP,
+        # Base64 of what names the place and the service that gave it.
+        base64(r"(?:IQoJb3JpZ2lu|F[Qw]oGZXIvYXdz)[A-Za-z0-9+/]{100,}={0,2}"),
+        tokens=(("IQoJb3Jp" + "Z2lu", ALNUM[:160]), ("FwoGZX" + "IvYXdz", ALNUM[:140] + "==")),
+    ),
+    form("aws-appsync-key", GROUP, r"da2-[a-z0-9]{26}", tokens=(("da" + "2-", LOWER[:26]),)),
+    form(
+        "aws-marketplace-key",
+        GROUP,
+        word(r"amzn\.mws\." + UUID_FORM),
+        tokens=(("amzn" + ".mws.", UUID),),
+    ),
+    form(
+        "amazon-login-secret", GROUP, r"amzn1\.oa2-cs\.v1\.[a-f0-9]{64}", tokens=(("amzn1.oa2" + "-cs.v1.", HEX[:64]),)
+    ),
+    form("google-storage-key", GROUP, r"GOOG1E[A-Z0-9]{55}", tokens=(("GOO" + "G1E", UPPER + "X7Q2ZK9"),)),
+    form(
+        "firebase-messaging-key",
+        GROUP,
+        word(r"AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{134}"),
+        tokens=(("AAA" + "A" + ALNUM[:7], ":APA" + "91b" + ALNUM[:134]),),
+    ),
+    form("aiven-password", GROUP, word(r"AVNS_[A-Za-z0-9_-]{19}"), tokens=(("AV" + "NS_", ALNUM[:19]),)),
+    form("volcengine-key", GROUP, r"AKLT[A-Za-z0-9]{43,44}", tokens=(("AK" + "LT", ALNUM[:43]),)),
+    form(
+        "baidu-cloud-key",
+        GROUP,
+        r"bce-v3/ALTAK-[A-Za-z0-9]{21}/[a-f0-9]{40}",
+        tokens=(("bce-v3/AL" + "TAK-", ALNUM[:21] + "/" + HEX[:40]),),
+    ),
 )

@@ -32,7 +32,7 @@ CONNECTION_STRING: Final = Detector(
     group=GROUP,
     patterns=(
         Pattern(
-            expression=r"""://[^\s/:@"'<>?#\\]{0,60}:(?P<value>[^\s/@"'<>\\]{3,128})@[A-Za-z0-9\[]""",
+            expression=r"""://[^\s/:@"'<>?#\\]{0,60}:(?P<value>[^\s/@"'<>\\]{3,})@[A-Za-z0-9\[]""",
             alone="",
         ),
     ),

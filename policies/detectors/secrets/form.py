@@ -15,6 +15,7 @@ from policies.detectors.secrets.randomness import FLOOR, entropy, is_stand_in
 # The characters of base64 for URLs: a token of them ends where none of them follows.
 WORD: Final = "A-Za-z0-9_-"
 BASE64: Final = "A-Za-z0-9+/"
+UUID_FORM: Final = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 
 # Drawn once by chance, for samples.
 HEX: Final = (

@@ -104,20 +104,20 @@ HTTP_CREDENTIALS: Final = (
         group=GROUP,
         patterns=(
             Pattern(
-                expression=r"\s(?:-u|--user)[ =]{1,4}(?P<value>\"[^\"\n]{1,128}\"(?::\"[^\"\n]{1,128}\")?)",
+                expression=r"(?:-u|--user)[ =]{1,4}(?P<value>\"[^\"\n]{1,}\"(?::\"[^\"\n]{1,}\")?)",
                 alone="A-Za-z0-9:",
-                alone_before="",
+                alone_before="!-~",
             ),
             Pattern(
-                expression=r"\s(?:-u|--user)[ =]{1,4}(?P<value>[A-Za-z0-9_.@-]{0,64}:?'[^'\n]{1,128}')",
+                expression=r"(?:-u|--user)[ =]{1,4}(?P<value>[A-Za-z0-9_.@-]{0,64}:?'[^'\n]{1,}')",
                 alone="A-Za-z0-9:",
-                alone_before="",
+                alone_before="!-~",
             ),
             Pattern(
-                expression=r"\s(?:-u|--user)[ =]{1,4}"
-                r"(?P<value>[^\s\"'<>{}()\[\]\\$|:-][^\s\"'<>{}()\[\]\\|:]{0,64}:[^\s\"'<>{}()\[\]\\|]{1,128})",
+                expression=r"(?:-u|--user)[ =]{1,4}"
+                r"(?P<value>[^\s\"'<>{}()\[\]\\$|:-][^\s\"'<>{}()\[\]\\|:]{0,64}:[^\s\"'<>{}()\[\]\\|]{1,})",
                 alone="!-&*-~",
-                alone_before="",
+                alone_before="!-~",
             ),
         ),
         judge=_user,

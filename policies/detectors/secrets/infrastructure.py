@@ -4,7 +4,7 @@
 from typing import Final
 
 from policies.detectors.contract import Candidate, Pattern, certain
-from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UPPER, UUID, base64, form, varied, word
+from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UPPER, UUID, UUID_FORM, base64, form, varied, word
 from policies.detectors.secrets.randomness import entropy, wordiness
 
 GROUP: Final = "secrets-infrastructure"
@@ -86,7 +86,7 @@ INFRASTRUCTURE: Final = (
     form(
         "launchdarkly-key",
         GROUP,
-        word(r"(?:sdk|api)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        word(r"(?:sdk|api)-" + UUID_FORM),
         tokens=(("sd" + "k-", UUID), ("ap" + "i-", UUID)),
     ),
     form(
@@ -142,4 +142,7 @@ INFRASTRUCTURE: Final = (
         tokens=(("okta_token = ", "00" + ALNUM[:40]), ("Authorization: SSWS ", "00" + ALNUM[20:60])),
         judge=varied(3.2),
     ),
+    form("portainer-token", GROUP, base64(r"ptr_[A-Za-z0-9+/]{43}="), tokens=(("pt" + "r_", ALNUM[:43] + "="),)),
+    form("zuplo-key", GROUP, r"zpka_[a-f0-9]{32}_[a-f0-9]{8}", tokens=(("zp" + "ka_", HEX[:32] + "_" + HEX[:8]),)),
+    form("devcycle-key", GROUP, r"dvc_(?:server|mobile)_[A-Za-z0-9_]{20,}", tokens=(("dv" + "c_server_", ALNUM[:40]),)),
 )

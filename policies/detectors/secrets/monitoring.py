@@ -4,7 +4,7 @@
 from typing import Final
 
 from policies.detectors.contract import Pattern
-from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UPPER, base64, form, varied, word
+from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UPPER, UUID, UUID_FORM, base64, form, varied, word
 
 GROUP: Final = "secrets-monitoring"
 
@@ -56,4 +56,12 @@ MONITORING: Final = (
         "sonarqube-token", GROUP, r"sq[upa]_[a-zA-Z0-9]{40}", tokens=(("sq" + "u_", HEX[:40]), ("sq" + "p_", HEX[9:49]))
     ),
     form("logfire-token", GROUP, r"pylf_v[0-9]_[a-z]{2}_[A-Za-z0-9]{43}", tokens=(("pyl" + "f_v1_us_", ALNUM[:43]),)),
+    form("segment-token", GROUP, r"sgp_[A-Za-z0-9]{64}", tokens=(("sg" + "p_", ALNUM[:64]),)),
+    form("rootly-token", GROUP, r"rootly_[a-f0-9]{64}", tokens=(("root" + "ly_", HEX[:64]),)),
+    form(
+        "wakatime-key",
+        GROUP,
+        word(r"waka_" + UUID_FORM),
+        tokens=(("wa" + "ka_", UUID),),
+    ),
 )

@@ -53,4 +53,6 @@ PACKAGE_REGISTRIES: Final = (
         r"cmVmd[A-Za-z0-9]{59}",
         tokens=(("AK" + "Cp", ALNUM[:69]), ("cmV" + "md", ALNUM[:59])),
     ),
+    form("ionic-token", GROUP, r"ion_[A-Za-z0-9]{42}", tokens=(("io" + "n_", ALNUM[:42]),)),
+    form("thunderstore-token", GROUP, r"tss_[A-Za-z0-9]{36}", tokens=(("ts" + "s_", ALNUM[:36]),)),
 )

@@ -17,7 +17,7 @@ _WORDS: Final = (
     r"contrase\xc3\xb1a|mot de passe"
 )
 _REST: Final = r"(?:[_.-]?[a-z0-9]{0,12}){0,1}"
-_BARE: Final = r"(?P<value>[A-Za-z0-9!#$%*+=?@^_~/&.-]{3,127}[A-Za-z0-9!#$%*+=@^_~/&-])"
+_BARE: Final = r"(?P<value>[A-Za-z0-9!#$%*+=?@^_~/&.-]{3,}[A-Za-z0-9!#$%*+=@^_~/&-])"
 
 # The passwords that are chosen most often, of letters alone; others of letters alone are words of explanations.
 _CHOSEN: Final = frozenset(
@@ -102,7 +102,7 @@ PASSWORD: Final = Detector(
         ),
         Pattern(
             expression=f"(?:{_WORDS}){_REST}{CLOSED}[ \\t]{{0,6}}(?:=>|[:=]{{1,3}})[ \\t]{{0,6}}[\"'\\x60]"
-            f"(?P<value>[{MARKED}]{{4,128}})[\"'\\x60]",
+            f"(?P<value>[{MARKED}]{{4,}})[\"'\\x60]",
             alone="",
             ignore_case=True,
         ),

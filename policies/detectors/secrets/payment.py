@@ -4,11 +4,9 @@
 from typing import Final
 
 from policies.detectors.contract import Pattern
-from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UUID, base64, form, varied, word
+from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UUID, UUID_FORM, base64, form, varied, word
 
 GROUP: Final = "secrets-payment"
-
-_UUID_FORM: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 PAYMENT: Final = (
     form(
@@ -43,7 +41,7 @@ PAYMENT: Final = (
     form(
         "plaid-token",
         GROUP,
-        word(rf"access-(?:sandbox|development|production)-{_UUID_FORM}"),
+        word(rf"access-(?:sandbox|development|production)-{UUID_FORM}"),
         tokens=(("access-" + "production-", UUID), ("access-" + "sandbox-", UUID)),
     ),
     form(

@@ -4,7 +4,7 @@
 from typing import Final
 
 from policies.detectors.contract import Pattern
-from policies.detectors.secrets.form import ALNUM, DIGITS, HEX, LOWER, UUID, form, varied, word
+from policies.detectors.secrets.form import ALNUM, DIGITS, HEX, LOWER, UUID, UUID_FORM, form, varied, word
 
 GROUP: Final = "secrets-services"
 
@@ -68,7 +68,7 @@ SERVICES: Final = (
     form(
         "hubspot-token",
         GROUP,
-        word(r"pat-(?:na|eu|ap)[0-9]-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        word(r"pat-(?:na|eu|ap)[0-9]-" + UUID_FORM),
         tokens=(("pa" + "t-na1-", UUID),),
     ),
     form("contentful-token", GROUP, word(r"CFPAT-[A-Za-z0-9_-]{43}"), tokens=(("CF" + "PAT-", ALNUM[:43]),)),
@@ -111,5 +111,14 @@ SERVICES: Final = (
         GROUP,
         Pattern(expression=r"hooks\.zapier\.com/hooks/catch/[0-9]{5,9}/[a-z0-9]{6,8}", alone="A-Za-z0-9"),
         tokens=(("https://hooks.zapier.com/hooks/catch/", f"{DIGITS[:7]}/{LOWER[:7]}"),),
+    ),
+    form("adafruit-key", GROUP, r"aio_[A-Za-z0-9]{28}", tokens=(("ai" + "o_", ALNUM[:28]),)),
+    form("lichess-token", GROUP, r"lip_[A-Za-z0-9]{20}", tokens=(("li" + "p_", ALNUM[:20]),)),
+    form("ghost-admin-key", GROUP, r"[a-f0-9]{24}:[a-f0-9]{64}", tokens=((HEX[:24], ":" + HEX[30:94]),)),
+    form(
+        "persona-key",
+        GROUP,
+        word(r"persona_(?:production|sandbox)_[A-Za-z0-9-]{36,}"),
+        tokens=(("persona" + "_sandbox_", UUID),),
     ),
 )
