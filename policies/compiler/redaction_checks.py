@@ -11,6 +11,7 @@ from typing import Final
 
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.snapshot import CustomPattern
+from policies.detectors import presidio
 from policies.detectors.catalogue import Catalogue, Entry, Named, own_name
 from policies.detectors.contract import ALPHANUMERIC, Pattern
 from policies.document.model import PolicyDocument, RedactionSpec
@@ -42,7 +43,13 @@ class _Checked:
         self._spec = spec
         own = [*(each.id for each in spec.detectors), *(each.id for each in spec.literals)]
         self._positions = 0
-        self._catalogue = Catalogue([*ours, *(Entry(own_name(document.id, of)) for of in own)])
+        self._missing = ""
+        optional: tuple[Named, ...] = ()
+        try:
+            optional = presidio.entries()
+        except presidio.NotInstalled as exc:
+            self._missing = str(exc)
+        self._catalogue = Catalogue([*ours, *optional, *(Entry(own_name(document.id, of)) for of in own)])
 
     def problems(self) -> Iterator[Diagnostic]:
         yield from self._names()
@@ -65,10 +72,14 @@ class _Checked:
             for index, said in enumerate(rule.detectors):
                 if self._catalogue.named(said, policy=policy):
                     continue
+                at = self._at(f"/spec/rules/{number}/detectors/{index}")
+                if presidio.wanted(said):
+                    message = f"{said!r} is recognised by Presidio, and {self._missing}."
+                    yield Diagnostic(code="detector-not-installed", at=at, message=message, fix=presidio.FIX)
+                    continue
                 near = self._catalogue.nearest(said, policy=policy)
                 names = self._catalogue.sayable(policy=policy)
                 fix = f"Is {_listed(near)} meant?" if near else f"There are: {', '.join(names)}."
-                at = self._at(f"/spec/rules/{number}/detectors/{index}")
                 yield Diagnostic(code="unknown-detector", at=at, message=f"No detector is {said!r}.", fix=fix)
 
     def _unused(self) -> Iterator[Diagnostic]:

@@ -8,6 +8,9 @@ from typing import Final, Protocol
 
 ALL: Final = "all"
 
+# The group of detectors that `all` does not have: they need what may not be installed, and cost much.
+OPT_IN: Final = "presidio"
+
 # Between a policy's id and that of its own detector. No name of ours has it, so that a detector that comes with a
 # later release is never taken for one that a policy defines.
 OWN: Final = "/"
@@ -40,11 +43,12 @@ def own_name(policy: str, detector: str) -> str:
 class Catalogue:
     """Every detector of a snapshot, by what a rule may call it. Immutable; the order is that of the detectors."""
 
-    __slots__ = ("_groups", "names")
+    __slots__ = ("_groups", "_opt_in", "names")
 
     def __init__(self, detectors: Iterable[Named]) -> None:
         known = tuple(detectors)
         self.names = tuple(detector.name for detector in known)
+        self._opt_in = frozenset(detector.name for detector in known if detector.group == OPT_IN)
         # A group's name says all of it, and so does what it begins with, word by word: `secrets` says `secrets-cloud`.
         self._groups: dict[str, list[str]] = {}
         for detector in known:
@@ -59,7 +63,8 @@ class Catalogue:
         """
         if said == ALL:
             own = own_name(policy, "")
-            return tuple(name for name in self.names if OWN not in name or name.startswith(own))
+            every = (name for name in self.names if name not in self._opt_in)
+            return tuple(name for name in every if OWN not in name or name.startswith(own))
         for name in (own_name(policy, said), said):
             if name in self.names and (name != said or OWN not in said):
                 return (name,)

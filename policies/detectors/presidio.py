@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of people and places, by a language model that Presidio asks: only where it is installed, and a policy says so.
 
-A name has no form, so these are opt-in: neither `all` nor a group of other detectors has them. A model is not local, and
-what is found must not depend on how a stream was cut. So the patterns take whatever is written like a name in Latin
-script, words that begin with a capital letter, and the model is asked about each with no more than what a judge may see:
-the few words before it. That finds less than a model with the whole text does, and the same in every stream.
+A name has no form, so these are opt-in: `all` has them not. A model is not local, and what is found must not depend on
+how a stream was cut. So the patterns take whatever is written like a name in Latin script, words that begin with a
+capital letter, and the model is asked about each with no more than what a judge may see: the few words before it. That
+finds less than a model with the whole text does, and the same in every stream.
 
 Warning: a question to the model takes milliseconds, thousands of times what other detectors take, and every word with a
 capital letter is a question. Policies that name these want a bound on the length of bodies.
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
 
+from policies.detectors.catalogue import OPT_IN, Entry
 from policies.detectors.contract import Candidate, Detector, Pattern
 
-GROUP: Final = "names-and-places"
 # Presidio's type for each; what findings say too, as everywhere.
 KINDS: Final = {"person": "PERSON", "place": "LOCATION"}
 # The best that is installed is asked. Nothing is ever fetched.
@@ -55,9 +55,20 @@ def detectors() -> tuple[Detector, ...]:
     """Return both detectors, ready: the model is loaded, which takes seconds. Raises NotInstalled."""
     ask = _asking()
     return tuple(
-        Detector(name=name, kind=kind, group=GROUP, patterns=_PATTERNS, finds=(), ignores=(), judge=_Judge(kind, ask))
+        Detector(name=name, kind=kind, group=OPT_IN, patterns=_PATTERNS, finds=(), ignores=(), judge=_Judge(kind, ask))
         for name, kind in KINDS.items()
     )
+
+
+def wanted(said: str) -> bool:
+    """Return whether a rule that says this means one of the detectors, or both."""
+    return said in KINDS or said == OPT_IN
+
+
+def entries() -> tuple[Entry, ...]:
+    """Return what they are called, without loading anything. Raises NotInstalled."""
+    model()
+    return tuple(Entry(name, OPT_IN) for name in KINDS)
 
 
 def model() -> str:

@@ -2,10 +2,12 @@
 """What is refused at publish, with the place that its author is told."""
 
 import json
+import sys
 
 import pytest
 
 from policies.compiler.redaction_checks import check_redactions
+from policies.detectors import presidio
 from policies.detectors.catalogue import Entry
 from policies.document.loader import load_documents
 from policies.scanning.scanner import CannotScan, Databases
@@ -43,6 +45,21 @@ def test_a_name_that_there_is_not_is_told_with_those_like_it(said, fix):
     (problem,) = found(rules=[RULE, {"id": "b", "detectors": ["email", said], "action": "hash"}], detectors=[BADGE])
     assert (problem.code, problem.at.pointer) == ("unknown-detector", "/spec/rules/1/detectors/1")
     assert problem.fix == fix
+
+
+@pytest.mark.parametrize("said", ["person", "place", "presidio"])
+def test_what_is_not_installed_is_refused_with_what_to_install(said, monkeypatch):
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    (problem,) = found(rules=[RULE, {"id": "b", "detectors": [said], "action": "block"}], detectors=[BADGE])
+    assert (problem.code, problem.at.pointer) == ("detector-not-installed", "/spec/rules/1/detectors/0")
+    assert problem.message == f"{said!r} is recognised by Presidio, and presidio_analyzer is not installed."
+    assert problem.fix.startswith("Install presidio-analyzer and a model of spaCy")
+
+
+def test_what_is_installed_may_be_said(monkeypatch):
+    monkeypatch.setattr(presidio, "model", lambda: "en_core_web_lg")
+    rules = [RULE, {"id": "b", "detectors": ["person", "place"], "action": "block"}]
+    assert found(rules=rules, detectors=[BADGE]) == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ CATALOGUE = Catalogue(
         ("mine/badge", ""),
         ("mine/email", ""),
         ("theirs/badge", ""),
+        ("person", "presidio"),
     )
 )
 
@@ -36,8 +37,10 @@ CATALOGUE = Catalogue(
         pytest.param(
             "all",
             ["email", "aws-key", "token", "secret-shape", "contact", "mine/badge", "mine/email"],
-            id="all-but-those-of-others",
+            id="all-but-those-of-others-and-those-to-be-asked-for",
         ),
+        pytest.param("person", ["person"], id="what-all-does-not-have"),
+        pytest.param("presidio", ["person"], id="the-group-that-all-does-not-have"),
     ],
 )
 def test_what_a_rule_means_by_a_name(said, meant):
@@ -51,8 +54,8 @@ def test_another_policy_means_other_detectors():
 
 def test_what_can_be_said_has_nothing_of_other_policies():
     assert CATALOGUE.sayable(policy="theirs") == (
-        *("all", "aws-key", "badge", "contact", "email", "phone", "secret-shape", "secrets", "secrets-cloud"),
-        *("secretsauce", "token"),
+        *("all", "aws-key", "badge", "contact", "email", "person", "phone", "presidio", "secret-shape"),
+        *("secrets", "secrets-cloud", "secretsauce", "token"),
     )
     assert all(CATALOGUE.named(name, policy="theirs") for name in CATALOGUE.sayable(policy="theirs"))
 

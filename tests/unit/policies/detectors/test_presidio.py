@@ -83,8 +83,8 @@ def test_a_value_that_goes_on_behind_the_name_is_none(found):
 
 def test_findings_say_what_presidio_says(found):
     assert {detector.name: (detector.kind, detector.group) for detector in found.values()} == {
-        "person": ("PERSON", "names-and-places"),
-        "place": ("LOCATION", "names-and-places"),
+        "person": ("PERSON", "presidio"),
+        "place": ("LOCATION", "presidio"),
     }
 
 
