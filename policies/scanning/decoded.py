@@ -43,7 +43,7 @@ def views(
     unescaped = escapes.unescaped(source, budget, since=since, final=final)
     for view in (*((unescaped,) if unescaped else ()), *runs.stretches(source, budget, since=since)):
         yield view
-        if depth > 1:
+        if depth > 1 and (len(view.data) >= runs.LINE or escapes.has_marks(view.data)):
             yield from views(view, budget, depth=depth - 1, final=final)
 
 

@@ -25,20 +25,22 @@ from policies.scanning.budget import Budget
 from policies.scanning.copy import Scanned
 from policies.scanning.fold import folded
 
-# One byte, as `%E4` or `\xE4`. Repetitions of backslashes are possessive, so that a long run is not tried in parts.
-_BYTE: Final = r"(?:%|\\++x)"
-_NEXT: Final = r"(?:%|\\{1,4}+x)[89ABab][0-9A-Fa-f]"
+# Escapes are found by their first character, in C; what may follow depends on it, and `(?<=…)` says which it was.
+# Repetitions of backslashes are possessive, so that a long run is not tried in parts.
+_DIGIT: Final = "[0-9A-Fa-f]"
+_BYTE: Final = r"(?:(?<=%)|(?<=\\)\\*+x)"  # what stands between the first character and the digits of a byte
+_NEXT: Final = rf"(?:%|\\{{1,4}}+x)[89ABab]{_DIGIT}"  # a byte that continues a character of UTF-8
 _LETTERS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"', b"'": b"'", b"/": b"/", b"`": b"`", b"\\": b"\\"}
 _ESCAPE: Final = re.compile(
-    rf"""(
-      {_BYTE}(?:[CDcd][0-9A-Fa-f]{_NEXT} | [Ee][0-9A-Fa-f](?:{_NEXT}){{2}} | [Ff][0-4](?:{_NEXT}){{3}})
-    | {_BYTE}[0-9A-Fa-f]{{2}}
-    | &(?:\#(?:[0-9]{{1,23}}|[Xx][0-9A-Fa-f]{{1,22}});? | [A-Za-z][A-Za-z0-9]{{1,31}};)
-    | \\++(?:u[Dd][89ABab][0-9A-Fa-f]{{2}}\\{{1,4}}+u[Dd][C-Fc-f][0-9A-Fa-f]{{2}}
-            | u[0-9A-Fa-f]{{4}} | U[0-9A-Fa-f]{{8}} | [ux]\{{[0-9A-Fa-f]{{1,6}}\}} | [nrt"'/`] | )
-    )""".encode(),
+    rf"""([%&\\](?:
+      {_BYTE}(?:[CDcd]{_DIGIT}{_NEXT} | [Ee]{_DIGIT}(?:{_NEXT}){{2}} | [Ff][0-4](?:{_NEXT}){{3}} | {_DIGIT}{{2}})
+    | (?<=&)(?:\#(?:[0-9]{{1,23}}|[Xx]{_DIGIT}{{1,22}});? | [A-Za-z][A-Za-z0-9]{{1,31}};)
+    | (?<=\\)\\*+(?:u[Dd][89ABab]{_DIGIT}{{2}}\\{{1,4}}+u[Dd][C-Fc-f]{_DIGIT}{{2}}
+                  | u{_DIGIT}{{4}} | U{_DIGIT}{{8}} | [ux]\{{{_DIGIT}{{1,6}}\}} | [nrt"'/`] | )
+    ))""".encode(),
     re.VERBOSE,
 )
+_MARKS: Final = (b"%", b"&", b"\\")
 _HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f]+")
 # The end of a text that may still become an escape, or become more of one.
 _OPEN: Final = re.compile(rb"(?:(?:%|\\++[uUx]?)\{?[0-9A-Fa-f]{0,7}){1,4}\Z|&#?[A-Za-z0-9]{0,32}\Z")
@@ -138,6 +140,11 @@ def _escapes(data: bytes) -> "tuple[array[int], array[int], array[int], array[in
     return table
 
 
+def has_marks(data: bytes) -> bool:
+    """Whether there is a character that an escape begins with."""
+    return b"%" in data or b"&" in data or b"\\" in data
+
+
 def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = True) -> Unescaped | None:
     """Give the view, if it differs from what it is a view of; only escapes that count for findings from `since` on do.
 
@@ -145,15 +152,16 @@ def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = 
     will go on with what it becomes. Raises BudgetSpent.
     """
     data = source.data
-    if b"%" not in data and b"&" not in data and b"\\" not in data:
+    if not has_marks(data):
         return None
+    first = min(at for mark in _MARKS if (at := data.find(mark)) >= 0)
     settled = len(data) if final or not source.continues else open_escape(data)
-    if settled == len(data) and next(_resolved(data, max(0, since - _CONTEXT_BYTES)), None) is None:
+    if settled == len(data) and next(_resolved(data, max(first, since - _CONTEXT_BYTES)), None) is None:
         return None
     budget.decode(settled)
-    parts = _ESCAPE.split(data[:settled])
+    parts = _ESCAPE.split(data[first:settled])
     parts[1::2] = [_VALUES[escape] for escape in parts[1::2]]
-    return Unescaped(source, b"".join(parts))
+    return Unescaped(source, data[:first] + b"".join(parts))
 
 
 def _resolved(data: bytes, start: int) -> Iterator[int]:
@@ -163,8 +171,7 @@ def _resolved(data: bytes, start: int) -> Iterator[int]:
 def open_escape(data: bytes) -> int:
     """Give where the end of `data` begins that may still become an escape, or more of one; its length if none."""
     tail = data[-_OPEN_BYTES:]
-    found = _OPEN.search(tail)
-    if found is None:
+    if not has_marks(tail) or (found := _OPEN.search(tail)) is None:
         return len(data)
     at = len(data) - len(tail) + found.start()
     return len(data[:at].rstrip(b"\\")) if data[at : at + 1] == b"\\" else at

@@ -25,6 +25,7 @@ from binascii import a2b_base64, a2b_hex
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import itemgetter
 from typing import Final
 
 from policies.scanning.budget import Budget
@@ -36,7 +37,8 @@ STRETCH: Final = 6
 
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE32: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"  # of base 32 as `int` reads it
+# Its digits as `int` reads them.
+_DIGITS: Final = bytes.maketrans(_BASE32 + _BASE32.lower(), b"0123456789abcdefghijklmnopqrstuv" * 2)
 _OF_RUN: Final = _BASE64 + b"-_"
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 # Not of base32 nor hexadecimal; decodes to bytes that are in no UTF-8. Longer than any group.
@@ -45,6 +47,7 @@ _SEPARATOR: Final = b"/" * 8
 _BREAK: Final = re.compile(rb"\r?\n[ \t]{0,24}")
 _BREAK_BEFORE: Final = re.compile(rb"(?:\r|\r?\n[ \t]{0,24})\Z")
 _BREAK_BYTES: Final = 26
+_BREAKS: Final = (b"\n", b"\r")
 
 
 def _mask(members: bytes) -> bytes:
@@ -52,11 +55,8 @@ def _mask(members: bytes) -> bytes:
 
 
 _LINES: Final = _mask(_OF_RUN)
-_HEXADECIMAL: Final = _mask(b"0123456789ABCDEFabcdef")
-_BASE32_CASES: Final = tuple(
-    (_mask(letters), bytes.maketrans(letters, _DIGITS)) for letters in (_BASE32, _BASE32.lower())
-)
-
+_LINE: Final = b"t" * LINE
+_BASE32_LINE: Final = b"t" * BASE32_LINE
 # What a decoded byte can be: text by itself, the first byte of a character of 2, 3 or 4 bytes, one that continues it.
 _KINDS: Final = {
     b"t": (*b"\t\n\r", *range(0x20, 0x7F)),
@@ -71,10 +71,47 @@ _KIND_OF: Final = b"".join(
 _CHARACTERS: Final = ((b"2c", b"tt"), (b"3cc", b"ttt"), (b"4ccc", b"tttt"))
 _STRAY: Final = bytes.maketrans(b"c234", b"    ")
 
-# What stands at the end of a text may be the beginning of a stretch: at most nine bytes without an anchor, three of a
-# character, and the bits of one more. In base32 they are the most characters.
-_OPEN_CHARACTERS: Final = 28
+_BEGIN: Final = itemgetter(0)  # of a piece
+
+# What may still become a stretch, or more of one: a character less than STRETCH, most of another, and the bits of most
+# of a byte. In hexadecimal, with four bytes for each, they are 47 characters.
+_OPEN_CHARACTERS: Final = 48
 _PENDING_BITS: Final = 4 * 8
+
+
+def _hexadecimal(joined: bytes, members: bytes, budget: Budget) -> Iterator[tuple[int, int, bytes]]:
+    """Give what the hexadecimal runs decode to: the first bit of it in `joined`, the bits of a character, the bytes."""
+    for start, end in _spans(members, _LINE):
+        budget.decode(end - start)
+        for place in (start, start + 1):
+            yield 4 * place, 4, a2b_hex(joined[place : end - (end - place) % 2])
+
+
+def _base32(joined: bytes, members: bytes, budget: Budget) -> Iterator[tuple[int, int, bytes]]:
+    """Give what the base32 runs decode to, in the same way."""
+    for start, end in _spans(members, _BASE32_LINE):
+        budget.decode(5 * (end - start))
+        value = int(joined[start:end].translate(_DIGITS), 32)
+        for place in range(8):
+            whole, rest = divmod(5 * (end - start) - place, 8)
+            yield 5 * start + place, 5, (value >> rest).to_bytes(whole + 1, "big")[1:]
+
+
+def _spans(mask: bytes, least: bytes) -> Iterator[tuple[int, int]]:
+    """Give the spans of the members of a mask, which are at least as many as in `least`."""
+    at = mask.find(least)
+    while at >= 0:
+        end = mask.find(b" ", at)
+        end = len(mask) if end < 0 else end
+        yield at, end
+        at = mask.find(least, end)
+
+
+_OTHERS: Final = (
+    (_mask(b"0123456789ABCDEFabcdef"), _LINE, _hexadecimal),
+    (_mask(_BASE32), _BASE32_LINE, _base32),
+    (_mask(_BASE32.lower()), _BASE32_LINE, _base32),
+)
 
 
 class _Runs:
@@ -83,29 +120,33 @@ class _Runs:
     __slots__ = ("_ends", "_in_joined", "_in_source", "_starts", "joined", "open_end")
 
     def __init__(self, data: bytes, since: int) -> None:
+        """Take the runs of `data` that end behind `since`."""
         self._starts: list[int] = []  # of runs, in `joined`
         self._ends: list[int] = []
-        self._in_joined = array("I")  # of lines
-        self._in_source = array("I")
-        parts = [_SEPARATOR]
-        at = len(_SEPARATOR)
-        last = 0
-        for run in _runs(data):
-            last = run[-1][1]
-            if last <= since:
-                continue
-            self._starts.append(at)
-            for start, end in run:
-                self._in_joined.append(at)
-                self._in_source.append(start)
-                parts.append(data[start:end])
-                at += end - start
-            self._ends.append(at)
-            parts.append(_SEPARATOR)
-            at += len(_SEPARATOR)
+        self._in_joined: list[int] = []  # of lines
+        self._in_source: list[int] = []
+        parts: list[bytes] = [_SEPARATOR]
+        length = len(_SEPARATOR)
+        mask = data.translate(_LINES) + b" "
+        end = 0
+        while (start := mask.find(_LINE, end)) >= 0:
+            end = mask.find(b" ", start)
+            lines = _lines(data, mask, start, end) if data[end : end + 1] in _BREAKS else [(start, end)]
+            end = lines[-1][1]
+            if end > since:
+                self._starts.append(length)
+                for start, stop in lines:
+                    self._in_joined.append(length)
+                    self._in_source.append(start)
+                    parts.append(data[start:stop])
+                    length += stop - start
+                self._ends.append(length)
+                parts.append(_SEPARATOR)
+                length += len(_SEPARATOR)
+        parts.append(_SEPARATOR[: -length % 4])  # whole groups
         self.joined = b"".join(parts).translate(_URL_SAFE) if self._starts else b""
         # Where the run ends, in `joined`, that goes on if the text does; none does at 0.
-        goes_on = self._starts and (last == len(data) or _BREAK_BEFORE.match(data, last))
+        goes_on = self._starts and (end == len(data) or _BREAK_BEFORE.match(data, end))
         self.open_end = self._ends[-1] if goes_on else 0
 
     def around(self, at: int) -> tuple[int, int]:
@@ -119,22 +160,16 @@ class _Runs:
         return self._in_source[line] + at - self._in_joined[line]
 
 
-def _runs(data: bytes) -> Iterator[list[tuple[int, int]]]:
-    """Give each run as the spans of its lines."""
-    mask = data.translate(_LINES) + b" "
-    line = b"t" * LINE
-    at = mask.find(line)
-    while at >= 0:
-        end = mask.find(b" ", at)
-        run = [(at, end)]
-        while end - at >= LINE and (join := _BREAK.match(data, end)):
-            at = join.end()
-            end = mask.find(b" ", at)
-            if end == at:
-                break
-            run.append((at, end))
-        yield run
-        at = mask.find(line, end)
+def _lines(data: bytes, mask: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Give the spans of the lines of the run whose first line is from start to end."""
+    lines = [(start, end)]
+    while end - start >= LINE and (join := _BREAK.match(data, end)):
+        start = join.end()
+        end = mask.find(b" ", start)
+        if start == end:
+            break
+        lines.append((start, end))
+    return lines
 
 
 class Stretch:
@@ -177,69 +212,46 @@ def stretches(source: Scanned, budget: Budget, *, since: int = 0) -> Iterator[St
     if not joined:
         return
     budget.decode(3 * len(joined))
-    pieces = [(6 * place, 6, a2b_base64(joined[place : len(joined) - (len(joined) - place) % 4])) for place in range(4)]
-    pieces.extend(_hexadecimal(joined, budget))
-    pieces.extend(_base32(joined, budget))
-    # All at once, with a byte between that is no text.
-    decoded = b"\0".join([piece for _, _, piece in pieces])
+    whole = b"".join((joined, joined[1:], b"/", joined[2:], b"//", joined[3:], b"///"))
+    parts = [a2b_base64(whole)]
+    length = len(parts[0])
+    # Of each piece of what is decoded: where it begins, which bit of `joined` is its first, the bits of a character.
+    pieces = [(length // 4 * place, 6 * place, 6) for place in range(4)]
+    for mask, least, decode in _OTHERS:
+        if least in (members := joined.translate(mask)):
+            for first, bits, piece in decode(joined, members, budget):
+                pieces.append((length + 1, first, bits))
+                parts += (b"\0", piece)
+                length += 1 + len(piece)
+    decoded = b"".join(parts)
     mask = decoded.translate(_KIND_OF)
     for character, as_text in _CHARACTERS:
         mask = mask.replace(character, as_text)
-    starts: list[int] = []
-    for begin, stop in _spans(mask.translate(_STRAY), b"t" * STRETCH):
-        starts = starts or list(accumulate((len(piece) + 1 for _, _, piece in pieces), initial=0))
-        which = bisect_right(starts, begin) - 1
-        first, bits, piece = pieces[which]
-        start, end = begin - starts[which], stop - starts[which]
-        # Only the first and the last byte can be in part of the separator.
-        run_start, run_end = runs.around((first + 8 * start + 8) // bits)
-        start += first + 8 * start < run_start * bits
-        end -= first + 8 * end > run_end * bits
-        text = piece[start:end].decode("utf-8", "surrogateescape")
+    for start, end in _spans(mask.translate(_STRAY), b"t" * STRETCH):
+        begin, bit, bits = pieces[bisect_right(pieces, start, key=_BEGIN) - 1]
+        first, last = bit + 8 * (start - begin), bit + 8 * (end - begin)
+        # The first and the last byte, no others, can be in part of the separator.
+        run_start, run_end = runs.around((first + 8) // bits)
+        before, behind = first < run_start * bits, last > run_end * bits
+        text = decoded[start + before : end - behind].decode("utf-8", "surrogateescape")
         if len(text) >= STRETCH:
-            continues = run_end == runs.open_end and run_end * bits - first - 8 * end < _PENDING_BITS
-            yield Stretch(source, runs, text, first + 8 * start, bits, continues=continues)
-
-
-def _hexadecimal(joined: bytes, budget: Budget) -> Iterator[tuple[int, int, bytes]]:
-    """Give what the hexadecimal runs decode to: its first bit in `joined`, the bits of a character, the bytes."""
-    for start, end in _spans(joined.translate(_HEXADECIMAL), b"t" * LINE):
-        budget.decode(end - start)
-        for place in (start, start + 1):
-            yield 4 * place, 4, a2b_hex(joined[place : end - (end - place) % 2])
-
-
-def _base32(joined: bytes, budget: Budget) -> Iterator[tuple[int, int, bytes]]:
-    for mask, digits in _BASE32_CASES:
-        for start, end in _spans(joined.translate(mask), b"t" * BASE32_LINE):
-            budget.decode(5 * (end - start))
-            value = int(joined[start:end].translate(digits), 32)
-            for place in range(8):
-                whole, rest = divmod(5 * (end - start) - place, 8)
-                yield 5 * start + place, 5, (value >> rest).to_bytes(whole + 1, "big")[1:]
-
-
-def _spans(mask: bytes, least: bytes) -> Iterator[tuple[int, int]]:
-    """Give the spans of the members of a mask, which are at least as many as in `least`."""
-    at = mask.find(least)
-    while at >= 0:
-        end = mask.find(b" ", at)
-        end = len(mask) if end < 0 else end
-        yield at, end
-        at = mask.find(least, end)
+            continues = run_end == runs.open_end and run_end * bits - last + 8 * behind < _PENDING_BITS
+            yield Stretch(source, runs, text, first + 8 * before, bits, continues=continues)
 
 
 def open_run(data: bytes) -> int:
     """Give where the end of `data` begins that may still become part of a run or of its text; its length if none."""
     at = len(data)
     missing = _OPEN_CHARACTERS
-    while missing:
+    while True:
         line = data[max(0, at - missing) : at]
         count = len(line) - len(line.rstrip(_OF_RUN))
         missing -= count
         at -= count
-        before = _BREAK_BEFORE.search(data, max(0, at - _BREAK_BYTES), at)
-        if not before or data[max(0, before.start() - LINE) : before.start()].strip(_OF_RUN) or before.start() < LINE:
-            break
+        before = _BREAK_BEFORE.search(data, max(0, at - _BREAK_BYTES), at) if missing else None
+        if before is None:
+            return at
+        line = data[max(0, before.start() - LINE) : before.start()]
+        if len(line) < LINE or line.strip(_OF_RUN):
+            return at
         at = before.start()
-    return at
