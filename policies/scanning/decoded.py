@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""What is encoded in a text, as copies of their own: `views` decodes it, and what is encoded in that, to a set depth.
 
-Theory. Two kinds of view see through what programs and people encode text with: the *unescaped* one has the whole text
-with its escapes resolved (`escapes`), and each *stretch* is text that base64, base32 or hexadecimal characters decode
-to (`runs`). Every view leads back to the code points of the first text that its bytes stem from. So what is found in
-one is cut where it is encoded: the escapes, or the groups of characters that hold its bits.
+Theory. Three kinds of view see through what programs and people hide text with: the *unescaped* one has the whole text
+with its escapes resolved (`escapes`), each *stretch* is text that base64, base32 or hexadecimal characters decode to
+(`runs`), each *smuggled* one is text that invisible characters spell (`smuggled`). Every view leads back to the code
+points of the first text that its bytes stem from. So what is found in one is cut where it is encoded: the escapes, or
+the groups of characters that hold its bits.
 
 Facts that a caller relies on.
 
-1. Whoever scans a text for ENCODING_EXPRESSIONS too need not ask for views where none of them matches: there are none,
-   but for a text that goes on and ends in what may become an escape (`ends_in_escape`).
+1. Whoever scans a copy for ENCODING_EXPRESSIONS too need not ask for views where none of them matches: there are none,
+   but of a text that spells something invisibly (`smuggles`), and of one that goes on and ends in what may become an
+   escape (`ends_in_escape`).
 2. A text T and what is left of it behind an offset k give the same views as far as they stem from code points at least
    LOCAL behind k. So a stream can be scanned in windows.
 3. Of a text that goes on, what stands before `open_from` has its final reading in the views. A view whose `continues`
@@ -23,11 +25,14 @@ from typing import Final, TypeAlias
 from policies.scanning import escapes, runs
 from policies.scanning.budget import Budget
 from policies.scanning.copy import ScanCopy
+from policies.scanning.smuggled import Smuggled, smuggled, smuggles
+
+__all__ = ["DEPTH", "ENCODING_EXPRESSIONS", "LOCAL", "View", "ends_in_escape", "open_from", "smuggles", "views"]
 
 DEPTH: Final = 3
 LOCAL: Final = 512
 
-View: TypeAlias = escapes.Unescaped | runs.Stretch
+View: TypeAlias = escapes.Unescaped | runs.Stretch | Smuggled
 
 ENCODING_EXPRESSIONS: Final = (*escapes.EXPRESSIONS, rf"[A-Za-z0-9+/_-]{{{runs.LINE}}}")
 
@@ -40,11 +45,19 @@ def views(
     Encodings that end before `since`, an offset in its data, may be left out: a stream has judged them before. Unless
     `final`, more text follows. Raises BudgetSpent.
     """
-    unescaped = escapes.unescaped(source, budget, since=since, final=final)
-    for view in (*((unescaped,) if unescaped else ()), *runs.stretches(source, budget, since=since)):
+    for view in _level(source, budget, since=since, final=final):
         yield view
         if depth > 1 and (len(view.data) >= runs.LINE or escapes.has_marks(view.data)):
             yield from views(view, budget, depth=depth - 1, final=final)
+
+
+def _level(source: "ScanCopy | View", budget: Budget, *, since: int, final: bool) -> Iterator[View]:
+    unescaped = escapes.unescaped(source, budget, since=since, final=final)
+    if unescaped is not None:
+        yield unescaped
+    yield from runs.stretches(source, budget, since=since)
+    if isinstance(source, ScanCopy):
+        yield from smuggled(source)
 
 
 def ends_in_escape(data: bytes) -> bool:

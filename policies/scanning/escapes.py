@@ -17,7 +17,6 @@ import re
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
 from html.entities import html5
 from typing import Final
 
@@ -41,6 +40,8 @@ _ESCAPE: Final = re.compile(
     re.VERBOSE,
 )
 _MARKS: Final = (b"%", b"&", b"\\")
+# Where marks are rarer than this, each is looked for by itself, in C.
+_BYTES_A_MARK: Final = 64
 _HEXADECIMAL: Final = re.compile(rb"[0-9A-Fa-f]+")
 # The end of a text that may still become an escape, or become more of one.
 _OPEN: Final = re.compile(rb"(?:(?:%|\\++[uUx]?)\{?[0-9A-Fa-f]{0,7}){1,4}\Z|&#?[A-Za-z0-9]{0,32}\Z")
@@ -100,11 +101,13 @@ _VALUES: Final = _Values()
 class Unescaped:
     """The view of a copy, or of another view, with its escapes resolved. It never changes."""
 
-    __slots__ = ("_table", "continues", "data", "source")
+    __slots__ = ("_first", "_table", "continues", "data", "source")
 
-    def __init__(self, source: Scanned, data: bytes) -> None:
+    def __init__(self, source: Scanned, data: bytes, first: int) -> None:
+        """`first`: where the first escape is that is resolved."""
         self.source = source
         self.data = data
+        self._first = first
         self.continues = source.continues
         self._table: tuple[array[int], array[int], array[int], array[int]] | None = None
 
@@ -114,7 +117,7 @@ class Unescaped:
     def _source(self, at: int) -> tuple[int, int]:
         """Give the bytes of the source, first and behind the last, that the byte at `at` stems from."""
         if self._table is None:
-            self._table = _escapes(self.source.data)
+            self._table = _escapes(self.source.data, self._first)
         begins, ends, source_begins, source_ends = self._table
         last = bisect_right(begins, at) - 1
         if last < 0:
@@ -125,11 +128,11 @@ class Unescaped:
         return offset, offset + 1
 
 
-def _escapes(data: bytes) -> "tuple[array[int], array[int], array[int], array[int]]":
-    """Give of each escape where it begins and ends, in the view and in what it is a view of."""
+def _escapes(data: bytes, first: int) -> "tuple[array[int], array[int], array[int], array[int]]":
+    """Give of each escape from `first` on where it begins and ends, in the view and in what it is a view of."""
     table = begins, ends, source_begins, source_ends = array("I"), array("I"), array("I"), array("I")
     shorter = 0
-    for escape in _ESCAPE.finditer(data):
+    for escape in _ESCAPE.finditer(data, first):
         start, end = escape.span()
         value = _VALUES[escape.group()]
         begins.append(start - shorter)
@@ -154,18 +157,33 @@ def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = 
     data = source.data
     if not has_marks(data):
         return None
-    first = min(at for mark in _MARKS if (at := data.find(mark)) >= 0)
     settled = len(data) if final or not source.continues else open_escape(data)
-    if settled == len(data) and next(_resolved(data, max(first, since - _CONTEXT_BYTES)), None) is None:
+    first = _first(data, max(0, since - _CONTEXT_BYTES))
+    if first is None and settled == len(data):
         return None
     budget.decode(settled)
+    if first is None or first >= settled:
+        return Unescaped(source, data[:settled], settled)
     parts = _ESCAPE.split(data[first:settled])
     parts[1::2] = [_VALUES[escape] for escape in parts[1::2]]
-    return Unescaped(source, data[:first] + b"".join(parts))
+    return Unescaped(source, data[:first] + b"".join(parts), first)
 
 
-def _resolved(data: bytes, start: int) -> Iterator[int]:
-    return (escape.start() for escape in _ESCAPE.finditer(data, start) if _VALUES[escape.group()] != escape.group())
+def _first(data: bytes, start: int) -> int | None:
+    """Give where the first escape is that stands for anything else than itself."""
+    if sum(data.count(mark) for mark in _MARKS) * _BYTES_A_MARK > len(data):
+        found = (escape.start() for escape in _ESCAPE.finditer(data, start) if _VALUES[escape[0]] != escape[0])
+        return next(found, None)
+    end = len(data)
+    for mark in _MARKS:
+        at = data.find(mark, start, end)
+        while at >= 0:
+            escape = _ESCAPE.match(data, at)
+            if escape and _VALUES[escape[0]] != escape[0]:
+                end = at
+                break
+            at = data.find(mark, escape.end() if escape else at + 1, end)
+    return end if end < len(data) else None
 
 
 def open_escape(data: bytes) -> int:

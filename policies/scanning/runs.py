@@ -248,7 +248,9 @@ def open_run(data: bytes) -> int:
         count = len(line) - len(line.rstrip(_OF_RUN))
         missing -= count
         at -= count
-        before = _BREAK_BEFORE.search(data, max(0, at - _BREAK_BYTES), at) if missing else None
+        if not missing or not any(mark in data[max(0, at - _BREAK_BYTES) : at] for mark in _BREAKS):
+            return at
+        before = _BREAK_BEFORE.search(data, max(0, at - _BREAK_BYTES), at)
         if before is None:
             return at
         line = data[max(0, before.start() - LINE) : before.start()]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies.scanning.budget import Budget, BudgetSpent
 from policies.scanning.copy import ScanCopy
-from policies.scanning.decoded import DEPTH, ENCODING_EXPRESSIONS, LOCAL, ends_in_escape, open_from, views
+from policies.scanning.decoded import DEPTH, ENCODING_EXPRESSIONS, LOCAL, ends_in_escape, open_from, smuggles, views
 from policies.scanning.expression import parse
 
 SECRET = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -30,6 +30,10 @@ def html_of(text):
 
 def json_of(text):
     return "".join(f"\\u{ord(character):04x}" for character in text)
+
+
+def tags_of(text):
+    return "".join(chr(0xE0000 + ord(character)) if " " <= character <= "~" else character for character in text)
 
 
 def lines_of(text):
@@ -58,6 +62,13 @@ def test_sees_through_three_encodings(outer, middle, inner):
         assert not [view for view in views(ScanCopy.of(rest), Budget()) if SECRET[2:-2].encode() in view.data]
 
 
+def test_sees_what_is_encoded_in_what_is_spelt_invisibly():
+    text = "see " + tags_of(base64_of("key " + SECRET + "!")) + "."
+    (view,) = [view for view in views(ScanCopy.of(text), Budget()) if SECRET.encode() in view.data]
+    start, end = view.original(4, 4 + len(SECRET))
+    assert text[start:end] == tags_of(base64_of("key " + SECRET + "!")[5:32])
+
+
 def test_sees_through_no_more_than_the_set_depth():
     text = SECRET
     for _ in range(DEPTH + 1):
@@ -83,7 +94,9 @@ BROKEN = st.text(st.sampled_from("%&#x;\\u04aAdDeE8=/+-\r\n "), max_size=20)
 PIECES = st.recursive(
     st.one_of(WORDS, PLAIN, BROKEN, st.just(SECRET), st.sampled_from(["A" * 40, "\\" * 30, "&amp;" * 3, "%25" * 3])),
     lambda inner: st.builds(
-        lambda encode, text: encode(text.encode("utf-8", "replace").decode()), st.sampled_from(ENCODINGS), inner
+        lambda encode, text: encode(text.encode("utf-8", "replace").decode()),
+        st.sampled_from((*ENCODINGS, tags_of)),
+        inner,
     ),
     max_leaves=3,
 )
@@ -164,7 +177,7 @@ def test_every_beginning_of_a_sample_is_read_like_the_sample(seed):
 @given(TEXTS)
 def test_a_text_without_an_encoding_expression_has_no_views(text):
     data = ScanCopy.of(text).data
-    if not any(re.search(expression.encode(), data) for expression in ENCODING_EXPRESSIONS):
+    if not smuggles(text) and not any(re.search(expression.encode(), data) for expression in ENCODING_EXPRESSIONS):
         assert list(views(ScanCopy.of(text), Budget())) == []
         assert ends_in_escape(data) == bool(list(views(ScanCopy.of(text), Budget(), final=False)))
 
