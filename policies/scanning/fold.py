@@ -13,7 +13,7 @@ Rules.
    code points of their own must go, since any of them can be put on any letter. Hence é, which is the same as e and a
    mark, folds to e; and whoever looks for a text folds what it looks for too.
 4. Nothing invisible is left, not even what spells ASCII invisibly (tags, variation selectors): were it folded to what
-   it spells, one tag within a number would hide the number. What it spells is a view of its own.
+   it spells, one tag within a number would hide the number. What it spells is a view of its own (`smuggled`).
 
 The price of rule 3: words that differ in nothing but marks (résumé and resume, か and が) are one. Findings are numbers
 and keys; of the names in a list a few too many are found, and none too few.

@@ -2,6 +2,7 @@
 import base64
 import random
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -211,3 +212,28 @@ def test_hostile_texts_cost_no_more_than_their_budget(text):
     decoded = (1 << 40) - budget.decoded_bytes
     assert produced <= decoded <= 40 * len(text)
     open_from(text.encode())
+
+
+def examples(heading):
+    """Give the examples of a table of the page on hidden text."""
+    page = (Path(__file__).parents[4] / "docs" / "explanation" / "hidden-text.md").read_text()
+    section = page.split(f"## {heading}\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| [^|]+ \| `([^|]+)` \|$", section, re.MULTILINE)
+    return [re.sub("⟨U\\+([0-9A-F]+)⟩", lambda code: chr(int(code[1], 16)), cell) for cell in cells]
+
+
+def sees(text, what):
+    copy = ScanCopy.of(text)
+    return any(what in view.data for view in (copy, *views(copy, Budget())))
+
+
+def test_the_page_on_hidden_text_shows_what_is_seen_through():
+    shown = examples("What is seen through")
+    assert len(shown) > 10
+    assert [text for text in shown if not sees(text, b"4111111111111111")] == []
+
+
+def test_the_page_on_hidden_text_states_what_is_not_seen_through():
+    shown = examples("What is not seen through")
+    assert len(shown) > 5
+    assert [text for text in shown if sees(text, b"411111") or sees(text, b"key")] == []
