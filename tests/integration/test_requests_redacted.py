@@ -32,11 +32,15 @@ from tests.unit.proxy_addons.harness import Harness, active_policy, chat, key_ri
 PATHS = {
     Dialect.CHAT: "/v1/chat/completions",
     Dialect.COMPLETIONS: "/v1/completions",
+    Dialect.RESPONSES: "/v1/responses",
     Dialect.EMBEDDINGS: "/v1/embeddings",
 }
 ANSWERS = {
     Dialect.CHAT: plain_answer("done").pieces[0],
     Dialect.COMPLETIONS: json.dumps({"choices": [{"index": 0, "text": "done", "finish_reason": "stop"}]}).encode(),
+    Dialect.RESPONSES: json.dumps(
+        {"id": "resp_1", "object": "response", "status": "completed", "model": "parrot", "output": []}
+    ).encode(),
     Dialect.EMBEDDINGS: json.dumps(
         {"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {}}
     ).encode(),
@@ -64,7 +68,7 @@ def harness(*, reversible: bool = False, **options: Any) -> Harness:
         embeddings=EmbeddingInputs.REDACT,
     )
     routes = (
-        *(route(dialect, **LENIENT) for dialect in (Dialect.CHAT, Dialect.COMPLETIONS, Dialect.EMBEDDINGS)),
+        *(route(dialect, **LENIENT) for dialect in PATHS),
         route(Dialect.TRANSCRIPTIONS, allow_uncovered=(Modality.AUDIO,)),
     )
     return Harness(policy=active_policy(redactions=(policy,), routes=routes, **options), keys=key_ring())
@@ -78,6 +82,9 @@ def asked(dialect: Dialect) -> dict[str, Any]:
     body = {**copy.deepcopy(BODIES[dialect]), "model": "parrot"}
     for message in body.get("messages", ()):
         message.pop("reasoning_content", None)
+    for item in body["input"] if dialect is Dialect.RESPONSES else ():
+        for thought in item["content"] if item.get("type") == "reasoning" else ():
+            thought["type"] = "reasoning_text"  # the reader takes no part without its type
     return body
 
 
