@@ -49,6 +49,56 @@ def completion_answer(text: str) -> bytes:
     return json.dumps({**whole, "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}).encode()
 
 
+def _response(*output: dict[str, Any], status: str) -> dict[str, Any]:
+    whole = {"id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "m", "error": None}
+    unsaid = dict.fromkeys(("incomplete_details", "instructions", "temperature", "top_p"))
+    return {
+        **whole,
+        **unsaid,
+        "output": list(output),
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "metadata": {},
+    }
+
+
+def _message(*parts: dict[str, Any], status: str) -> dict[str, Any]:
+    return {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": list(parts)}
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def response_answer(text: str) -> bytes:
+    return json.dumps(_response(_message(_part(text), status="completed"), status="completed")).encode()
+
+
+def response_told(text: str) -> Played:
+    """Return an ordinary streamed answer of the responses dialect."""
+    at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    half = len(text) // 2
+    whole = _message(_part(text), status="completed")
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": _response(status="in_progress")},
+        {"type": "response.output_item.added", "output_index": 0, "item": _message(status="in_progress")},
+        {"type": "response.content_part.added", **at, "part": _part("")},
+        {"type": "response.output_text.delta", **at, "delta": text[:half], "logprobs": []},
+        {"type": "response.output_text.delta", **at, "delta": text[half:], "logprobs": []},
+        {"type": "response.output_text.done", **at, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": _part(text)},
+        {"type": "response.output_item.done", "output_index": 0, "item": whole},
+        {"type": "response.completed", "response": _response(whole, status="completed")},
+    ]
+    return stream(
+        *(
+            f"event: {each['type']}\ndata: {json.dumps({**each, 'sequence_number': number})}\n\n".encode()
+            for number, each in enumerate(events)
+        )
+    )
+
+
 def event(text: str | None, *, end: bytes = b"\n\n", finish: str | None = None) -> bytes:
     delta = {} if text is None else {"content": text}
     choice = {"index": 0, "delta": delta, "finish_reason": finish}

@@ -200,6 +200,8 @@ def _answer(head: h11.Request, body: bytes) -> scripts.Played:
         models = {"object": "list", "data": [{"id": "m", "object": "model", "created": 1, "owned_by": "nobody"}]}
         return [scripts.http(json.dumps(models).encode())]
     heard = f"heard {prompt}"
+    if path.endswith(b"/responses"):
+        return scripts.response_told(heard) if asked.get("stream") else [scripts.http(scripts.response_answer(heard))]
     if path.endswith(b"/completions") and "messages" not in asked:
         return [scripts.http(scripts.completion_answer(heard))]
     return scripts.told(heard) if asked.get("stream") else [scripts.http(scripts.chat_answer(heard))]
@@ -207,7 +209,8 @@ def _answer(head: h11.Request, body: bytes) -> scripts.Played:
 
 def _prompt(asked: dict[str, Any]) -> str:
     """Return the last text of a request: the last message's, or the prompt."""
-    if "messages" not in asked:
-        return str(asked.get("prompt", ""))
-    content = asked["messages"][-1]["content"]
+    said = asked.get("messages", asked.get("input"))
+    if not isinstance(said, list):
+        return str(asked.get("prompt", "") if said is None else said)
+    content = said[-1]["content"]
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

@@ -78,6 +78,18 @@ class Stage:
         self.sent.append(Sent(request_id=raw.headers["x-request-id"], status=raw.status_code, code=None))
         return content
 
+    def respond(self, name: str, text: str, *, stream: bool) -> str:
+        """Have `name` say `text` to the parrot by the responses API, and return the answer."""
+        create = self.client(name).responses.with_raw_response.create
+        raw = create(model="parrot", input=text, max_output_tokens=400, stream=stream)
+        answer = raw.parse()
+        if stream:
+            said = "".join(event.delta for event in answer if event.type == "response.output_text.delta")
+        else:
+            said = answer.output_text
+        self.sent.append(Sent(request_id=raw.headers["x-request-id"], status=raw.status_code, code=None))
+        return said
+
     def refused(self, call: Callable[[], object], *, status: int, code: str) -> str:
         """Do `call`, which must be refused with `status` and `code`. Returns both as a line."""
         try:

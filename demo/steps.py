@@ -80,6 +80,8 @@ def answers_are_redacted(stage: Stage) -> Iterator[str]:
         said = stage.chat("alice", _SECRETS, stream=stream)
         expect("the answer", want=_REDACTED, got=said)
         yield f"{'streamed' if stream else 'plain'}: {said}"
+        responded = stage.respond("alice", _SECRETS, stream=stream)
+        expect("the response", want=_REDACTED, got=responded)
 
 
 def a_policy_changes(stage: Stage) -> Iterator[str]:

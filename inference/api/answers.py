@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers in OpenAI's shapes: the chat's and the bare completion's, whole and in chunks."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from inference.api.errors import Refusal
 from inference.job import FinishReason
 
 Json = Mapping[str, object]
@@ -31,23 +34,28 @@ class AnswerShape(ABC):
     created: int
     model: str
     include_usage: bool
+    done: ClassVar[bytes] = b"data: [DONE]\n\n"
 
     @abstractmethod
     def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json: ...
 
     @abstractmethod
-    def opening(self) -> Json | None:
-        """The chunk before any text, where the shape has one."""
+    def opening(self) -> list[Json]:
+        """The chunks before any text."""
 
     @abstractmethod
     def piece(self, text: str) -> Json: ...
 
     @abstractmethod
-    def closing(self, reason: FinishReason) -> Json: ...
+    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:
+        """The chunks behind all of the text, with the one without choices that `include_usage` asks for."""
 
-    @abstractmethod
-    def totals(self, usage: Usage) -> Json:
-        """The chunk without choices that `include_usage` asks for."""
+    def failure(self, refusal: Refusal) -> Json:
+        return refusal.body()
+
+    def event(self, body: Json, number: int) -> bytes:  # noqa: ARG002  # where chunks are numbered they are in the shape
+        # ASCII: no character of the model's can look like a line's end to any reader of event streams.
+        return b"data: " + json.dumps(body, separators=(",", ":")).encode("ascii") + b"\n\n"
 
     def _frame(self, kind: str, choices: list[Json]) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
@@ -67,17 +75,15 @@ class ChatShape(AnswerShape):
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": str(reason)}
         return self._frame("chat.completion", [choice]) | {"usage": usage.body()}
 
-    def opening(self) -> Json:
-        return self._delta({"role": "assistant", "content": "", "refusal": None}, None)
+    def opening(self) -> list[Json]:
+        return [self._delta({"role": "assistant", "content": "", "refusal": None}, None)]
 
     def piece(self, text: str) -> Json:
         return self._delta({"content": text}, None)
 
-    def closing(self, reason: FinishReason) -> Json:
-        return self._delta({}, str(reason))
-
-    def totals(self, usage: Usage) -> Json:
-        return self._chunk("chat.completion.chunk", [], usage)
+    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:  # noqa: ARG002  # only others repeat it
+        totals = [self._chunk("chat.completion.chunk", [], usage)] if self.include_usage else []
+        return [self._delta({}, str(reason)), *totals]
 
     def _delta(self, delta: Json, reason: str | None) -> Json:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
@@ -90,17 +96,15 @@ class CompletionShape(AnswerShape):
     def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json:
         return self._frame("text_completion", [self._choice(text, str(reason))]) | {"usage": usage.body()}
 
-    def opening(self) -> None:
-        return None
+    def opening(self) -> list[Json]:
+        return []
 
     def piece(self, text: str) -> Json:
         return self._chunk("text_completion", [self._choice(text, None)])
 
-    def closing(self, reason: FinishReason) -> Json:
-        return self._chunk("text_completion", [self._choice("", str(reason))])
-
-    def totals(self, usage: Usage) -> Json:
-        return self._chunk("text_completion", [], usage)
+    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:  # noqa: ARG002  # as above
+        totals = [self._chunk("text_completion", [], usage)] if self.include_usage else []
+        return [self._chunk("text_completion", [self._choice("", str(reason))]), *totals]
 
     def _choice(self, text: str, reason: str | None) -> Json:
         return {"text": text, "index": 0, "logprobs": None, "finish_reason": reason}

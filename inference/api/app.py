@@ -15,12 +15,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inference.api.admission import ServedModel, admit_chat, admit_completion
-from inference.api.answers import ChatShape, CompletionShape
+from inference.api.answers import AnswerShape, ChatShape, CompletionShape
 from inference.api.body import read_json_body
 from inference.api.delivery import deliver_stream, deliver_whole
 from inference.api.errors import INTERNAL, OVERLOADED, STOPPING, Refusal, RequestRefused
 from inference.api.fields import parse_object
 from inference.api.requests import Wishes, parse_chat, parse_completion
+from inference.api.response_request import parse_response
+from inference.api.response_shape import ResponseShape
 from inference.engine import Engine, EngineBusy
 from inference.job import Job
 
@@ -43,6 +45,7 @@ class InferenceApi:
             Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/chat/completions", self.chat_completions, methods=["POST"]),
             Route("/v1/completions", self.completions, methods=["POST"]),
+            Route("/v1/responses", self.responses, methods=["POST"]),
             Route("/healthz", self.healthz, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -66,12 +69,17 @@ class InferenceApi:
     async def chat_completions(self, request: Request) -> Response:
         asked = parse_chat(parse_object(await read_json_body(request)))
         job = await admit_chat(asked, self._served)
-        return await self._answer(request, job, asked.wishes, ChatShape, "chatcmpl")
+        return await self._answer(request, job, asked.wishes, ChatShape, "chatcmpl-")
 
     async def completions(self, request: Request) -> Response:
         asked = parse_completion(parse_object(await read_json_body(request)))
         job = await admit_completion(asked, self._served)
-        return await self._answer(request, job, asked.wishes, CompletionShape, "cmpl")
+        return await self._answer(request, job, asked.wishes, CompletionShape, "cmpl-")
+
+    async def responses(self, request: Request) -> Response:
+        asked = parse_response(parse_object(await read_json_body(request)))
+        job = await admit_chat(asked, self._served)
+        return await self._answer(request, job, asked.wishes, ResponseShape, "resp_")
 
     async def healthz(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -80,14 +88,14 @@ class InferenceApi:
         return JSONResponse({"status": "ready"}) if self._engine.is_ready else STOPPING.response()
 
     async def _answer(
-        self, request: Request, job: Job, wishes: Wishes, shape: type[ChatShape | CompletionShape], prefix: str
+        self, request: Request, job: Job, wishes: Wishes, shape: type[AnswerShape], prefix: str
     ) -> Response:
         try:
             answer = self._engine.submit(job)
         except EngineBusy:
             raise RequestRefused(OVERLOADED) from None
         written = shape(
-            id=f"{prefix}-{secrets.token_hex(12)}",
+            id=f"{prefix}{secrets.token_hex(12)}",
             created=int(self._clock()),
             model=wishes.model,
             include_usage=wishes.include_usage,

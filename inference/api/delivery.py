@@ -3,15 +3,15 @@
 
 import asyncio
 import contextlib
-import json
+import itertools
 from collections.abc import AsyncIterator
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from inference.api.answers import AnswerShape, Json, Usage
-from inference.api.errors import INTERNAL, STOPPING, Refusal
+from inference.api.answers import AnswerShape, Usage
+from inference.api.errors import INTERNAL, STOPPING
 from inference.engine import Answer, GenerationFailed
 from inference.job import Finished, FinishReason
 
@@ -44,7 +44,7 @@ async def deliver_whole(request: Request, answer: Answer, shape: AnswerShape) ->
 
 
 def deliver_stream(answer: Answer, shape: AnswerShape) -> Response:
-    """The answer as it arises. `[DONE]` is sent only after a complete one."""
+    """The answer as it arises. What tells that it is complete is sent only after a complete one."""
     return StreamingResponse(
         _events(answer, shape),
         media_type="text/event-stream",
@@ -53,22 +53,24 @@ def deliver_stream(answer: Answer, shape: AnswerShape) -> Response:
 
 
 async def _events(answer: Answer, shape: AnswerShape) -> AsyncIterator[bytes]:
+    number = itertools.count()
+    text: list[str] = []
     try:
-        if (opening := shape.opening()) is not None:
-            yield _event(opening)
+        for body in shape.opening():
+            yield shape.event(body, next(number))
         async for item in answer.pieces():
             if isinstance(item, str):
-                yield _event(shape.piece(item))
+                text.append(item)
+                yield shape.event(shape.piece(item), next(number))
             elif item.reason is FinishReason.CANCELLED:
-                yield _error_event(STOPPING)
+                yield shape.event(shape.failure(STOPPING), next(number))
             else:
                 _log_end(answer, shape, item)
-                yield _event(shape.closing(item.reason))
-                if shape.include_usage:
-                    yield _event(shape.totals(_usage(answer, item)))
-                yield b"data: [DONE]\n\n"
+                for body in shape.closing("".join(text), item.reason, _usage(answer, item)):
+                    yield shape.event(body, next(number))
+                yield shape.done
     except GenerationFailed:
-        yield _error_event(INTERNAL)
+        yield shape.event(shape.failure(INTERNAL), next(number))
     finally:
         # Starlette cancels this generator when the client is gone.
         answer.cancel()
@@ -79,15 +81,6 @@ async def _cancel_when_gone(request: Request, answer: Answer) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     answer.cancel()
-
-
-def _event(body: Json) -> bytes:
-    # ASCII: no character of the model's can look like a line's end to any reader of event streams.
-    return b"data: " + json.dumps(body, separators=(",", ":")).encode("ascii") + b"\n\n"
-
-
-def _error_event(refusal: Refusal) -> bytes:
-    return _event(refusal.body())
 
 
 def _usage(answer: Answer, finished: Finished) -> Usage:

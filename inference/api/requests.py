@@ -36,7 +36,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What both endpoints take beside the prompt."""
+    """What the endpoints take beside the prompt."""
 
     model: str
     max_tokens: int | None
@@ -99,7 +99,7 @@ def parse_chat(members: Mapping[str, Any]) -> ChatRequest:
         raise invalid("max_tokens", "Give either 'max_tokens' or 'max_completion_tokens'.")
     most = "max_tokens" if fields.get("max_tokens") is not None else "max_completion_tokens"
     return ChatRequest(
-        wishes=_wishes(fields, most=most),
+        wishes=read_wishes(fields, most=most),
         messages=tuple(_message(message, f"messages[{i}]") for i, message in enumerate(messages)),
     )
 
@@ -113,10 +113,11 @@ def parse_completion(members: Mapping[str, Any]) -> CompletionRequest:
         if len(prompt) != 1 or not isinstance(prompt[0], str):
             raise invalid("prompt", "'prompt' must be a string, or an array of one string.", code="unsupported_value")
         prompt = prompt[0]
-    return CompletionRequest(wishes=_wishes(fields, most="max_tokens"), prompt=whole_text(prompt, "prompt"))
+    return CompletionRequest(wishes=read_wishes(fields, most="max_tokens"), prompt=whole_text(prompt, "prompt"))
 
 
-def _wishes(fields: Fields, *, most: str) -> Wishes:
+def read_wishes(fields: Fields, *, most: str) -> Wishes:
+    """Return what endpoints take beside the prompt. `most` is how this one calls the bound on the answer's tokens."""
     stream = fields.flag("stream")
     if fields.get("user") is not None:
         fields.text("user")

@@ -40,6 +40,18 @@ def say(running: RunningGatehouse, text: str) -> str | None:
     return chat(running, text)[0]
 
 
+def test_the_official_client_gets_responses_plain_streamed_and_redacted(gatehouse):
+    said, left = "Mail carol@example.com.", "Mail [redacted:email]."
+    with client_of(gatehouse, gatehouse.credentials["keys"]["alice"]) as client:
+        assert client.responses.create(model="parrot", input=said).output_text == left
+        with client.responses.stream(model="parrot", input=said) as answer:
+            pieces = [event.delta for event in answer if event.type == "response.output_text.delta"]
+            assert answer.get_final_response().output_text == "".join(pieces) == left
+        with pytest.raises(openai.BadRequestError) as told:
+            client.responses.create(model="parrot", input=said, previous_response_id="resp_1")
+        assert (told.value.code, told.value.param) == ("field-not-permitted", None)
+
+
 def until(condition, deadline_s: float) -> float:
     began = time.monotonic()
     while time.monotonic() - began < deadline_s:

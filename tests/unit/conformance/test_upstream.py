@@ -44,6 +44,16 @@ def test_it_repeats_what_it_heard(upstream):
     assert lines[-1] == "data: [DONE]"
 
 
+def test_it_repeats_what_it_heard_as_a_response(upstream):
+    for given in ("hello", [{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}]):
+        told = post(upstream, "/v1/responses", input=given).json()
+        assert told["output"][0]["content"][0]["text"] == "heard hello"
+        blocks = post(upstream, "/v1/responses", input=given, stream=True).text.split("\n\n")[:-1]
+        events = [json.loads(block.partition("\ndata: ")[2]) for block in blocks]
+        assert "".join(each.get("delta", "") for each in events) == "heard hello"
+        assert events[-1]["response"]["output"] == told["output"]
+
+
 def test_it_plays_the_script_that_a_prompt_names(upstream):
     answer = post(upstream, **saying("script: cookies mark-1"))
     assert (answer.headers["set-cookie"].encode().count(LEAK), "mark-1" in answer.text) == (2, True)

@@ -63,6 +63,28 @@ async def test_completion_is_valid_whole_and_streamed(document, client):
         )
 
 
+async def test_response_is_valid_whole_and_in_events(document, client):
+    kinds = {}
+    for each in document["components"]["schemas"]["ResponseStreamEvent"]["anyOf"]:
+        name = each["$ref"].rpartition("/")[2]
+        (kind,) = document["components"]["schemas"][name]["properties"]["type"]["enum"]
+        kinds[kind] = name
+    for more, status in (({}, "completed"), ({"max_output_tokens": 2}, "incomplete")):
+        asked = {"model": "parrot", "input": "hello", **more}
+        whole = (await client.post("/v1/responses", json=asked)).json()
+        require(document, "Response", whole)
+        streamed = (await client.post("/v1/responses", json=asked | {"stream": True})).text
+        told = [json.loads(block.partition("\ndata: ")[2]) for block in streamed.split("\n\n")[:-1]]
+        for number, each in enumerate(told):
+            require(document, kinds[each["type"]], each)
+            assert each["sequence_number"] == number
+        said = "".join(each["delta"] for each in told if each["type"].endswith("delta"))
+        ended = told[-1]["response"]
+        assert (whole["status"], ended["status"]) == (status, status)
+        assert whole["output"][0]["content"] == ended["output"][0]["content"]
+        assert said == ended["output"][0]["content"][0]["text"] == ("hello" if status == "completed" else "he")
+
+
 async def test_models_and_errors_are_valid(document, client, chat):
     require(document, "ListModelsResponse", (await client.get("/v1/models")).json())
     for response in (await chat(n=3), await client.get("/nothing"), await chat(model="none")):
