@@ -11,6 +11,7 @@ A name may begin anywhere within a word (`githubToken`), so that nothing is said
 import re
 from typing import Final
 
+from policies.detectors.context import is_ours
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UUID
 from policies.detectors.secrets.names import Says, says
@@ -29,6 +30,8 @@ SIGN: Final = (
     + r"|[ ](?:is|was|are)?[ ]?:?[ ]?"
     + r")[\\]{0,2}[\"'\x60]?"
 )
+# `</token> `, and a placeholder of ours, in which the name may be: that value is over.
+OVER: Final = re.compile(r"(?:</[A-Za-z0-9_.:-]+>|\[[A-Za-z0-9_.-]+:[^\]\s]*\][\"'\x60)]*)\s*\Z")
 # What can be printed, without quotes, spaces and backslashes.
 MARKED: Final = r"!#$%&()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-"
 _OPTION: Final = r"[ \t=]{1,2}[\"']?"
@@ -46,7 +49,7 @@ _SCORES: Final = {Says.SECRET: 0.9, Says.VENDOR: 0.8, Says.MAYBE: 0.6}
 
 def _judge(candidate: Candidate) -> float | None:
     said = says(candidate.before, _KEYWORD)
-    if said is Says.NOTHING:
+    if said is Says.NOTHING or is_ours(candidate.before) or OVER.search(candidate.before):
         return None
     # Where nothing but a space says that the value is one, it must say so itself.
     least = max(_LEAST[said], Sort.RANDOM) if _UNSIGNED.search(candidate.before) else _LEAST[said]

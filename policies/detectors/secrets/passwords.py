@@ -8,8 +8,9 @@ variable, a path, an explanation in words.
 import re
 from typing import Final
 
+from policies.detectors.context import is_ours
 from policies.detectors.contract import Candidate, Detector, Pattern
-from policies.detectors.secrets.assigned import CLOSED, GROUP, MARKED, SIGN
+from policies.detectors.secrets.assigned import CLOSED, GROUP, MARKED, OVER, SIGN
 from policies.detectors.secrets.randomness import is_stand_in, wordiness
 
 _WORDS: Final = (
@@ -58,10 +59,12 @@ _WORDY: Final = 0.4
 
 
 def _judge(candidate: Candidate) -> float | None:
-    value = candidate.value.rstrip(".,;:?")
-    if is_stand_in(value) or _CODE.fullmatch(value) or len(value) > _LONG or _ABOUT.search(_name(candidate.before)):
+    value, before = candidate.value.rstrip(".,;:?"), candidate.before
+    if is_ours(before) or OVER.search(before):
         return None
-    return _score(value, signed=_UNSIGNED.search(candidate.before) is None)
+    if is_stand_in(value) or _CODE.fullmatch(value) or len(value) > _LONG or _ABOUT.search(_name(before)):
+        return None
+    return _score(value, signed=_UNSIGNED.search(before) is None)
 
 
 def _name(before: str) -> str:

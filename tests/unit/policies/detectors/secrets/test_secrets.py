@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from policies.detectors.contract import BEFORE, SECRET, Candidate, Detector, Pattern
 from policies.detectors.secrets import SECRETS
+from policies.detectors.secrets.form import LOWER
 from policies.scanning.scanner import tree_of
 from policies.scanning.tree import Node, Sequence, has_value, widths
 from tests.texts import TEXTS
@@ -80,3 +81,16 @@ def _before_value(node: Node) -> int | None:
             return None
         most += high
     return most
+
+
+@pytest.mark.parametrize(
+    "written", ["[redacted:{}]", "[redacted:{}:2]", "[{}:1f0c9a27d4]", "[{}:7e5b2c9d10]", "************", "****fQ2x"]
+)
+@pytest.mark.parametrize("detector", SECRETS, ids=NAMES)
+def test_what_redaction_writes_is_none(detector: Detector, written: str):
+    for text in detector.finds:
+        redacted = text
+        for found in findings(detector, text):
+            redacted = redacted.replace(found, written.format(detector.name))
+        assert findings(detector, redacted) == []
+        assert findings(detector, f"{redacted} {LOWER[:20]}") == []
