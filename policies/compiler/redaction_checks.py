@@ -18,7 +18,7 @@ from policies.document.model import PolicyDocument, RedactionSpec
 from policies.scanning.expression import ExpressionError, characters, parse
 from policies.scanning.fold import folded
 from policies.scanning.scanner import CannotScan, Databases
-from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, widths
+from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, has_value, widths
 
 _SHORTEST_LITERAL: Final = 3
 # Positions of an expression with its repetitions written out. Compiling takes time that grows with their square: of one
@@ -119,6 +119,10 @@ class _Checked:
         except ExpressionError as exc:
             yield self._refused(at, f"column {exc.offset + 1}: {exc.problem}", exc.offset, "")
             return
+        if has_value(tree) and _has_winding_repetition(tree):
+            message = "beside a value, a repetition has neither a repetition nor alternatives in it"
+            yield self._refused(at, message, 0, "Write it out, or let all of the match be the value.")
+            return
         yield from self._width(tree, at)
 
     def _width(self, tree: Node, at: str) -> Iterator[Diagnostic]:
@@ -185,6 +189,33 @@ def positions(node: Node) -> int:
             return positions(part) * max(least, most or 1)
         case Sequence(parts) | Choice(parts):
             return sum(map(positions, parts))
+
+
+def _winding(node: Node) -> bool:
+    """Whether there are several ways through a repetition of `node`: a search for the value may try them all."""
+    match node:
+        case Chars():
+            return False
+        case Value(part):
+            return _winding(part)
+        case Repeat(part, least, most):
+            return most != least or _winding(part)
+        case Choice(parts):
+            return not all(isinstance(part, Chars) for part in parts)
+        case Sequence(parts):
+            return any(map(_winding, parts))
+
+
+def _has_winding_repetition(node: Node) -> bool:
+    match node:
+        case Chars():
+            return False
+        case Value(part):
+            return _has_winding_repetition(part)
+        case Repeat(part, _, most):
+            return (most != 1 and _winding(part)) or _has_winding_repetition(part)
+        case Sequence(parts) | Choice(parts):
+            return any(map(_has_winding_repetition, parts))
 
 
 def _scannable(patterns: abc.Sequence[Pattern]) -> str | None:
