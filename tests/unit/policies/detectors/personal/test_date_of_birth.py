@@ -18,7 +18,7 @@ from tests.unit.policies.detectors.reference import findings
         pytest.param("14/03/1785", "DOB ", False, None, id="too-long-ago"),
         pytest.param("14 March 1985", "", True, None, id="without-words"),
         pytest.param("14 March 1985", "born 1950, died ", True, None, id="behind-another-word"),
-        pytest.param("mai 14 1985", "born ", False, 0.9, id="month-in-front"),
+        pytest.param("may 14 1985", "born ", False, 0.9, id="month-in-front"),
         pytest.param("14 mayonnaise 1985", "", False, None, id="no-month"),
     ],
 )
