@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.scanning.copy import ScanCopy
+from policies.scanning.copy import ScanCopy, _OfEach, _OfFew
 from policies.scanning.fold import folded
 
 TEXTS = st.text(
@@ -62,3 +62,18 @@ def test_knows_where_the_bytes_of_a_code_point_begin(text):
     copy = ScanCopy.of(text)
     for at in range(len(text) + 1):
         assert folded(text[:at]).encode() == copy.data[: copy.byte_of(at)]
+
+
+@given(st.text(st.sampled_from("ab4\n") | st.sampled_from("é４\u200b\u0301中😀\ufdfa\ud800\u00ad"), max_size=30))
+def test_the_places_of_few_lead_back_as_those_of_each_do(text):
+    few, each = _OfFew(text), _OfEach(text)
+    size = len(ScanCopy(text).data)
+    spans = [(start, end) for start in range(size) for end in range(start + 1, size + 1)]
+    assert [few.original(*span) for span in spans] == [each.original(*span) for span in spans]
+    points = range(len(text) + 1)
+    assert list(map(few.byte_of, points)) == list(map(each.byte_of, points))
+
+
+@pytest.mark.parametrize(("text", "kind"), [("é" + "a" * 8, _OfFew), ("é" + "a" * 7, _OfEach)])
+def test_which_places_are_kept_depends_on_how_many_there_are(text, kind):
+    assert isinstance(ScanCopy(text)._places(), kind)
