@@ -42,13 +42,14 @@ def _texts(*pieces: str) -> Script:
     return lambda mark: stream(*map(_said, (mark + " ", *pieces, _END)), _ends(), DONE)
 
 
-def _bytewise(event: bytes) -> Script:
-    """An answer of which one event arrives byte by byte."""
+def _bytewise(event: bytes, text: str) -> Script:
+    """An answer of which one event arrives byte by byte where it tells `text`."""
+    ahead, told, rest = event.partition(text.encode())
 
     def played(mark: str) -> Played:
         before, after = stream(_said(mark + " ")), stream(_said(_END), _ends(), DONE)
         head = before[:-1]  # all but the chunk that ends it
-        return [*head, *chunked([event[at : at + 1] for at in range(len(event))]), *after[1:]]
+        return [*head, *chunked([ahead, *(told[at : at + 1] for at in range(len(told))), rest]), *after[1:]]
 
     return played
 
@@ -83,8 +84,8 @@ _PIECES: Final[Mapping[str, Script]] = {
         _ends(),
         DONE,
     ),
-    "a byte a read": _bytewise(_said(CARD)),
-    "within a character": _bytewise(_event(_choice({"content": f"é{CARD}é"}), plain=True)),
+    "a byte a read": _bytewise(_said(CARD), CARD),
+    "within a character": _bytewise(_event(_choice({"content": f"é{CARD}é"}), plain=True), f"é{CARD}é"),
     "with the end of the answer": lambda mark: stream(
         _said(mark + _END + " "), _said(CARD[:-1]), _event(_choice({"content": CARD[-1:]}, finish="stop")), DONE
     ),
