@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that are not streamed: examined as a whole, written again from what was examined, headers and all."""
 
+import functools
 from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,13 +16,12 @@ from policies.evaluation.tool_calls import CallJudge
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.addons.judge_calls import verdicts_on
-from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redact_answer
+from proxy_addons.core.answers import AnswerInvalid, Held, RedactedAnswer, redact_answer
 from proxy_addons.core.embeddings_answer import redact_embeddings
 from proxy_addons.core.enforced import Allowed, allowed, applied, refused, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.model_list import ModelListInvalid, permitted_models
 from proxy_addons.core.responses_answer import redact_response
-from proxy_addons.core.tool_decisions import HeldAnswer
 from proxy_addons.core.transcription_answer import redact_transcription
 from proxy_addons.core.upstream_answer import JSON_TYPE, failure_of, media_type_of
 
@@ -85,7 +85,7 @@ class EnforceResponse:
         return None
 
     async def _decide(
-        self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response, *, held: HeldAnswer, judge: CallJudge
+        self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response, *, held: Held, judge: CallJudge
     ) -> None:
         """Let what leaves of an answer leave once its tool calls are decided. Without a decision, nothing does."""
         try:
@@ -104,20 +104,21 @@ class EnforceResponse:
     def _redacted(self, body: bytes, owed: Allowed) -> RedactedAnswer:
         if owed.route.dialect is Dialect.EMBEDDINGS:
             return redact_embeddings(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
-        if owed.route.dialect is Dialect.RESPONSES:
-            if owed.judge is not None:
-                raise EvaluationFailed("tools", "tool calls of this dialect are not decided yet")
-            return redact_response(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
         if owed.route.dialect is Dialect.TRANSCRIPTIONS:
             return redact_transcription(body, rules=owed.rules, max_bytes=self._max_answer_bytes, shared=owed.shared)
-        return redact_answer(
+        judged, strict = owed.judge is not None, owed.judge is not None and owed.judge.enforces
+        examine = (
+            redact_response
+            if owed.route.dialect is Dialect.RESPONSES
+            else functools.partial(redact_answer, dialect=owed.route.dialect)
+        )
+        return examine(
             body,
-            dialect=owed.route.dialect,
             rules=owed.rules,
             max_bytes=self._max_answer_bytes,
             shared=owed.shared,
-            judged=owed.judge is not None,
-            strict=owed.judge is not None and owed.judge.enforces,
+            judged=judged,
+            strict=strict,
         )
 
 

@@ -5,12 +5,12 @@ Only an answer that was asked for as a stream, and that the upstream sends as on
 a stream request with plain JSON is examined as a whole; one that streams unasked gave an answer nobody can place.
 """
 
+import functools
 from typing import Final
 
 from mitmproxy import http
 
 from policies.contracts.decision import Reason
-from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import Dialect
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
@@ -49,17 +49,16 @@ class EnforceStream:
         write_head(response, exchange, content_type=STREAM_TYPE)
 
     def _stream(self, owed: Allowed, request_id: str) -> StreamEnforcer:
-        dialect, rules, shared, most = owed.route.dialect, owed.rules, owed.shared, self._max_event_bytes
-        if dialect is Dialect.RESPONSES:
-            if owed.judge is not None:
-                raise EvaluationFailed("tools", "tool calls of this dialect are not decided yet")
-            return ResponsesEnforcer(rules=rules, request_id=request_id, max_event_bytes=most, shared=shared)
-        enforcer = SseEnforcer(
-            dialect=dialect,
-            rules=rules,
+        examine = (
+            ResponsesEnforcer
+            if owed.route.dialect is Dialect.RESPONSES
+            else functools.partial(SseEnforcer, dialect=owed.route.dialect)
+        )
+        enforcer: SseEnforcer | ResponsesEnforcer = examine(
+            rules=owed.rules,
             request_id=request_id,
-            max_event_bytes=most,
-            shared=shared,
+            max_event_bytes=self._max_event_bytes,
+            shared=owed.shared,
             judged=owed.judge is not None,
             strict=owed.judge is not None and owed.judge.enforces,
         )
@@ -81,7 +80,7 @@ class EnforceStream:
         enforcer = stream.enforcer if isinstance(stream, JudgedStream) else stream
         if not isinstance(enforcer, SseEnforcer | ResponsesEnforcer):
             return
-        exchange.refused_calls = enforcer.refused_calls if isinstance(enforcer, SseEnforcer) else ()
+        exchange.refused_calls = enforcer.refused_calls
         exchange.findings = (*applied(enforcer.findings), *refused(exchange.refused_calls))
         exchange.coverage = enforcer.coverage
         if exchange.refusal is not None:

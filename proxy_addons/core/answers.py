@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An answer that is not streamed: parsed strictly, redacted, and written again from what was examined."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from policies.contracts.snapshot import Dialect
+from policies.contracts.tools import AskedCall, RefusedCall
+from policies.evaluation.tool_calls import CallVerdict
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
@@ -26,6 +28,18 @@ class AnswerInvalid(Exception):
         self.problem = problem
 
 
+class Held(Protocol):
+    """An answer of which no tool call was decided yet. `told` is what was refused, once it was."""
+
+    told: tuple[RefusedCall, ...]
+
+    @property
+    def undecided(self) -> tuple[tuple[AskedCall, ...], ...]: ...
+
+    def decided(self, verdicts: Sequence[Sequence[CallVerdict]]) -> bytes | RefusedCall:
+        """Return what may leave by `verdicts`, one list for each of `undecided`, or the call that ends it all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactedAnswer:
     """What may leave of an answer, and what was found in it.
@@ -38,7 +52,7 @@ class RedactedAnswer:
     findings: tuple[FindingCount, ...]
     coverage: Coverage
     blocked: AnswerBlocked | None = None
-    held: HeldAnswer | None = None
+    held: Held | None = None
 
 
 def redact_answer(
@@ -64,8 +78,8 @@ def redact_answer(
         value = walk.value(answer, ())
         return without_calls_elsewhere(value) if strict and dialect is Dialect.CHAT else value
 
-    judged = judged and dialect is Dialect.CHAT
-    return redacted(body, kept, rules=rules, max_bytes=max_bytes, shared=shared, judged=judged, strict=strict)
+    held_by = HeldAnswer.of if judged and dialect is Dialect.CHAT else None
+    return redacted(body, kept, rules=rules, max_bytes=max_bytes, shared=shared, held_by=held_by, strict=strict)
 
 
 def redacted(
@@ -76,7 +90,7 @@ def redacted(
     max_bytes: int,
     max_values: int = MAX_VALUES,
     shared: Shared | None = None,
-    judged: bool = False,
+    held_by: Callable[[dict[str, Any]], Held | None] | None = None,
     strict: bool = False,
 ) -> RedactedAnswer:
     """Return what may leave of the answer `body`: what `kept` keeps of it, each text redacted by the walk.
@@ -97,7 +111,7 @@ def redacted(
     try:
         value = kept(answer, walk)
         value = value if restoring is None else restoring.value(value)
-        held = HeldAnswer.of(value) if judged else None
+        held = None if held_by is None else held_by(value)
         left = canonical(value) if held is None else b""
     except AnswerBlocked as exc:
         blocked = exc

@@ -6,14 +6,27 @@ from typing import Any
 from policies.redaction.engine import ActiveRules
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.answers import AnswerInvalid, RedactedAnswer, redacted
+from proxy_addons.core.responses_calls import HeldResponse
 from proxy_addons.core.responses_items import kind_of, redacted_item, without_respelling
 from proxy_addons.core.restoring import Shared
 from proxy_addons.core.sse_tree import NotExaminable
 
 
-def redact_response(body: bytes, *, rules: ActiveRules, max_bytes: int, shared: Shared | None = None) -> RedactedAnswer:
-    """Return what may leave of the answer `body`. Raises AnswerInvalid for what is not an answer of this dialect."""
-    return redacted(body, _kept, rules=rules, max_bytes=max_bytes, shared=shared)
+def redact_response(
+    body: bytes,
+    *,
+    rules: ActiveRules,
+    max_bytes: int,
+    shared: Shared | None = None,
+    judged: bool = False,
+    strict: bool = False,
+) -> RedactedAnswer:
+    """Return what may leave of the answer `body`. Raises AnswerInvalid for what is not an answer of this dialect.
+
+    `judged`: policy decides on its function calls; `strict`: and what is decided may change the answer.
+    """
+    held_by = HeldResponse.of if judged else None
+    return redacted(body, _kept, rules=rules, max_bytes=max_bytes, shared=shared, held_by=held_by, strict=strict)
 
 
 def _kept(answer: dict[str, Any], walk: AnswerWalk) -> Any:

@@ -13,14 +13,17 @@ Rules:
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from policies.contracts.decision import Reason
+from policies.contracts.tools import AskedCall, OnRefusal, RefusedCall
+from policies.evaluation.tool_calls import CallVerdict
 from policies.redaction.engine import ActiveRules, AnswerBlocked, FindingCount
 from policies.redaction.findings import Tally
 from proxy_addons.core.answer_walk import AnswerWalk
 from proxy_addons.core.coverage import Coverage
+from proxy_addons.core.responses_calls import CallEvents, UndecidedItem, without_refused
 from proxy_addons.core.responses_events import ENDS, Event, ToldResponse
 from proxy_addons.core.responses_text import Kept, Means
 from proxy_addons.core.restoring import Shared
@@ -41,20 +44,29 @@ class ResponsesEnforcer:
     """The StreamEnforcer of OpenAI's responses streams. Not to be used for more than one answer."""
 
     def __init__(
-        self, *, rules: ActiveRules, request_id: str, max_event_bytes: int, shared: Shared | None = None
+        self,
+        *,
+        rules: ActiveRules,
+        request_id: str,
+        max_event_bytes: int,
+        shared: Shared | None = None,
+        judged: bool = False,
+        strict: bool = False,
     ) -> None:
         self.cut: Reason | None = None
+        self.refused_calls: tuple[RefusedCall, ...] = ()
+        self._calls = CallEvents() if judged else None
         self.done = False
         self._request_id = request_id
         self._events = EventReader(max_event_bytes=max_event_bytes)
         shared = shared or Shared(Tally())
         self._tally = shared.tally
-        self._walk = AnswerWalk(rules, shared.tally)
+        self._walk = AnswerWalk(rules, shared.tally, strict=strict)
         # The answer's end tells all texts in one event, so that no more of them could be told than that event may hold.
         self._means = Means(rules, self._walk, shared, Kept(max_event_bytes), Allowance())
         self._told = ToldResponse(self._means)
         self._number = 0
-        self._last = b""
+        self._last: Event | None = None
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
@@ -74,7 +86,7 @@ class ResponsesEnforcer:
             while not self.done and (data := self._events.next()) is not None:
                 self._examine(parse_object(data), leaving)
         except (AnswerBlocked, UpstreamFailed, NotExaminable, NotStrictJson, EventTooLarge, ValueError) as exc:
-            self._last = b""
+            self._last = None
             leaving.append(self._cut(reason_of(exc)))
         return b"".join(leaving)
 
@@ -82,8 +94,8 @@ class ResponsesEnforcer:
         """Return the event that ends the answer; what was held, examined, and an error where the upstream sent none."""
         if self.cut is not None:
             return b""
-        if self.done:
-            return self._last
+        if self.done and self._last is not None:
+            return self._written(without_refused(self._last) if self.refused_calls else self._last)
         leaving: list[bytes] = []
         try:
             if self._means.rewrite:
@@ -96,11 +108,15 @@ class ResponsesEnforcer:
     def abort(self, code: str, /) -> bytes:
         """Return the error event for `code`. What was held is dropped."""
         self.cut = self.cut or Reason(code=code)
+        if self._calls is not None:
+            self._calls.taken()
         return typed_error_event(code, self._request_id, sequence_number=self._number)
 
-    def _cut(self, reason: Reason) -> bytes:
+    def _cut(self, reason: Reason, *, message: str | None = None) -> bytes:
         self.cut = reason
-        return typed_error_event(reason.code, self._request_id, sequence_number=self._number)
+        if self._calls is not None:
+            self._calls.taken()
+        return typed_error_event(reason.code, self._request_id, sequence_number=self._number, message=message)
 
     def _examine(self, event: Event, leaving: list[bytes]) -> None:
         kind = event.get("type")
@@ -112,10 +128,35 @@ class ResponsesEnforcer:
         told = self._told.examined(kind, event) if self._means.rewrite else self._seen(kind, event)
         for each in told:
             if ends and each["type"] == kind:
-                self._last = self._written(each)
-            else:
+                self._last = each
+            elif self._calls is None:
                 leaving.append(self._written(each))
+            else:
+                leaving += map(self._written, self._calls.put(each))
         self.done = ends
+
+    @property
+    def undecided(self) -> tuple[tuple[AskedCall, ...], ...]:
+        """The calls that policy has to decide on before more may leave, each by itself."""
+        return () if self._calls is None else self._calls.undecided
+
+    def decided(self, verdicts: Sequence[Sequence[CallVerdict]]) -> bytes:
+        """Return what may leave by `verdicts`, one list for each of `undecided`."""
+        leaving: list[bytes] = []
+        given = iter(verdicts)
+        for item in () if self._calls is None else self._calls.taken():
+            if not isinstance(item, UndecidedItem):
+                leaving.append(self._written(item))
+                continue
+            (verdict,) = next(given)
+            refused = verdict.refused
+            self.refused_calls += (*((refused,) if refused else ()), *verdict.observed)
+            if refused is not None and verdict.action is OnRefusal.CUT:
+                self._last = None  # and no end of the answer follows, nor whatever ended it behind the call
+                leaving.append(self._cut(refused.reason, message=refused.message))
+                break
+            leaving += map(self._written, item.left(refused))
+        return b"".join(leaving)
 
     def _seen(self, kind: str, event: Event) -> Iterable[Event]:
         """Count what is found in an event, and return it as it is: no rule may change it."""

@@ -53,12 +53,12 @@ def stream_error_event(code: str, request_id: str, *, message: str | None = None
     return b"data: " + refusal_of(code, request_id, message=message).content + b"\n\n"
 
 
-def typed_error_event(code: str, request_id: str, *, sequence_number: int) -> bytes:
+def typed_error_event(code: str, request_id: str, *, sequence_number: int, message: str | None = None) -> bytes:
     """Return the event that tells `code` in the middle of a stream of typed events.
 
     The dialect's error has its members beside its type; clients raise by the member `error`, as servers send it.
     """
-    told = json.loads(refusal_of(code, request_id).content)
+    told = json.loads(refusal_of(code, request_id, message=message).content)
     error = told["error"]
     event = {"type": "error", "code": code, "message": error["message"], "param": None, **told}
     event["sequence_number"] = sequence_number
