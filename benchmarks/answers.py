@@ -69,7 +69,7 @@ def answer_rows(active: ActiveRules) -> Mapping[str, Work]:
         "plain answer of 0.7 KB": examined(clean, active),
         "plain answer of 0.7 KB, five findings": examined(body, active),
         "plain answer of 0.7 KB with white space": examined(spaced, active),
-        "plain answer of 0.7 KB, no rules": examined(clean, ActiveRules()),
+        "plain answer of 0.7 KB, no rules": examined(clean, ActiveRules.none()),
     }
 
 
@@ -90,7 +90,7 @@ def stream_rows(active: ActiveRules) -> Mapping[str, Work]:
     for name, pieces, each in (
         ("", clean, active),
         (", four findings", found, active),
-        (", no rules", clean, ActiveRules()),
+        (", no rules", clean, ActiveRules.none()),
     ):
         rows[f"stream of 64 events in one read{name}"] = examined([b"".join(pieces)], each)
         rows[f"stream of 64 events in eight reads{name}"] = examined(

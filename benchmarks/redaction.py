@@ -122,7 +122,7 @@ def latency(active: ActiveRules, rounds: int) -> None:
     ):
         print(f"{name:<64}{seconds(work, rounds) / count * 1e6:>12.2f}")
     first = first_token(active, rounds)
-    without = first_token(ActiveRules(), rounds)
+    without = first_token(ActiveRules.none(), rounds)
     print(f"{'the first two events of a stream, every detector on':<64}{first * 1e6:>12.2f}")
     print(f"{'  of it added to what they take without rules':<64}{(first - without) * 1e6:>12.2f}")
 

@@ -2,7 +2,7 @@
 """The rules that hold for one answer."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from policies.contracts.snapshot import FieldClass
 from policies.detectors.clues import Clues
@@ -31,6 +31,11 @@ class ActiveRules:
 
     chain: Chain = _NO_RULES
     terms: Terms = _NO_TERMS
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the rules of an exchange for which there are none."""
+        return cls()
 
     @property
     def idle(self) -> bool:

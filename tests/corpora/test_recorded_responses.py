@@ -54,7 +54,7 @@ def at_random(body: bytes, chance: random.Random) -> Iterator[bytes]:
         body = body[size:]
 
 
-@pytest.mark.parametrize("active", [ActiveRules(), rules()], ids=["no-rules", "every-detector"])
+@pytest.mark.parametrize("active", [ActiveRules.none(), rules()], ids=["no-rules", "every-detector"])
 def test_streams_pass_with_texts_and_everything_else_unchanged(recorded, active):
     for number, body in enumerate(streams(recorded)):
         enforcer = stream(active)
@@ -93,7 +93,7 @@ def test_secrets_planted_into_streams_are_redacted(recorded):
             assert not [secret for secret in (EMAIL, CARD, KEY) if secret.encode() in output]
 
 
-@pytest.mark.parametrize("active", [ActiveRules(), rules()], ids=["no-rules", "every-detector"])
+@pytest.mark.parametrize("active", [ActiveRules.none(), rules()], ids=["no-rules", "every-detector"])
 def test_answers_pass_unchanged(recorded, active):
     for answer in answers(recorded):
         body = json.dumps(answer).encode()

@@ -53,7 +53,7 @@ def saying(pieces: list[str], field: str = "content", index: int = 0) -> list[An
     ]
 
 
-@pytest.mark.parametrize("active", [None, ActiveRules()], ids=["answers-redacted", "no-rules-for-answers"])
+@pytest.mark.parametrize("active", [None, ActiveRules.none()], ids=["answers-redacted", "no-rules-for-answers"])
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 1000])
 def test_a_text_is_restored_wherever_events_cut_it(active, field, length):
@@ -82,7 +82,7 @@ def test_choices_and_fields_that_alternate_are_restored_each_by_itself(data):
     assert {put[f"choices[{index}].delta.{field}"] for index, field in keys} == {WANT}
 
 
-@pytest.mark.parametrize("active", [None, ActiveRules()], ids=["answers-redacted", "no-rules-for-answers"])
+@pytest.mark.parametrize("active", [None, ActiveRules.none()], ids=["answers-redacted", "no-rules-for-answers"])
 @pytest.mark.parametrize("length", [1, 4, 1000])
 def test_arguments_in_fragments_are_restored_as_json(active, length):
     arguments = json.dumps({"to": "[EMAIL-1]", "cc": ["[NAME-1]", "[NAME-2]"]})
@@ -118,7 +118,7 @@ def test_what_the_model_says_itself_is_redacted_and_the_clients_own_comes_back()
 
 
 def test_text_without_the_beginning_of_a_pseudonym_leaves_at_once():
-    restored = enforcer(ActiveRules())
+    restored = enforcer(ActiveRules.none())
     for piece in ("plain ", "[1] ", "[EMAIL-2] ", "a[0] "):
         output = restored.feed(wire(event(said({"content": piece})), done=False))
         assert texts(events(output))["choices[0].delta.content"] == piece

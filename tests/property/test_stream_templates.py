@@ -19,7 +19,7 @@ ACTIVE = {
     "replacing": rules(),
     "blocking": rules(RedactionAction.BLOCK),
     "observing": rules(mode=Mode.OBSERVE),
-    "no-rules": ActiveRules(),
+    "no-rules": ActiveRules.none(),
 }
 
 WORDS = [b"The", b" year", b" is ", b"2024", b" secret key: ", b"-----", b"[", "é漢😀".encode(), b"\x7f", b", ", b"@"]

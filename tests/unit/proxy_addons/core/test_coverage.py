@@ -15,6 +15,6 @@ def test_fields_stand_beside_the_rules_that_looked_at_them():
 
 
 def test_what_no_rule_selects_was_scanned_by_nobody():
-    coverage = covering(ActiveRules(), LOOKED, {})
+    coverage = covering(ActiveRules.none(), LOOKED, {})
     assert (coverage.scanned, coverage.by) == ((), ())
     assert coverage.not_scanned == (("a", "no-rule"), ("b", "no-rule"))

@@ -35,7 +35,7 @@ def redacted(
 
 def test_without_rules_the_body_leaves_as_it_was_read():
     request = read(chat())
-    done = redacted(request, ActiveRules())
+    done = redacted(request, ActiveRules.none())
     assert done.read is request
     assert done.coverage.not_scanned == (("request", "no-rule"),)
 

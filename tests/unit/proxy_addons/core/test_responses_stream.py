@@ -394,7 +394,7 @@ def test_abort_drops_what_was_held():
 # Where no rule may change the answer.
 
 
-@pytest.mark.parametrize("active", [ActiveRules(), LOOKING], ids=["no-rules", "looking"])
+@pytest.mark.parametrize("active", [ActiveRules.none(), LOOKING], ids=["no-rules", "looking"])
 def test_nothing_is_held_and_events_pass_as_they_are(active: ActiveRules):
     sent = answered(
         spoken("output_text", by_length(SECRET, 3)), called(by_length(json.dumps({"to": EMAIL}), 3), index=1)
@@ -433,7 +433,7 @@ def restoring() -> Shared:
     return Shared(Tally(), Restoring(made, json_content=False))
 
 
-@pytest.mark.parametrize("active", [ActiveRules(), rules()], ids=["no-rules", "enforcing"])
+@pytest.mark.parametrize("active", [ActiveRules.none(), rules()], ids=["no-rules", "enforcing"])
 @pytest.mark.parametrize("length", [1, 4, 100])
 def test_pseudonyms_are_put_back_in_pieces_wholes_and_arguments(active: ActiveRules, length: int):
     said, arguments = by_length("ask [EMAIL-1] now", length), by_length('{"to":"[EMAIL-1]"}', length)

@@ -29,7 +29,7 @@ from tests.streams import (
 )
 
 LOOKING = rules(mode=Mode.OBSERVE)
-NONE = ActiveRules()
+NONE = ActiveRules.none()
 ARGUMENTS = "choices[0].delta.tool_calls[0].function.arguments"
 CARD_IN_LATIN_DIGITS = "4111111111111111"
 
