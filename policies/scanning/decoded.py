@@ -13,7 +13,8 @@ Facts that a caller relies on.
    but of a text that spells something invisibly (`smuggles`), and of one that goes on and ends in what may become an
    escape (`ends_in_escape`).
 2. A text T and what is left of it behind an offset k give the same views as far as they stem from code points at least
-   LOCAL behind k. So a stream can be scanned in windows.
+   LOCAL behind k. So a stream can be scanned in windows. (Where more than LOCAL / LINE code points spell each character
+   of a run, as many are needed as spell LINE of them; more than that is held back of a run that goes on.)
 3. Of a text that goes on, what stands before `open_from` has its final reading in the views. A view whose `continues`
    holds goes on with the text: what a scanner, or `open_from`, holds back at the end of its data is to be held back.
 4. Time and memory are in proportion to the text and bounded by the budget, which is asked before anything is decoded.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""The unescaped view: a text with its URL, HTML, JSON, JavaScript and Python escapes resolved.
+r"""The unescaped view: a text with its URL, HTML, JSON, JavaScript, Python and C escapes resolved.
 
 Theory. An escape begins with `%`, `&` or backslashes, and none of these occurs in the rest of one. So two escapes never
 overlap, and wherever reading begins, all that begin behind that place are read alike.
@@ -35,7 +35,7 @@ _ESCAPE: Final = re.compile(
       {_BYTE}(?:[CDcd]{_DIGIT}{_NEXT} | [Ee]{_DIGIT}(?:{_NEXT}){{2}} | [Ff][0-4](?:{_NEXT}){{3}} | {_DIGIT}{{2}})
     | (?<=&)(?:\#(?:[0-9]{{1,23}}|[Xx]{_DIGIT}{{1,22}});? | [A-Za-z][A-Za-z0-9]{{1,31}};)
     | (?<=\\)\\*+(?:u[Dd][89ABab]{_DIGIT}{{2}}\\{{1,4}}+u[Dd][C-Fc-f]{_DIGIT}{{2}}
-                  | u{_DIGIT}{{4}} | U{_DIGIT}{{8}} | [ux]\{{{_DIGIT}{{1,6}}\}} | [nrt"'/`] | )
+                  | u{_DIGIT}{{4}} | U{_DIGIT}{{8}} | [ux]\{{{_DIGIT}{{1,6}}\}} | [01][0-7]{{2}} | [nrt"'/`] | )
     ))""".encode(),
     re.VERBOSE,
 )
@@ -55,6 +55,7 @@ EXPRESSIONS: Final = (
     r"&#[xX]?[0-9A-Fa-f]",
     r"&[A-Za-z][A-Za-z0-9]{1,31};",
     r"\\[uUx][0-9A-Fa-f{]",
+    r"\\[01][0-7][0-7]",
     r"\\[\\nrt\"'/`]",
 )
 
@@ -74,6 +75,8 @@ def _value(escape: bytes) -> bytes:
     kind = marked[:1]
     if kind in _LETTERS or not kind:
         return _LETTERS[kind or b"\\"]
+    if kind in b"01":
+        return _character(int(marked, 8))
     if kind in b"%x" and marked[1:2] != b"{":
         read = bytes.fromhex("".join(digits.decode() for digits in _HEXADECIMAL.findall(marked)))
         return folded(read.decode("utf-8", "replace")).encode()

@@ -27,6 +27,7 @@ def view_of(text, *, final=True):
         pytest.param(r"\u0041\x42\U00000043\u{44}\x{45}", "ABCDE", id="numbers"),
         pytest.param(r"\ud835\udfd2 \ud835. \udfd2", "4 \ufffd. \ufffd", id="surrogate-pairs"),
         pytest.param(r"\xef\xbc\x94", "4", id="bytes"),
+        pytest.param(r"\101\\064\1014\777\18", "A4A4\\777\\18", id="octal"),
         pytest.param(r"a\nb\tc\/d\"e\'f\`g", "a\nb\tc/d\"e'f`g", id="letters"),
         pytest.param(r"\\\\u0041 \\\n C:\\\\dir\\file", "A \n C:\\dir\\file", id="backslashes"),
         pytest.param(r"\\\ud835\\\\udfd2", "4", id="backslashes-in-a-pair"),
