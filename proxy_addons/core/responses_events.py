@@ -59,6 +59,7 @@ class ToldResponse:
         self._means = means
         self._head = ResponseHead(means)
         self._items: dict[int, SpokenItem] = {}
+        self._dropped: set[str] = set()
         self._examine: dict[str, Callable[[Event], Iterator[Event]]] = {
             **dict.fromkeys(("response.created", "response.queued", "response.in_progress", *ENDS), self._answer),
             _ADDED: self._item_added,
@@ -78,8 +79,10 @@ class ToldResponse:
         """Give the events that may leave now. Raises NotExaminable, AnswerBlocked."""
         examine = self._examine.get(kind)
         unknown = event.keys() - _KNOWN
-        if examine is None or unknown:
+        if examine is None or not unknown <= self._dropped:
             self._means.drop(("*",), {name: event[name] for name in unknown})
+            if self._means.rewrite:  # said once; where nothing is dropped it is looked at each time
+                self._dropped |= unknown
         return iter(()) if examine is None else examine(event)
 
     def knows(self, kind: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 from proxy_addons.core.sse_template import Template
 
 _DATA: Final = b"data: "
+_NAME: Final = b"event: "
 _CR: Final = 0x0D
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
@@ -69,8 +70,15 @@ class EventReader:
         return not (self._line or self._data or self._after_cr or self._at_start)
 
     def _cut_out(self) -> bytes | None:
-        """Return the data of an event that is one line of data and a blank one, or None for any other."""
+        """Return the data of an event that is one line of data and a blank one, or None for any other.
+
+        A line with its name may stand before them: names are dropped.
+        """
         piece, at = self._piece, self._at
+        if piece.startswith(_NAME, at):
+            at = piece.find(b"\n", at) + 1
+            if at == 0 or piece.find(b"\r", self._at, at) != -1:
+                return None
         if not piece.startswith(_DATA, at):
             return None
         stop = piece.find(b"\n", at)
@@ -78,7 +86,7 @@ class EventReader:
         if piece.startswith(b"\r\n", stop + 1) and piece[stop - 1] == _CR:
             stop -= 1
             end = b"\r\n\r\n"
-        if stop < 0 or not piece.startswith(end, stop) or stop - at > self._max_event_bytes:
+        if stop < 0 or not piece.startswith(end, stop) or stop - self._at > self._max_event_bytes:
             return None
         if piece.find(b"\r", at, stop) != -1:
             return None

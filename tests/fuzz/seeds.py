@@ -3,6 +3,7 @@
 
 import json
 
+from tests.responses import answered, called, spoken, wire
 from tests.unit.proxy_addons.harness import CARD, key_of
 
 KEY = key_of("alice")
@@ -52,6 +53,14 @@ def _event(delta: object, finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
+RESPONSES = tuple(
+    wire(*answered(*items))
+    for items in (
+        [spoken("output_text", ["Pay with 4111 1111 ", "1111 1111", "."])],
+        [spoken("summary_text", ["Hm. ", "alice@example"]), spoken("refusal", ["No."], index=1)],
+        [called(['{"card": "4111 1111', ' 1111 1111"}'])],
+    )
+)
 STREAMS = (
     _event({"role": "assistant", "content": ""})
     + b"".join(_event({"content": piece}) for piece in (f"card {CARD[:7]}", CARD[7:12], f"{CARD[12:]} end"))

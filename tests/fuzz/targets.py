@@ -23,6 +23,7 @@ from proxy_addons.core.answer_framing import AnswerParser
 from proxy_addons.core.answers import AnswerInvalid, redact_answer
 from proxy_addons.core.refused import Refused
 from proxy_addons.core.request_reader import read_body
+from proxy_addons.core.responses_stream import ResponsesEnforcer
 from proxy_addons.core.sse import SseEnforcer
 from tests.fuzz import seeds
 from tests.sans_io import Talk
@@ -163,6 +164,22 @@ def stream(data: bytes) -> None:
             json.loads(event[6:])
 
 
+def responses(data: bytes) -> None:
+    """The content of a streamed response: what leaves is clean, and every event is typed JSON of its name."""
+    enforcer = ResponsesEnforcer(rules=_rules(), request_id="req_1", max_event_bytes=1 << 20)
+    left = b""
+    for piece in _cut(data):
+        left += enforcer.feed(piece)
+        if enforcer.cut is not None:
+            break
+    else:
+        left += enforcer.finish()
+    _check_clean(left)
+    for event in left.split(b"\n\n")[:-1]:
+        name, told = event.split(b"\n")
+        assert json.loads(told.removeprefix(b"data: "))["type"].encode() == name.removeprefix(b"event: ")
+
+
 def answer(data: bytes) -> None:
     """A plain answer: examined and written again, or invalid."""
     try:
@@ -201,6 +218,9 @@ def _check_clean(left: bytes) -> None:
         for choice in value.get("choices") or ():
             said = (choice.get("delta") or choice.get("message") or {}).get("content")
             contents[choice.get("index")] = contents.get(choice.get("index"), "") + (said or "")
+        if str(value.get("type")).endswith(".delta"):
+            where = tuple(value.get(name) for name in ("type", "output_index", "content_index", "summary_index"))
+            contents[where] = contents.get(where, "") + value["delta"]
     for content in (text, *contents.values()):
         assert not _findings(content), "left unredacted"
 
@@ -221,6 +241,7 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]] = {
     "request": (request, tuple(b"\x00" + raw for raw in seeds.REQUESTS)),
     "upstream-answer": (upstream_answer, tuple(b"\x01" + raw for raw in seeds.UPSTREAM_ANSWERS)),
     "stream": (stream, tuple(b"\x00" + raw for raw in seeds.STREAMS)),
+    "responses": (responses, tuple(b"\x00" + raw for raw in seeds.RESPONSES)),
     "answer": (answer, seeds.ANSWERS),
     "request-body": (request_body, seeds.BODIES),
     "answer-framing": (answer_framing, tuple(b"\x00" + raw for raw in seeds.UPSTREAM_ANSWERS)),

@@ -15,6 +15,10 @@ CASES = [
     pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [b"a"], id="byte-order-mark-later-makes-another-name"),
     pytest.param(b": hi\n\n:\ndata: a\n: in between\n\n", [b"a"], id="comments"),
     pytest.param(b"event: x\nid: 1\nretry: 9\nfoo: bar\ndata: a\n\n", [b"a"], id="other-fields"),
+    pytest.param(b"event: x\ndata: a\n\nevent: y\ndata: b\n\n", [b"a", b"b"], id="named-events"),
+    pytest.param(b"event: x\r\ndata: a\r\n\r\nevent: y\r\ndata: b\r\n\r\n", [b"a", b"b"], id="named-events-with-crlf"),
+    pytest.param(b"event: x\rdata: a\n\nevent: y\rdata: b\n\n", [b"a", b"b"], id="name-ended-by-carriage-return"),
+    pytest.param(b"event: x\nevent: y\ndata: a\n\nevent: x\n\ndata: b\n\n", [b"a", b"b"], id="two-names-and-none"),
     pytest.param(b"event: x\n\nid: 1\n\n", [], id="events-without-data"),
     pytest.param(b"data: a\ndata: b\ndata:c\n\n", [b"a\nb\nc"], id="several-data-lines"),
     pytest.param(b"data:a\n\ndata:  b\n\n", [b"a", b" b"], id="one-space-is-taken-off"),
@@ -40,6 +44,13 @@ def received(reader: EventReader, piece: bytes) -> list[bytes]:
 @pytest.mark.parametrize(("stream", "want"), CASES)
 def test_gives_the_data_of_each_event(stream: bytes, want: list[bytes]):
     assert want == read([stream])
+
+
+def test_a_name_is_held_to_the_bound_like_any_line():
+    event = b"event: " + b"x" * 2_000 + b"\ndata: a\n\n"
+    for pieces in ([b": \n" + event], [bytes([byte]) for byte in event], [event[:1_500], event[1_500:]]):
+        with pytest.raises(EventTooLarge):
+            read(pieces)
 
 
 @pytest.mark.parametrize(("stream", "want"), CASES)
