@@ -48,7 +48,8 @@ def parts_of(item: Mapping[str, Any], kind: str) -> list[tuple[str, int, dict[st
 def check_part(part: Any, kind: str, name: str) -> None:
     """Raise NotExaminable unless `part` is of a kind that items of this kind have in the list `name`, with a text."""
     shape = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(shape, str) or shape not in LISTS[kind][name] or not isinstance(part.get(text_in(shape)), str):
+    shapes = LISTS[kind].get(name, frozenset())
+    if not isinstance(shape, str) or shape not in shapes or not isinstance(part.get(text_in(shape)), str):
         raise NotExaminable
 
 

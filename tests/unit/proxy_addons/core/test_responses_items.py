@@ -42,7 +42,7 @@ def test_an_item_may_have_no_parts():
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("part", [None, "text", {}, {"type": "output_text"}, {"type": "output_audio", "text": "x"}])
 def test_parts_that_are_none_are_not_examinable(kind, part):
-    for within in LISTS[kind]:
+    for within in ("content", "summary"):
         with pytest.raises(NotExaminable):
             check_part(part, kind, within)
 

@@ -312,6 +312,10 @@ UNREADABLE = {
     "index-true": wire(*HELLO[:3], {**HELLO[4], "output_index": False}),
     "delta-of-an-object": wire(*HELLO[:3], {**HELLO[4], "delta": {"text": EMAIL}}),
     "part-nobody-examines": wire(*HELLO[:3], {**HELLO[3], "part": {"type": "output_audio", "data": "AAAA"}}),
+    "part-of-a-list-that-messages-lack": wire(
+        *HELLO[:3], {**HELLO[3], "type": "response.reasoning_summary_part.added", "summary_index": 0}
+    ),
+    "part-of-a-call": wire(*answered(called(["{}"]))[:3], HELLO[3]),
     "item-that-was-not-told": wire(
         HELLO[0], {"type": "response.completed", "response": response(item_of("output_text", EMAIL))}
     ),
