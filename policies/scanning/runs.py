@@ -248,7 +248,8 @@ def open_run(data: bytes) -> int:
         count = len(line) - len(line.rstrip(_OF_RUN))
         missing -= count
         at -= count
-        if not missing or not any(mark in data[max(0, at - _BREAK_BYTES) : at] for mark in _BREAKS):
+        near = data[max(0, at - _BREAK_BYTES) : at]
+        if not missing or (b"\n" not in near and b"\r" not in near):
             return at
         before = _BREAK_BEFORE.search(data, max(0, at - _BREAK_BYTES), at)
         if before is None:
