@@ -6,12 +6,13 @@ folded too. Expressions are not: what they name beyond ASCII is checked when a p
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.snapshot import CustomDetector, LiteralList, RedactionPolicy
 from policies.detectors.catalogue import own_name
+from policies.detectors.context import Words, is_ours, leads
 from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
 from policies.detectors.validators import Validator, validator
 from policies.scanning.fold import folded
@@ -47,7 +48,7 @@ def from_patterns(policy: str, detector: CustomDetector) -> Detector:
     judge = _Judge(
         score=detector.score_percent / 100,
         check=None if detector.validator is None else validator(detector.validator),
-        context=context_words(detector.context) if detector.context else None,
+        context=Words.of(*detector.context),
         needs_context=detector.needs_context,
     )
     name = own_name(policy, detector.id)
@@ -76,23 +77,17 @@ def expression_of(text: str) -> str:
     return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", marked)
 
 
-def context_words(words: Sequence[str]) -> re.Pattern[str]:
-    """Return what finds one of `words` by itself, in any case."""
-    ordered = sorted((folded(word) for word in words), key=len, reverse=True)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, ordered))})(?![^\W_])", re.IGNORECASE)
-
-
 @dataclass(frozen=True, slots=True)
 class _Judge:
     score: float
     check: Validator | None
-    context: re.Pattern[str] | None
+    context: Words
     needs_context: bool
 
     def __call__(self, candidate: Candidate) -> float | None:
         """What its context vouches for is a finding in lenient mode, whatever its validator says."""
-        vouched = self.context is not None and self.context.search(candidate.before) is not None
-        if self.needs_context and not vouched:
+        vouched = leads(candidate.before, self.context)
+        if (self.needs_context and not vouched) or is_ours(candidate.before):
             return None
         if self.check is not None and not self.check(candidate.value) and not (vouched and candidate.lenient):
             return None

@@ -7,6 +7,7 @@ from typing import Final
 
 from policies.contracts.snapshot import CustomDetector, CustomPattern, LiteralList
 from policies.detectors.catalogue import ALL
+from policies.detectors.context import words_of
 from policies.detectors.validators import VALIDATOR_NAMES, validator
 from policies.document import forms
 from policies.document.model import Samples
@@ -72,6 +73,9 @@ def _detector(entry: Members) -> CustomDetector:
     if detector.needs_context and not detector.context:
         problem = "The detector needs context and has none."
         entry.notes.add("member-missing", entry.at("needs_context"), problem, "Add 'context'.")
+    if any(word and not words_of(word) for word in detector.context):
+        problem = "A word of the context has no letter, and letters are all that is compared."
+        entry.notes.add("bad-context-word", entry.at("context"), problem, "Name a word.")
     return detector
 
 

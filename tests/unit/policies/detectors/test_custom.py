@@ -9,7 +9,7 @@ import pytest
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import CustomDetector, CustomPattern, LiteralList, RedactionPolicy
 from policies.detectors.contract import Candidate, Detector, Pattern
-from policies.detectors.custom import context_words, expression_of, from_literals, from_patterns, own_detectors
+from policies.detectors.custom import expression_of, from_literals, from_patterns, own_detectors
 from policies.scanning.expression import parse
 
 BADGE = CustomDetector(id="badge", kind="BADGE", patterns=(CustomPattern(expression=r"\d{7}"),))
@@ -69,17 +69,25 @@ def test_a_candidate_is_judged_by_context_and_validator(said, value, before, len
 
 
 @pytest.mark.parametrize(
-    ("word", "text", "found"),
+    ("word", "before", "found"),
     [
-        ("id", "ID 7", True),
-        ("id", "Madrid 7", False),
-        ("id", "id_ 7", True),
-        ("c++", "C++ 7", True),
-        ("número", "numero 7", True),
+        ("id", "ID ", True),
+        ("id", "Madrid ", False),
+        ("id", "client_id=", True),
+        ("número", "numero ", True),
+        ("staff number", "staff-number: ", True),
+        ("badge", "[redacted:badge] ", False),
+        ("badge", "x" * 54 + ":badge:2] ", False),
     ],
 )
-def test_a_context_word_stands_by_itself(word, text, found):
-    assert bool(context_words([word]).search(text)) is found
+def test_a_context_word_stands_by_itself_and_in_no_placeholder(word, before, found):
+    got = score(replace(BADGE, context=(word,), needs_context=True), "1", before=before)
+    assert (got is not None) is found
+
+
+def test_what_was_written_in_place_of_a_finding_is_none():
+    assert score(BADGE, "1234567890", before="[badge:") is None
+    assert score(BADGE, "1111", before="************") is None
 
 
 @pytest.mark.parametrize(

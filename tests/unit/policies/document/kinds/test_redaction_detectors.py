@@ -71,6 +71,7 @@ def test_every_member_is_read():
         pytest.param({"validator": 7}, [("wrong-type", "validator")], id="validator-that-is-a-number"),
         pytest.param({"needs_context": True}, [("member-missing", "needs_context")], id="no-context"),
         pytest.param({"context": ["x"]}, [("bad-context-word", "context/0")], id="short-context"),
+        pytest.param({"context": ["badge", "# 7"]}, [("bad-context-word", "context")], id="context-without-letters"),
         pytest.param({"score_percent": 0}, [("out-of-range", "score_percent")], id="score"),
         pytest.param({"id": "all"}, [("duplicate-id", "id")], id="all"),
         pytest.param({"marzipan": 1}, [("unknown-member", "detectors/0")], id="unknown"),
