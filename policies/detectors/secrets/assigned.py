@@ -35,7 +35,12 @@ OVER: Final = re.compile(r"(?:</[A-Za-z0-9_.:-]+>|\[[A-Za-z0-9_.-]+:[^\]\s]*\][\
 # What can be printed, without quotes, spaces and backslashes.
 MARKED: Final = r"!#$%&()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-"
 _OPTION: Final = r"[ \t=]{1,2}[\"']?"
-_VALUE: Final = r"(?P<value>[A-Za-z0-9_.~%/+-][A-Za-z0-9_.+/=~@:%|!^*-]{6,}[A-Za-z0-9_=/+*^!-])"
+# Few signs are in a value: else one could begin behind each of them in a long row, and all of those were judged.
+_VALUE: Final = (
+    r"(?P<value>[A-Za-z0-9_.~%/+-][A-Za-z0-9_.+/~@%|!^*-]{6,}(?:[=:][A-Za-z0-9_.+/~@%|!^*-]{1,}){0,4}={0,3})"
+)
+_LEAST_CHARACTERS: Final = 8
+_NO_END: Final = tuple(".~@%|:")
 # What may not follow a value, since it is a part of it, or of what calls it: `token = newToken(`.
 _ALONE: Final = "A-Za-z0-9_+/=~%|@^*({$-"
 
@@ -48,6 +53,8 @@ _SCORES: Final = {Says.SECRET: 0.9, Says.VENDOR: 0.8, Says.MAYBE: 0.6}
 
 
 def _judge(candidate: Candidate) -> float | None:
+    if len(candidate.value) < _LEAST_CHARACTERS or candidate.value.endswith(_NO_END):
+        return None
     said = says(candidate.before, _KEYWORD)
     if said is Says.NOTHING or is_ours(candidate.before) or OVER.search(candidate.before):
         return None

@@ -67,12 +67,20 @@ def form(  # a row of a table: what differs between detectors is named where it 
 
 def word(expression: str) -> Pattern:
     """Return the pattern of a token of which `-` and `_` are characters too."""
-    return Pattern(expression=expression, alone=WORD, alone_before="A-Za-z0-9")
+    return Pattern(expression=expression, alone=WORD, alone_before=_before(expression, WORD))
 
 
 def base64(expression: str) -> Pattern:
     """Return the pattern of a token that is base64, or ends so."""
-    return Pattern(expression=expression, alone=BASE64 + "=", alone_before="A-Za-z0-9")
+    return Pattern(expression=expression, alone=BASE64 + "=", alone_before=_before(expression, BASE64))
+
+
+def _before(expression: str, characters: str) -> str:
+    """Return what may not stand before a token: all its characters, where it has no greatest length.
+
+    Else it could begin behind each mark in a long run of them, and all of those tokens were judged.
+    """
+    return characters if ",}" in expression else "A-Za-z0-9"
 
 
 def _in_texts(token: str) -> tuple[str, ...]:

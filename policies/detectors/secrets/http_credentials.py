@@ -76,7 +76,7 @@ HTTP_CREDENTIALS: Final = (
             Pattern(
                 expression=r"authorization[\"'\\]{0,3}\s{0,2}[:=,]\s{0,2}[\"'\\]{0,3}\s{0,2}"
                 r"(?:(?:basic|bearer|token|api[_-]?(?:key|token)|digest|negotiate|apikey|key|ssws|bot|pat)[ =]{1,4})?"
-                r"(?P<value>[A-Za-z0-9_~@+/.=-]{8,})",
+                r"(?P<value>[A-Za-z0-9_~@+/.-]{8,}={0,3})",
                 alone="A-Za-z0-9_~@+/=-",
                 alone_before="",
                 ignore_case=True,

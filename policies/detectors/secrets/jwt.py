@@ -47,12 +47,10 @@ JWT: Final = Detector(
             # `eyJ` is base64 of `{"`, `ewo` and `ewog` of `{` with a line after it.
             expression=r"e(?:yJ|yI|wo)[A-Za-z0-9_-]{10,}\.e[wy][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{0,}",
             alone="A-Za-z0-9_-",
-            alone_before="A-Za-z0-9",
         ),
         Pattern(
             expression=r"eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]{0,}){3}\.[A-Za-z0-9_-]{16,100}",
             alone="A-Za-z0-9_-",
-            alone_before="A-Za-z0-9",
         ),
     ),
     judge=_judge,

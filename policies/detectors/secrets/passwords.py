@@ -18,7 +18,7 @@ _WORDS: Final = (
     r"contrase\xc3\xb1a|mot de passe"
 )
 _REST: Final = r"(?:[_.-]?[a-z0-9]{0,12}){0,1}"
-_BARE: Final = r"(?P<value>[A-Za-z0-9!#$%*+=?@^_~/&.-]{3,}[A-Za-z0-9!#$%*+=@^_~/&-])"
+_BARE: Final = r"(?P<value>[A-Za-z0-9!#$%*+=?@^_~/&.-]{3,63}[A-Za-z0-9!#$%*+=@^_~/&-])"
 
 # The passwords that are chosen most often, of letters alone; others of letters alone are words of explanations.
 _CHOSEN: Final = frozenset(

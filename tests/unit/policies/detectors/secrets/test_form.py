@@ -29,3 +29,8 @@ def test_a_token_ends_where_none_of_its_characters_follows():
     assert (word("x").alone, word("x").alone_before) == ("A-Za-z0-9_-", "A-Za-z0-9")
     assert (base64("x").alone, base64("x").alone_before) == ("A-Za-z0-9+/=", "A-Za-z0-9")
     assert DETECTOR.patterns == (Pattern(expression=r"exa_[A-Za-z0-9]{20}"),)
+
+
+def test_a_token_without_a_greatest_length_begins_once_in_a_run_of_its_characters():
+    assert word(r"exa-[a-z-]{4,}").alone_before == "A-Za-z0-9_-"
+    assert base64(r"exa[A-Za-z0-9+/]{4,}").alone_before == "A-Za-z0-9+/"

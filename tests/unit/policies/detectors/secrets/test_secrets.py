@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from policies.detectors.contract import BEFORE, SECRET, Candidate, Detector, Pattern
 from policies.detectors.secrets import SECRETS
 from policies.detectors.secrets.form import LOWER
-from policies.scanning.scanner import tree_of
+from policies.scanning.scanner import Databases, Scanner, tree_of
 from policies.scanning.tree import Node, Sequence, has_value, widths
 from tests.texts import TEXTS
 from tests.unit.policies.detectors.reference import findings
@@ -94,3 +94,29 @@ def test_what_redaction_writes_is_none(detector: Detector, written: str):
             redacted = redacted.replace(found, written.format(detector.name))
         assert findings(detector, redacted) == []
         assert findings(detector, f"{redacted} {LOWER[:20]}") == []
+
+
+SCANNER = Scanner(Databases.of([pattern for detector in SECRETS for pattern in detector.patterns]))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "key=",
+        "key:aaaaaaaa=",
+        "-sk-" + "proj-",
+        "-eyJhbGci",
+        "password=",
+        "authorization=",
+        "://a:",
+        " -u a:",
+        "IQoJb3Jp/",
+    ],
+)
+def test_not_everything_in_a_long_row_begins_a_candidate(unit: str):
+    data = (unit * 400).encode()
+    by_end: dict[int, set[int]] = {}
+    for number, end in SCANNER.ends(data):
+        by_end.setdefault(end, set()).add(number)
+    most = max((len(SCANNER.starts(data, end, numbers)) for end, numbers in by_end.items()), default=0)
+    assert most <= 16
