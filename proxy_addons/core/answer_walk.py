@@ -85,7 +85,7 @@ class AnswerWalk:
         """Where the walk looked, and what it dropped unseen. Paths have `*` for indices and for names not known."""
         return covering(
             self._rules,
-            {_written(path): field for path, field in self._scanned.items()},
+            {(_written(path), field) for path, field in self._scanned.items()},
             {_written(path): "dropped" for path in self._dropped},
         )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which fields of a message were scanned by which rules, and which were not, each with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,20 +20,20 @@ class Coverage:
     by: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()  # (rules, paths)
 
 
-def covering(rules: ActiveRules, looked: Mapping[str, FieldClass], left: Mapping[str, str]) -> Coverage:
+def covering(rules: ActiveRules, looked: Iterable[tuple[str, FieldClass]], left: Mapping[str, str]) -> Coverage:
     """Return the coverage of a message in which texts were `looked` at by `rules`, and others `left` for a reason.
 
-    A text of a class that no rule selects was scanned by nobody.
+    A text of a class that no rule selects was scanned by nobody; texts of several classes may stand at one path.
     """
-    by: dict[tuple[str, ...], list[str]] = {}
+    by: dict[tuple[str, ...], set[str]] = {}
     unread = [(path, why) for path, why in left.items()]
-    for path, field in looked.items():
+    for path, field in looked:
         if looking := rules.looking(field):
-            by.setdefault(looking, []).append(path)
+            by.setdefault(looking, set()).add(path)
         else:
-            unread.append((path, NO_RULE))
+            unread.append((path, f"{NO_RULE}-for-{field}"))
     return Coverage(
-        scanned=tuple(sorted(path for paths in by.values() for path in paths)),
+        scanned=tuple(sorted(set().union(*by.values()))),
         not_scanned=tuple(sorted(unread)),
         by=tuple(sorted((names, tuple(sorted(paths))) for names, paths in by.items())),
     )

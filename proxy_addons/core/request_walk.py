@@ -37,7 +37,7 @@ class RequestWalk:
     """Redacts the values of one request, and notes where it looked and where it did not."""
 
     def __init__(self, rules: ActiveRules, tally: Tally) -> None:
-        self.scanned: dict[str, FieldClass] = {}
+        self.scanned: set[tuple[str, FieldClass]] = set()
         self.left: dict[str, str] = {}  # why, by path
         self._texts = RedactedTexts(rules, tally)
         self._words = rules.clean_among(_PROTOCOL)
@@ -57,12 +57,12 @@ class RequestWalk:
             items = [self.value(item, shape, within) for item in value]
             return self._joined(items, shape, within) if shape.is_parts and len(items) > 1 else items
         if (kind is int or kind is float) and abs(value) >= _LEAST_LONG_NUMBER:
-            self.scanned[path] = shape.field
+            self.scanned.add((path, shape.field))
             return self._texts.number(value, shape.field, path)
         return value
 
     def _text(self, text: str, shape: Shape, path: str) -> str:
-        self.scanned[path] = shape.field
+        self.scanned.add((path, shape.field))
         if shape.is_json:
             free = Shape(field=shape.field)
             return self._texts.arguments(text, lambda decoded: self._members(decoded, free, path), shape.field, path)
