@@ -15,7 +15,7 @@ _DOMAIN: Final = (
     r"(?:[A-Za-z]{2,24}|[Xx][Nn]--[A-Za-z0-9-]{2,59}|[\x80-\xff]{2,64})"
 )
 _ENDS_OF_FILES: Final = frozenset(
-    ("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "jsx", "tsx", "json", "html", "py", "txt", "xml")
+    ("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "jsx", "tsx", "json", "html", "txt", "xml")
 )
 # These are where programs fetch code, and no person's mailbox.
 _NO_MAILBOXES: Final = frozenset(

@@ -37,6 +37,7 @@ _BRAND: Final = re.compile(
     r"|(?:636[0-9]|637[0-9]|5067|4576|4011|6500)[0-9]{12}",  # Elo, Hipercard, InstaPayment
 )
 _SHORTEST_WITHOUT_CONTEXT: Final = 13  # one in ten of the 12-digit numbers that begin like Maestro's is right by chance
+_USUAL_LENGTHS: Final = (15, 16)
 _GROUPED: Final = re.compile(r"[0-9]{4}(?:[ -][0-9]{4}){3}|3[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}")
 # A number behind a decimal point is a fraction; one behind a country and two digits is an account's.
 _PART_OF_ANOTHER: Final = re.compile(r"[0-9]\.$|[A-Z]{2}[0-9]{2}[ -]?$")
@@ -52,17 +53,20 @@ def _is_part_of_another(before: str) -> bool:
 
 def _judge(candidate: Candidate) -> float | None:
     digits = digits_of(candidate.value)
+    branded = _BRAND.fullmatch(digits) is not None
+    right = luhn(digits)
+    usual = len(digits) in _USUAL_LENGTHS
+    # Whether words lead to it is asked last: rows of numbers have many candidates, and few that get here.
+    if not (right or (candidate.lenient and (branded or usual))):
+        return None
     if _is_part_of_another(candidate.before) or len(set(digits)) == 1:
         return None
     led = leads(candidate.before, _WORDS, OTHER_NUMBERS)
-    branded = _BRAND.fullmatch(digits) is not None
-    if luhn(digits):
-        if branded and len(digits) >= _SHORTEST_WITHOUT_CONTEXT:
-            return 1.0 if led else 0.9
-        return (0.8 if branded else 0.6) if led else None
-    if not candidate.lenient or not branded:
-        return None
-    return 0.6 if led else 0.5 if _GROUPED.fullmatch(candidate.value) else None
+    if right and branded and len(digits) >= _SHORTEST_WITHOUT_CONTEXT:
+        return 1.0 if led else 0.9
+    if led:
+        return (0.8 if branded else 0.6) if right else (0.6 if branded else 0.5)
+    return 0.5 if candidate.lenient and branded and _GROUPED.fullmatch(candidate.value) else None
 
 
 PAYMENT_CARD: Final = Detector(

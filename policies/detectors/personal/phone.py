@@ -81,7 +81,7 @@ def _international(written: str, candidate: Candidate) -> float | None:
         return 1.0
     if candidate.lenient and is_possible_number(number):
         grouped = not written[1:].isdigit()
-        return 0.7 if grouped or leads(candidate.before, _NEAR, OTHER_NUMBERS) else None
+        return 0.7 if grouped or leads(candidate.before, _NEAR, OTHER_NUMBERS) else 0.5
     return None
 
 
@@ -155,6 +155,7 @@ PHONE: Final = Detector(
         Pattern(expression=rf"0\d{{1,5}}(?:[ ./-]{{1,3}}\d{{2,8}}){{1,5}}{_EXT}"),
         Pattern(expression=rf"\(\d{{1,5}}\)[ ./-]{{0,3}}\d{{2,8}}(?:[ .-]\d{{2,8}}){{0,4}}{_EXT}"),
         Pattern(expression=rf"[1-9]\d{{1,3}}(?:[ .-]\d{{2,4}}){{2,4}}{_EXT}"),
+        Pattern(expression=r"[6-9]\d{4}[ -]\d{5}"),
         Pattern(expression=rf"[1-9]\d(?:[ -]\d{{5,8}}|\d[ -]\d{{4,7}}|\d\d[ -]\d{{4,6}}){_EXT}"),
         Pattern(expression=rf"\d{{7,13}}{_EXT}"),
     ),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from policies.detectors.contract import BEFORE, Candidate, Detector
 from policies.detectors.personal import ON_REQUEST, PERSONAL
+from policies.scanning.expression import parse
 from tests.unit.policies.detectors.reference import findings
 
 EVERY = (*PERSONAL, *ON_REQUEST)
@@ -59,6 +60,11 @@ def test_each_has_a_name_of_its_own():
 def test_takes_nothing_that_redaction_writes(detector: Detector, written: str):
     own = written.format(name=detector.name)
     assert findings(detector, f"{detector.name.replace('-', ' ')}: {own}", lenient=True) == []
+
+
+@EACH
+def test_its_patterns_are_of_what_scanning_takes(detector: Detector):
+    assert all(parse(pattern.expression, ignore_case=pattern.ignore_case) for pattern in detector.patterns)
 
 
 @EACH
