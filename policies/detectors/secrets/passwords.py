@@ -52,7 +52,9 @@ _ABOUT: Final = re.compile(
     r"|manager|strength|age|count|rounds|algorithm|encoder|variable|column|prompt|regex|confirm(?:ation)?)\W*\Z",
 )
 # `password Xk29mmQ`, with nothing that says that this is it.
-_UNSIGNED: Final = re.compile(rf"(?i:{_WORDS}|pass|pw|pin|login) [\"'\x60*]?\Z")
+_UNSIGNED: Final = re.compile(rf"(?i:{_WORDS}|pass|pw|pin) [\"'\x60*]?\Z")
+# What may be a number: not every `pass to 2024`.
+_NUMBERED: Final = re.compile(r"(?i:pass(?:w|c|phrase)|pwd|psw|pin |kennwort|senha|contrase|mot de passe)")
 _MARKS: Final = frozenset("!#$%*+=?@^~&")
 _LEAST_NUMBER, _LEAST_LETTERS, _LONG = 4, 8, 64
 _WORDY: Final = 0.4
@@ -60,9 +62,11 @@ _WORDY: Final = 0.4
 
 def _judge(candidate: Candidate) -> float | None:
     value, before = candidate.value.rstrip(".,;:?"), candidate.before
-    if is_ours(before) or OVER.search(before):
+    if len(value) > _LONG or is_ours(before) or OVER.search(before):
         return None
-    if is_stand_in(value) or _CODE.fullmatch(value) or len(value) > _LONG or _ABOUT.search(_name(before)):
+    if is_stand_in(value) or _CODE.fullmatch(value) or _ABOUT.search(_name(before)):
+        return None
+    if value.isdigit() and not _NUMBERED.search(before):
         return None
     return _score(value, signed=_UNSIGNED.search(before) is None)
 
@@ -111,7 +115,7 @@ PASSWORD: Final = Detector(
         ),
         # `my password is …`, `the password for the router was …`
         Pattern(
-            expression=f"(?:{_WORDS}|pass|pw|pin|login)(?: (?:for|to|of|on|at|in)(?: [a-z0-9.@'-]{{1,9}}){{1,2}})?"
+            expression=f"(?:{_WORDS}|pass|pw|pin)(?: (?:for|to|of|on|at|in)(?: [a-z0-9.@'-]{{1,9}}){{1,2}})?"
             f"(?: (?:is|was|be|been|ist|lautet|est|es))?(?: (?:now|still|just))?(?: (?:set|changed|reset))?"
             f"(?: (?:to|as))?:? [\"'\\x60*]{{0,2}}{_BARE}",
             alone="A-Za-z0-9_({$@#%+=~-",
@@ -143,5 +147,6 @@ PASSWORD: Final = Detector(
         "passwordLength: 12345",
         "passwords are hashed with password bcrypt12",
         "The login page moved to v2.3.1 in 2024",
+        "We pass to 2024 and my login is bob1977",
     ),
 )

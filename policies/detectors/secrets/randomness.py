@@ -17,7 +17,7 @@ FLOOR: Final = 2.8
 
 _STAND_IN: Final = re.compile(
     r"(?i:(?:^|[^a-z])your?[_\- .]|[_\-](?:here|goes)(?![a-z])|placeholder|change[_\- ]?me|redacted"
-    r"|replace[_\- ]?(?:me|with)|insert[_\- ]|x{6}|\*{3}|#{4}|\.{3})|\$\{|\{\{|<[^>]*>|%\(|\$\(",
+    r"|replace[_\- ]?(?:me|with)|insert[_\- ]|x{6}|\*{3}|#{4}|\.{3})|\$\{|\{\{|<[^>]{0,80}>|%\(|\$\(",
 )
 # Which letters often follow which in English: so do four of five in words, and one in three by chance.
 _FOLLOWERS: Final = {
