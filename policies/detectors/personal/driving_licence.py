@@ -23,7 +23,7 @@ _BRITISH: Final = re.compile(
     r"[A-Z]{2}[A-Z9]{3}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][A-Z9]{2}[0-9A-Z]{3}"
 )
 _FORM: Final = re.compile(
-    rf"[A-Za-z]{{1,3}}[0-9]{{5,14}}[A-Za-z]?|[0-9]{{2}}[A-Za-z]{{3}}[0-9]{{5}}|.?[0-9 -]+|{_BRITISH.pattern}"
+    rf"[A-Za-z]{{1,3}}[0-9]{{5,14}}[A-Za-z]?|[0-9]{{2}}[A-Za-z]{{3}}[0-9]{{5}}|.?[0-9 -]{(6,)}|{_BRITISH.pattern}"
 )
 _DIFFERENT: Final = 2
 
@@ -46,7 +46,7 @@ DRIVING_LICENCE: Final = Detector(
         *(Pattern(expression=rf"\d{{{length}}}") for length in (7, 8, 9, 10, 12)),
         Pattern(expression=r"\d{2}[A-Za-z]{3}\d{5}"),
         Pattern(expression=r"\d{2,4}[ -]\d{2,4}[ -]\d{2,5}(?:[ -]\d{1,4}){0,2}"),
-        Pattern(expression=r"[A-Za-z]\d{2,3}-\d{3,4}-\d{2,5}(?:-\d{1,4}){0,2}"),
+        Pattern(expression=r"[A-Za-z]\d{2,4}-\d{3,5}-\d{2,5}(?:-\d{1,4}){0,2}"),
     ),
     judge=_judge,
     finds=(
@@ -54,6 +54,7 @@ DRIVING_LICENCE: Final = Detector(
         "driving licence no. 123456789",
         "DL# D123-456-78-901-0",
         "MORGA753116SM9IJ",
+        "Driving license number: S1234-56789-01234",
         "Führerscheinnummer: B072512345",
         "driver’s licence 2270-66-1551",
     ),

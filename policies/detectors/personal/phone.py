@@ -105,6 +105,8 @@ def _national(number: str, digits: str, candidate: Candidate) -> float | None:
     if (bare and digits.endswith(_ROUND)) or len(digits) > _LONGEST_NATIONAL:
         return None
     led = leads(candidate.before, _NAMED if bare else _NEAR, OTHER_NUMBERS)
+    if bare and len(digits) < _SHORTEST_WITHOUT_CONTEXT:  # the shorter a row, the nearer its name must be
+        led = led and names(candidate.before, _NAMED)
     with_area = number.startswith("(") and len(digits) >= _SHORTEST_WITH_AREA
     with_trunk = digits.startswith("0") and not bare and len(digits) >= _SHORTEST_WITHOUT_CONTEXT
     if not led and not with_area and not with_trunk:
@@ -182,6 +184,7 @@ PHONE: Final = Detector(
         "order 202-555-0143",
         "+0 123 456 789",
         "in 1234567 cases",
+        "call the function with 1234567 items",
         "0.12345678",
         "mobile users: $1234567",
         "555 0143",
