@@ -18,8 +18,11 @@ MAX_SUBSCHEMAS: Final = 10_000
 # Of the compiled form of one pattern. Those of a schema have some kilobytes; a nested count has gigabytes.
 _PATTERN_BYTES: Final = 1024 * 1024
 _DEFS: Final = "#/$defs/"
-# They name a schema from elsewhere, or have a meaning that depends on who refers to them.
-_ELSEWHERE: Final = ("$dynamicRef", "$dynamicAnchor", "$anchor", "$id", "$vocabulary")
+# The first name a schema from elsewhere, or have a meaning that depends on who refers to them. The others look once
+# more at all that was looked at, at every level: twenty levels of them take a minute for one value.
+_REFUSED: Final = frozenset(
+    {"$dynamicRef", "$dynamicAnchor", "$anchor", "$id", "$vocabulary", "unevaluatedProperties", "unevaluatedItems"}
+)
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -101,7 +104,7 @@ def _check_references(schema: Mapping[str, Any]) -> None:
         direct[name], sizes[name] = [], 0
         for pointer, key, value in _members(part, f"/$defs/{name}" if name else ""):
             sizes[name] += 1
-            if key in _ELSEWHERE:
+            if key in _REFUSED:
                 raise SchemaRefused(f"{key} is not permitted here", pointer)
             if key == "$ref" and isinstance(value, str):
                 target = value.removeprefix(_DEFS)

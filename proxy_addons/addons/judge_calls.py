@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks policy about tool calls: the one place where an answer waits for a decision."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -41,8 +42,10 @@ class JudgedEnforcer(Protocol):
 async def verdicts_on(
     judge: CallJudge, undecided: Sequence[Sequence[AskedCall]]
 ) -> tuple[tuple[CallVerdict, ...], ...]:
-    """Return the verdicts on the calls of each choice. Raises EvaluationFailed."""
-    return tuple([await judge.judge(calls) for calls in undecided])
+    """Return the verdicts on the calls of each choice, all asked for at once. Raises EvaluationFailed."""
+    if len(undecided) == 1:
+        return (await judge.judge(undecided[0]),)
+    return tuple(await asyncio.gather(*(judge.judge(calls) for calls in undecided)))
 
 
 class JudgedStream:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A judged stream at the seam to the layer: it waits, is told, and gives nothing where nobody could decide."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import Dialect
+from policies.contracts.tools import AskedCall
 from policies.evaluation.tool_calls import CallVerdict
-from proxy_addons.addons.judge_calls import JudgedStream
+from proxy_addons.addons.judge_calls import JudgedStream, verdicts_on
 from proxy_addons.core.sse import SseEnforcer
 from proxy_addons.core.streaming import CutsByItself, StreamEnforcer, Waits
 from tests.unit.proxy_addons.harness import active_policy
@@ -77,3 +79,16 @@ async def test_what_nobody_expected_is_not_swallowed():
         await it.decide()
     assert b"search" not in it.abort("evaluation-failed")
     assert it.waits is False
+
+
+async def test_choices_do_not_wait_for_each_other():
+    both = asyncio.Barrier(2)
+
+    class Patient:
+        async def judge(self, calls: Any) -> tuple[CallVerdict, ...]:
+            await both.wait()  # for ever, were they asked one after the other
+            return (CallVerdict(index=calls[0].index),)
+
+    calls = [[AskedCall(index=index, name="search", arguments={})] for index in (0, 7)]
+    given = await asyncio.wait_for(verdicts_on(Patient(), calls), 5)  # type: ignore[arg-type]  # as above
+    assert [each.index for (each,) in given] == [0, 7]
