@@ -85,7 +85,7 @@ def decide_calls(
         request=request,
         selectors=frozenset(selectors_of(snapshot, request.subject)),
         offered=() if request.facts.tool_choice == "none" else request.facts.tools,
-        guarded=any(guard.calls is not None and guard.mode is Mode.ENFORCE for guard in snapshot.guards),
+        guarded=[guard.calls for guard in snapshot.guards if guard.calls is not None and guard.mode is Mode.ENFORCE],
     )
     return tuple(asked.verdict(call, [each for each in denied if each.index == call.index], guards) for call in calls)
 
@@ -98,7 +98,7 @@ class _Asked:
     request: EvaluationRequest
     selectors: Collection[str]
     offered: Sequence[str]
-    guarded: bool  # by a guard of mode `enforce`
+    guarded: list[OnRefusal]  # what guards of mode `enforce` do about a call
 
     def verdict(self, call: AskedCall, denied: Sequence[DeniedCall], guards: Mapping[str, GuardPolicy]) -> CallVerdict:
         name = call.name if call.name is not None and call.name in self.offered else ANY_REST
@@ -130,7 +130,7 @@ class _Asked:
 
     def _refusal(self, call: AskedCall, policies: Sequence[ToolsPolicy]) -> tuple[Reason, OnRefusal] | None:
         """Return why `policies` together refuse `call`, and what is done about it; None where they allow it."""
-        strict = strictest([policy.on_refusal for policy in policies])
+        strict = strictest([policy.on_refusal for policy in policies] or self.guarded)
         by = next((policy.id for policy in policies if policy.on_refusal is strict), "")
         if call.name is None or (policies and call.name not in self.offered):
             return Reason(code=NOT_OFFERED, policy=by), strict

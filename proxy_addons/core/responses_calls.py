@@ -68,9 +68,13 @@ class UndecidedItem:
 
 
 class CallEvents:
-    """Puts the events of a stream in order behind calls that are not decided yet."""
+    """Puts the events of a stream in order behind calls that are not decided yet.
 
-    def __init__(self) -> None:
+    `strict`: a call may be refused, so that all of its events wait, which come in a row then. Else only the last does.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
         self._queue: list[Event | UndecidedItem] = []
         self._call: list[Event] = []
 
@@ -82,7 +86,7 @@ class CallEvents:
     def put(self, event: Event) -> list[Event]:
         """Take an event that may leave once everything before it may. Return those that may leave now."""
         kind, item = event["type"], event.get("item")
-        if self._call or (kind == _ADDED and call_in(item) is not None):
+        if self._strict and (self._call or (kind == _ADDED and call_in(item) is not None)):
             self._call.append(event)
             if kind != _DONE:
                 return []

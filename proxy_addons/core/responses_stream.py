@@ -55,7 +55,7 @@ class ResponsesEnforcer:
     ) -> None:
         self.cut: Reason | None = None
         self.refused_calls: tuple[RefusedCall, ...] = ()
-        self._calls = CallEvents() if judged else None
+        self._calls = CallEvents(strict=strict) if judged else None
         self.done = False
         self._request_id = request_id
         self._events = EventReader(max_event_bytes=max_event_bytes)

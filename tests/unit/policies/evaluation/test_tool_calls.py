@@ -159,11 +159,10 @@ def test_what_a_guard_denies_is_refused_in_its_own_words():
 
 def test_with_a_guard_alone_only_what_nobody_can_read_is_refused_unasked():
     alone = snapshot_of(guards=(guard(),))
+    broken = verdict_on(AskedCall(index=0, name="search", arguments=None), alone)
     assert code_of(verdict_on(call("brown-marmot"), alone)) == ""
     assert code_of(verdict_on(call(None), alone)) == "call-not-offered"
-    assert (
-        code_of(verdict_on(AskedCall(index=0, name="search", arguments=None), alone)) == "call-arguments-not-permitted"
-    )
+    assert (code_of(broken), broken.action) == ("call-arguments-not-permitted", OnRefusal.REPLACE)
 
 
 class Guard:

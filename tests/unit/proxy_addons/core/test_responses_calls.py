@@ -9,7 +9,7 @@ import pytest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.snapshot import Dialect
 from policies.contracts.tools import OnRefusal, ToolRule, ToolsPolicy
-from proxy_addons.core.responses_calls import call_in
+from proxy_addons.core.responses_calls import CallEvents, call_in
 from tests.responses import answered, called, events, response, spoken, wire
 from tests.unit.proxy_addons.harness import Told, Upstream, ready_harness, route
 
@@ -125,3 +125,14 @@ def test_a_call_without_a_name_has_none():
     asked = call_in({"type": "function_call", "name": "", "arguments": "{}"})
     assert asked is not None
     assert (asked.name, asked.arguments) == (None, {})
+
+
+def test_where_nothing_is_refused_only_the_end_of_a_call_waits():
+    calls = CallEvents(strict=False)
+    item = {"type": "function_call", "name": "search", "arguments": "{}"}
+    begins, ends = (
+        {"type": f"response.output_item.{how}", "output_index": 0, "item": item} for how in ("added", "done")
+    )
+    other = {"type": "response.output_item.done", "output_index": 1, "item": {"type": "message"}}
+    assert [calls.put(each) for each in (begins, other, ends, other)] == [[begins], [other], [], []]
+    assert (len(calls.undecided), len(calls.taken()), calls.put(other)) == (1, 2, [other])
