@@ -14,6 +14,7 @@ from tests.unit.policies.detectors.reference import findings
         pytest.param('"a.b@example.com","c"', ["a.b@example.com"], id="in-json"),
         pytest.param("用户@例子.公司", ["用户@例子.公司"], id="beyond-ascii"),
         pytest.param("a@b.co, c@d.org", ["a@b.co", "c@d.org"], id="two"),
+        pytest.param("f@example.com@example.org", ["f@example.com@example.org"], id="two-that-overlap"),
         pytest.param("x" * 80 + "@example.com", ["x" * 64 + "@example.com"], id="behind-padding"),
         pytest.param("a@" + "b" * 64 + ".com", [], id="a-label-too-long"),
         pytest.param("user@example.c0m", [], id="no-top-level"),
