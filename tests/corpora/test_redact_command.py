@@ -20,6 +20,13 @@ FILES = (
 PLACEHOLDER = r"\[redacted:[a-z0-9-]+(?::[0-9]+)?\]"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def texts_of(corpora, name):
     with gzip.open(corpora / f"{name}.jsonl.gz", "rt", encoding="utf-8") as rows:
         return [json.loads(row)["text"] for row in rows]

@@ -21,7 +21,7 @@ def test_the_page_shows_what_happens(tmp_path):
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"]},
+            env={"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(tmp_path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -26,6 +26,15 @@ spec:
 NOT_IMPORTED = {"flask", "sqlalchemy", "httpx", "rich", "mitmproxy", "regopy", "casbin", "presidio_analyzer", "yaml"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """Keep what the command keeps between starts where nobody else looks."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 def redact(*options, given=b""):
     return CliRunner().invoke(main, ["redact", *map(str, options)], input=given)
 
