@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Streamed answers for every suite: made of events, fed to an enforcer, and put together again as a client would."""
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,20 +9,22 @@ from typing import Any
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import Dialect, RedactionAction, RedactionPolicy, RedactionRule
-from policies.detectors.detector import Detector
-from policies.detectors.registry import DETECTOR_NAMES
+from policies.detectors.contract import Detector
 from policies.redaction.engine import ActiveRules, Redaction
+from policies.redaction.examination import examine
+from policies.redaction.findings import Tally
 from proxy_addons.core.sse import SseEnforcer
 
 CARD, EMAIL, KEY = "4111 1111 1111 1111", "alice@example.com", "AKIAIOSFODNN7EXAMPLE"
 MAX_EVENT_BYTES = 100_000
 
 
+@functools.cache
 def rules(
     action: RedactionAction = RedactionAction.REPLACE,
     *,
     mode: Mode = Mode.ENFORCE,
-    detectors: tuple[str, ...] = DETECTOR_NAMES,
+    detectors: tuple[str, ...] = ("all",),
 ) -> ActiveRules:
     rule = RedactionRule(id="rule", detectors=detectors, action=action)
     policy = RedactionPolicy(id="policy", version="1", mode=mode, operations=(), models=(), rules=(rule,))
@@ -30,11 +33,8 @@ def rules(
 
 def forbidden(detector: Detector, sample: str) -> list[str]:
     """Return what of a detector's sample must not leave."""
-    scan = detector.scan(sample, 0, final=True)
-    spans = [(found.start, found.end) for found in scan.findings]
-    if scan.opening:
-        spans.append((scan.opening.start, scan.opening.end))
-    return [sample[start:end] for start, end in spans]
+    active = rules(detectors=(detector.name,))
+    return [sample[each.start : each.end] for each in examine(active, sample, Tally()).findings]
 
 
 def stream(active: ActiveRules | None = None, dialect: Dialect = Dialect.CHAT) -> SseEnforcer:

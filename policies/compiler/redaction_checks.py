@@ -15,9 +15,9 @@ from policies.detectors import presidio
 from policies.detectors.catalogue import Catalogue, Entry, Named, own_name
 from policies.detectors.contract import ALPHANUMERIC, Pattern
 from policies.document.model import PolicyDocument, RedactionSpec
+from policies.scanning.databases import CannotScan, Databases
 from policies.scanning.expression import ExpressionError, characters, parse
 from policies.scanning.fold import folded
-from policies.scanning.scanner import CannotScan, Databases
 from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, has_value, widths
 
 _SHORTEST_LITERAL: Final = 3

@@ -9,7 +9,9 @@ from typing import Final, Protocol
 ALL: Final = "all"
 
 # The group of detectors that `all` does not have: they need what may not be installed, and cost much.
-OPT_IN: Final = "presidio"
+PRESIDIO: Final = "presidio"
+ON_REQUEST: Final = "on-request"
+OPT_IN: Final = frozenset({PRESIDIO, ON_REQUEST})
 
 # Between a policy's id and that of its own detector. No name of ours has it, so that a detector that comes with a
 # later release is never taken for one that a policy defines.
@@ -48,7 +50,7 @@ class Catalogue:
     def __init__(self, detectors: Iterable[Named]) -> None:
         known = tuple(detectors)
         self.names = tuple(detector.name for detector in known)
-        self._opt_in = frozenset(detector.name for detector in known if detector.group == OPT_IN)
+        self._opt_in = frozenset(detector.name for detector in known if detector.group in OPT_IN)
         # A group's name says all of it, and so does what it begins with, word by word: `secrets` says `secrets-cloud`.
         self._groups: dict[str, list[str]] = {}
         for detector in known:

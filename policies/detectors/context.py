@@ -16,9 +16,6 @@ from policies.scanning.fold import folded
 # A placeholder (`[redacted:phone:2]`) or a hash (`[phone:1f0c9a27d4…]`).
 _OURS: Final = re.compile(r"\[[A-Za-z0-9_.-]+:[A-Za-z0-9_.:…-]*\]")
 _REST_OF_OURS: Final = re.compile(r"[A-Za-z0-9_.:…-]*\]")  # where the text before a value begins within one
-# The hash of a finding that is being written: `[phone:` before a row of digits.
-_HASH_BEGINS: Final = re.compile(r"\[[A-Za-z0-9_.-]+:$")
-_MASK: Final = "***"  # two make text bold
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -91,8 +88,3 @@ def leads(before: str, words: Words, against: Words = NONE) -> bool:
 def names(before: str, words: Words) -> bool:
     """Whether one of `words` is among the few directly before a value, so that it is what the value is called."""
     return words.last_in(words_before(before)[-_NAMING:]) > 0
-
-
-def is_ours(before: str) -> bool:
-    """Whether what follows is the keyed hash of a finding, or the end of a masked one."""
-    return before.endswith(_MASK) or (before.endswith(":") and _HASH_BEGINS.search(before) is not None)

@@ -12,7 +12,7 @@ from typing import Final
 
 from policies.contracts.snapshot import CustomDetector, LiteralList, RedactionPolicy
 from policies.detectors.catalogue import own_name
-from policies.detectors.context import Words, is_ours, leads
+from policies.detectors.context import Words, leads
 from policies.detectors.contract import ALPHANUMERIC, Candidate, Detector, Pattern
 from policies.detectors.validators import Validator, validator
 from policies.scanning.fold import folded
@@ -87,7 +87,7 @@ class _Judge:
     def __call__(self, candidate: Candidate) -> float | None:
         """What its context vouches for is a finding in lenient mode, whatever its validator says."""
         vouched = leads(candidate.before, self.context)
-        if (self.needs_context and not vouched) or is_ours(candidate.before):
+        if self.needs_context and not vouched:
             return None
         if self.check is not None and not self.check(candidate.value) and not (vouched and candidate.lenient):
             return None

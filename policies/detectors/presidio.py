@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
 
-from policies.detectors.catalogue import OPT_IN, Entry
+from policies.detectors.catalogue import PRESIDIO, Entry
 from policies.detectors.contract import Candidate, Detector, Pattern
 
 # Presidio's type for each; what findings say too, as everywhere.
@@ -55,20 +55,22 @@ def detectors() -> tuple[Detector, ...]:
     """Return both detectors, ready: the model is loaded, which takes seconds. Raises NotInstalled."""
     ask = _asking()
     return tuple(
-        Detector(name=name, kind=kind, group=OPT_IN, patterns=_PATTERNS, finds=(), ignores=(), judge=_Judge(kind, ask))
+        Detector(
+            name=name, kind=kind, group=PRESIDIO, patterns=_PATTERNS, finds=(), ignores=(), judge=_Judge(kind, ask)
+        )
         for name, kind in KINDS.items()
     )
 
 
 def wanted(said: str) -> bool:
     """Return whether a rule that says this means one of the detectors, or both."""
-    return said in KINDS or said == OPT_IN
+    return said in KINDS or said == PRESIDIO
 
 
 def entries() -> tuple[Entry, ...]:
     """Return what they are called, without loading anything. Raises NotInstalled."""
     model()
-    return tuple(Entry(name, OPT_IN) for name in KINDS)
+    return tuple(Entry(name, PRESIDIO) for name in KINDS)
 
 
 def model() -> str:

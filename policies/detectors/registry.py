@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every detector there is. Adding one is one line here."""
+"""Every detector of ours."""
 
 from typing import Final
 
-from policies.detectors.aws_access_key import AwsAccessKey
-from policies.detectors.detector import Detector
-from policies.detectors.email import EmailAddress
-from policies.detectors.payment_card import PaymentCard
-from policies.detectors.private_key_header import PrivateKeyHeader
+from policies.detectors.contract import Detector
+from policies.detectors.personal import ON_REQUEST, PERSONAL
+from policies.detectors.secrets import SECRETS
 
-# Order is precedence for overlapping findings: each detector sees the text that those before it have redacted.
-DETECTORS: Final[tuple[Detector, ...]] = (PrivateKeyHeader(), PaymentCard(), AwsAccessKey(), EmailAddress())
+# Order is precedence for overlapping findings: what gives access goes before what tells of a person.
+DETECTORS: Final[tuple[Detector, ...]] = (*SECRETS, *PERSONAL, *ON_REQUEST)
 
 DETECTOR_NAMES: Final = tuple(detector.name for detector in DETECTORS)

@@ -5,8 +5,8 @@ This is for commands and for the API. What stands between a client and a model c
 they were (`policies.redaction.findings`).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import (
@@ -17,17 +17,16 @@ from policies.contracts.snapshot import (
     RedactionRule,
     Strictness,
 )
-from policies.detectors.registry import DETECTOR_NAMES
+from policies.detectors.catalogue import ALL
 from policies.redaction.engine import Redaction
-from policies.redaction.findings import AnswerBlocked, AppliedRule, Tally
+from policies.redaction.field_rules import FieldRules
+from policies.redaction.findings import AnswerBlocked, Tally
+from policies.redaction.looking import look
+from policies.redaction.rewriting import Rewriter
 from policies.redaction.rules import ActiveRules
-
-_KINDS: Final = {
-    "private-key-header": "secret.private-key",
-    "payment-card": "CREDIT_CARD",
-    "aws-access-key": "secret.aws-access-key",
-    "email": "EMAIL_ADDRESS",
-}
+from policies.redaction.selection import RuleUse
+from policies.redaction.spans import acted_on
+from policies.scanning.finder import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Examined:
     blocked: AnswerBlocked | None = None
 
 
-def everything(*, strict: bool = False, detectors: tuple[str, ...] = DETECTOR_NAMES) -> RedactionPolicy:
+def everything(*, strict: bool = False, detectors: tuple[str, ...] = (ALL,)) -> RedactionPolicy:
     """Return a policy that replaces whatever `detectors` find, of requests and answers, in any field."""
     rule = RedactionRule(
         id="everything",
@@ -80,50 +79,45 @@ def everything(*, strict: bool = False, detectors: tuple[str, ...] = DETECTOR_NA
 
 def rules_of(redaction: Redaction, asked: Asked) -> ActiveRules:
     """Return the rules that hold where the decision obliges to every policy that selects the exchange."""
-    operation, model = asked.operation, asked.model
-    if operation is None:
-        obliged = tuple(policy.id for policy in redaction.policies if policy.mode is Mode.ENFORCE)
-    else:
-        obliged = redaction.applicable(operation=operation, model=model)
+    obliged = redaction.applicable(
+        operation=asked.operation, model=asked.model, subject=asked.subject, direction=asked.direction
+    )
     return redaction.rules_for(
-        obliged, operation=operation, model=model, subject=asked.subject, direction=asked.direction
+        obliged, direction=asked.direction, operation=asked.operation, model=asked.model, subject=asked.subject
     )
 
 
 def examine(active: ActiveRules, text: str, tally: Tally, *, field: FieldClass = FieldClass.ASSISTANT_TEXT) -> Examined:
     """Return what the rules make of a text that is all there. The texts of one conversation share a `tally`."""
-    findings = tuple(_findings(active, text))
+    rules = active.field(field)
+    findings: tuple[PlacedFinding, ...] = ()
     try:
-        return Examined(text=active.whole(text, tally, field=field), findings=findings)
+        found = () if rules.idle else look(rules, text).findings
+        findings = tuple(sorted(_placed(rules, found), key=lambda each: (each.start, each.end, each.policy, each.rule)))
+        left = Rewriter(rules, tally, "").rewritten(text, found, start=0, end=len(text))
     except AnswerBlocked as blocked:
         return Examined(text="", findings=findings, blocked=blocked)
+    return Examined(text=left, findings=findings)
 
 
-def _findings(active: ActiveRules, text: str) -> list[PlacedFinding]:
-    found: list[PlacedFinding] = []
-    for each in active.chain.rules:
-        scan = each.detector.scan(text, 0, final=True)
-        spans = [(finding.start, finding.end) for finding in scan.findings]
-        if scan.opening is not None:
-            behind = text.find(scan.opening.until, scan.opening.end)
-            spans.append((scan.opening.start, len(text) if behind == -1 else behind + len(scan.opening.until)))
-        found += [
-            _placed(rule, start, end)
-            for start, end in spans
-            if not any(start < other.end and other.start < end for other in found)
-            for rule in ([each.deciding] if each.deciding else each.observing)
-        ]
-    return sorted(found, key=lambda finding: (finding.start, finding.policy, finding.rule))
+def _placed(rules: FieldRules, found: Sequence[Finding]) -> Iterator[PlacedFinding]:
+    """Give every span that a rule acts on, and every finding that rules only look at."""
+    for span in acted_on(found, rules):
+        yield _of(rules, span.rule, span.finding, span.start, span.end)
+    for finding in found:
+        for rule in rules.looking_at(finding):
+            yield _of(rules, rule, finding, finding.start, finding.end)
 
 
-def _placed(rule: AppliedRule, start: int, end: int) -> PlacedFinding:
+def _of(rules: FieldRules, rule: RuleUse, finding: Finding, start: int, end: int) -> PlacedFinding:
+    detector = rules.finder.detectors[finding.detector]
     return PlacedFinding(
-        kind=_KINDS[rule.detector],
-        detector=rule.detector,
+        kind=detector.kind,
+        detector=detector.name,
         start=start,
         end=end,
-        score=1.0,
+        score=finding.score,
         policy=rule.policy,
         rule=rule.rule,
-        action=rule.action,
+        action=rule.said,
     )

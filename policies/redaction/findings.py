@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What redaction reports: how often which rule found what. Never the text."""
 
+import hashlib
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,11 +14,13 @@ from policies.redaction.pseudonyms import Pseudonyms
 
 # A text full of findings leaves a record of ordinary size; what the others were is in the counts.
 MAX_REMARKS: Final = 32
+# Beyond as many different values none has a number of its own: the bound is on what one exchange makes us remember.
+_MAX_NUMBERS: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AppliedRule:
-    """One rule for one detector. `action` is `replace` or `block`, or the policy's mode `warn` or `observe`."""
+    """One rule for one detector. `action` is the rule's, or the policy's mode `warn` or `observe`."""
 
     detector: str
     policy: str
@@ -81,7 +85,19 @@ class Tally:
         self._hashed = hashed
         self._counts: Counter[AppliedRule] = Counter()
         self._findings: tuple[FindingCount, ...] | None = ()  # None: to be counted out again
+        self._numbers: dict[tuple[str, bytes], int] = {}
+        self._last: Counter[str] = Counter()
+        self._salt = secrets.token_bytes(16)
         self.total = 0
+
+    def number(self, detector: str, value: str) -> int | None:
+        """Return which of the different values of a detector this is, counted from 1; None for one too many."""
+        digest = hashlib.blake2b(value.encode("utf-8", "replace"), key=self._salt, digest_size=16).digest()
+        known = self._numbers.get((detector, digest))
+        if known is None and len(self._numbers) < _MAX_NUMBERS:
+            self._last[detector] += 1
+            known = self._numbers[detector, digest] = self._last[detector]
+        return known
 
     def add(self, rule: AppliedRule) -> None:
         self._counts[rule] += 1

@@ -46,6 +46,11 @@ class RuleUse:
     strictness: Strictness = Strictness.LENIENT
     reversible: bool = False
 
+    @property
+    def said(self) -> str:
+        """What counts and remarks say was done: the action, or the mode of a rule that only looks."""
+        return str(self.action if self.mode is Mode.ENFORCE else self.mode)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorUse:

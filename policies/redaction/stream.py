@@ -1,41 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redaction of a text while it arrives: a chain of stages, one for each detector, in the order of precedence.
+"""Redaction of a text while it arrives.
 
-Theory: a stage (`stage.py`) turns the text it has seen into the redaction of that text, and gives away what its
-detector calls decided. What a stage has given away is thus a prefix of what it gives for the whole text, wherever the
-text was cut; a chain of such stages is one too. A detector sees the text that the detectors before it have left, so
-that findings never overlap.
+Theory: what the patterns of the finder say can no longer become a finding, or a part of one, is decided; it leaves at
+once, and what is found in it is the same as in the whole text (`policies.scanning.finder`). So what has left is always
+a prefix of the redaction of the whole text, wherever the text was cut, and what is held is the shortest that it can be.
 
-While nothing is found, no stage changes anything: all of them see the same text, and one copy of it stands for the
-state of each. The chain *sleeps*, and only those detectors look at the text that have a clue in it. The chain wakes
-with the first finding, each stage with what it must still see, and sleeps again once what is in it is plain text that
-every stage has seen alike.
+Kept are the code points before the undecided that a finding may look back at. A finding that lasts until something has
+passed (a private key) is written as soon as it has begun, and nothing of it is kept but what that may begin in.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from policies.redaction.chain import Chain, Met
-from policies.redaction.findings import FindingCount, Tally
-from policies.redaction.stage import Stage
+from policies.contracts.snapshot import AtBound
+from policies.redaction.field_rules import FieldRules
+from policies.redaction.findings import AnswerBlocked, FindingCount, Tally
+from policies.redaction.looking import look
+from policies.redaction.rewriting import Rewriter
+from policies.scanning.copy import ScanCopy
+from policies.scanning.finder import LOOKBEHIND, Found
 
-# A placeholder begins with it, and no finding has it.
-_PLACEHOLDER_BEGINS: Final = "["
+# More than any mark has that ends a finding.
+_LONGEST_MARK: Final = 128
+# What took the place of more than could be held goes on until the next white space.
+_WHITE_SPACE: Final = re.compile(rb"\s")
+_HELD: Final = "held-text"
+_MOST_BYTES: Final = 4  # of a character in UTF-8
 
 
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
-    __slots__ = ("_chain", "_path", "_stages", "_start", "_tally", "_text")
+    __slots__ = ("_finder", "_limit", "_rewriter", "_rules", "_start", "_tally", "_text", "_until")
 
-    def __init__(self, chain: Chain, tally: Tally, *, path: str = "") -> None:
-        self._path = path
-        self._chain = chain
+    def __init__(self, rules: FieldRules, tally: Tally, path: str = "") -> None:
+        self._rules = rules
+        self._finder = rules.finder
+        self._limit = rules.terms.hold.max_bytes
         self._tally = tally
-        # Asleep: no stages; the text that all of them must still see, and where in it the undecided begins.
-        self._stages: tuple[Stage, ...] | None = None if chain.may_sleep else chain.stages(tally, path=path)
-        self._text = ""
+        self._rewriter = Rewriter(rules, tally, path)
+        self._text = ""  # what was decided and may be looked back at, and from `_start` on what is undecided
         self._start = 0
+        self._until: re.Pattern[bytes] | None = None  # what ends the finding we are inside of, looked for from `_start`
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
@@ -44,100 +51,101 @@ class StreamRedactor:
     def feed(self, text: str) -> str:
         """Return what may leave now that `text` has arrived.
 
-        Raises AnswerBlocked once a blocking finding is certain; nothing of it was returned before.
+        Raises AnswerBlocked once a finding is certain that a rule blocks; nothing of it was returned before.
         """
-        if self._stages is not None:
-            return self._through(self._stages, text)
-        text = self._text + text
-        seen = self._chain.seen(text, self._start)
-        undecided = self._chain.undecided_from(text, self._start, seen)
-        return self._wake(text, seen, undecided) if isinstance(undecided, Met) else self._let_go(text, undecided)
+        rules = self._rules
+        if rules.idle:
+            return text
+        self._text += text
+        left = self._inside() if self._until is not None else self._decided()
+        # Rules that only look let everything pass, whatever they have not made up their minds about.
+        return left if rules.changes else text
 
     def feed_run(self, texts: list[str]) -> Iterator[str]:
         """Give what may leave now that `texts` have arrived, one behind the other: pieces, cut as the texts were.
 
-        Texts among which something is redacted leave as one piece. Where a rule may block one of them each is fed by
-        itself, so that those before it have left when AnswerBlocked is raised.
+        Texts among which something is redacted leave as one piece. Where a rule may stop the answer each is fed by
+        itself, so that those before a finding have left when AnswerBlocked is raised.
         """
-        if not self._chain.changes:
+        if not self._rules.changes:
             self.feed("".join(texts))
             yield from texts
-            return
-        at = 0
-        while self._stages is not None and at < len(texts):
-            yield self.feed(texts[at])
-            at += 1
-        if at == len(texts):
-            return
-        text = self._text + "".join(texts[at:])
-        seen = self._chain.seen(text, self._start)
-        undecided = self._chain.undecided_from(text, self._start, seen)
-        if not isinstance(undecided, Met):
+        elif self._until is None and (decided := self._quiet(text := self._text + "".join(texts))) is not None:
             held = self._text[self._start :]
-            yield from _cut([held + texts[at], *texts[at + 1 :]], len(self._let_go(text, undecided)))
-        elif seen.isdisjoint(self._chain.blocking):
-            yield self._wake(text, seen, undecided)
+            self._text = text
+            yield from _cut([held + texts[0], *texts[1:]], len(self._let_go(decided)))
+        elif self._rules.stops:
+            yield from map(self.feed, texts)
         else:
-            yield from map(self.feed, texts[at:])
+            yield self.feed("".join(texts))
 
     def finish(self) -> str:
         """Return what was held, redacted; nothing more arrives. Raises AnswerBlocked as `feed` does."""
-        stages, rest = self._stages, ""
-        if stages is None:
-            rest = self._text[self._start :]
-            if not self._chain.seen(self._text, self._start):
-                return rest
-            stages = self._chain.stages(self._tally, before=self._text[: self._start], path=self._path)
-        for stage in stages:
-            rest = stage.feed(rest) + stage.finish()
-        return rest
+        rules, text, start = self._rules, self._text, self._start
+        self._text, self._start = "", 0
+        if self._until is not None or rules.idle or start == len(text):
+            return ""
+        found = look(rules, text, start=start)
+        left = self._rewriter.rewritten(text, found.findings, start=start, end=len(text))
+        return left if rules.changes else ""
 
-    def _let_go(self, text: str, decided: int) -> str:
-        """Keep of `text` what is still to be seen, and return what of it is decided now."""
+    def _quiet(self, text: str) -> int | None:
+        decided = self._finder.quiet(text, self._start)
+        return None if decided is None or len(text) - decided > self._limit // _MOST_BYTES else decided
+
+    def _decided(self) -> str:
+        decided = self._quiet(self._text)
+        return self._looked() if decided is None else self._let_go(decided)
+
+    def _let_go(self, decided: int) -> str:
+        """Keep what is still to be seen, and return what was decided now."""
+        text = self._text
         left = text[self._start : decided]
-        kept = max(0, decided - self._chain.reach)
+        kept = max(0, decided - LOOKBEHIND)
         self._text, self._start = text[kept:], decided - kept
         return left
 
-    def _wake(self, text: str, seen: frozenset[int], met: Met) -> str:
-        """Feed what is undecided of `text` to stages that have seen the rest.
+    def _looked(self) -> str:
+        """Look at all that is kept, and return what of it is decided, redacted."""
+        rules, text, start = self._rules, self._text, self._start
+        found = look(rules, text, start=start, final=False)
+        left = self._rewriter.rewritten(text, found.findings, start=start, end=found.decided)
+        self._let_go(found.decided)
+        if found.until is not None:
+            self._enter(found, len(text))
+        elif len(text) - found.decided > self._limit // _MOST_BYTES:
+            left += self._bounded()
+        return left
 
-        The stages before that which `met` something change nothing, so it is given the text that was looked at.
-        """
-        rest = text[self._start :]
-        self._stages = stages = self._chain.stages(self._tally, before=text[: self._start], path=self._path)
-        for rule, stage in zip(self._chain.rules, stages, strict=True):
-            # A later stage sees no more than this text, but for the placeholders, and those have no clue.
-            scan = met.scan if rule.place == met.place else None
-            rest = stage.feed(rest, clue=rule.place in seen, scan=scan)
-        self._sleep(stages)
-        return rest
+    def _enter(self, found: Found, end: int) -> None:
+        """Go into a finding that lasts until something has passed."""
+        self._until = found.until
+        self._start = len(self._text) - min(end - found.until_from, _LONGEST_MARK, len(self._text))
 
-    def _through(self, stages: tuple[Stage, ...], text: str) -> str:
-        for stage in stages:
-            text = stage.feed(text)
-        if self._chain.may_sleep:
-            self._sleep(stages)
-        return text
+    def _inside(self) -> str:
+        """Drop what has arrived within a finding; return what is decided of what stands behind its end."""
+        until = self._until
+        copy = ScanCopy.of(self._text)
+        passed = until.search(copy.data, copy.byte_of(self._start)) if until is not None else None
+        if passed is None:
+            kept = max(0, len(self._text) - LOOKBEHIND)
+            start = max(self._start, len(self._text) - _LONGEST_MARK)
+            self._text, self._start = self._text[kept:], start - kept
+            return ""
+        self._until = None
+        self._start = copy.original(passed.end() - 1, passed.end())[1]
+        return self._decided()
 
-    def _sleep(self, stages: tuple[Stage, ...]) -> None:
-        """Let one text stand for all stages, if what they hold and have seen is of one plain text."""
-        held = ""
-        for stage in reversed(stages):
-            held += stage.held
-            if stage.inside:
-                return
-        if _PLACEHOLDER_BEGINS in held:
-            return
-        # The last stage has decided least: what it has seen reaches back the farthest.
-        text = stages[-1].seen + held
-        behind = held
-        for stage in reversed(stages):
-            behind = behind[len(stage.held) :]
-            known = stage.seen + stage.held + behind
-            if not text.endswith(known[-len(text) :]):
-                return
-        self._text, self._start, self._stages = text, len(text) - len(held), None
+    def _bounded(self) -> str:
+        """Return what takes the place of more than policy lets wait. Raises AnswerBlocked where the stream is cut."""
+        held = self._text[self._start :]
+        if len(held.encode("utf-8", "replace")) <= self._limit or not self._rules.changes:
+            return ""
+        if self._rules.terms.hold.at_bound is AtBound.CUT:
+            raise AnswerBlocked(policy=self._rules.policies[0], rule="hold-bound", detector=_HELD)
+        self._start = len(self._text)
+        self._until = _WHITE_SPACE
+        return f"[redacted:{_HELD}]"
 
 
 def _cut(texts: list[str], length: int) -> list[str]:

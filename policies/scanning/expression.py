@@ -16,6 +16,8 @@ from typing import Final, NoReturn
 from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, has_value
 
 MAX_REPEAT: Final = 4_096
+# Hyperscan counts with a state for each turn. A higher upper limit is none: a match may be longer than it says.
+MAX_COUNTED: Final = 256
 _MAX_DEPTH: Final = 32
 _MAX_EXPRESSION: Final = 4_096
 
@@ -133,7 +135,8 @@ class _Reader:
             self._refuse("the value cannot be within a repetition", at)
         if self._bounds() is not None:
             self._refuse("a repetition is repeated: put a group around it", at)
-        return Repeat(node, *bounds)
+        least, most = bounds
+        return Repeat(node, least, None if most is None or most > max(least, MAX_COUNTED) else most)
 
     def _bounds(self) -> tuple[int, int | None] | None:
         if self._next() not in tuple("*+?{"):

@@ -18,30 +18,68 @@ match" is decided by hyperscan, which then reports a long match once and not for
 import re
 from typing import Final
 
-from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value
+from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, widths
 
 _ALL: Final = frozenset(range(256))
+# More characters than digits and hexadecimal digits are, and longer than what hyperscan has at a glance.
+_FEW: Final = 16
+# So many characters that are each one of few make a beginning that little else has.
+_OWN: Final = 3
 
 
-def forward(node: Node, alone: frozenset[int], before: frozenset[int] | None = None) -> str:
-    """Return the form; `before` says what may not stand before a match, where that differs from `alone`."""
-    begins = _written(Chars(_ALL - (alone if before is None else before)))
-    return f"{begins}(?:{_written(node)}){_written(Chars(_ALL - alone))}"
+def forward(node: Node, *, before: frozenset[int], behind: frozenset[int]) -> str:
+    """Return the form. `before` and `behind` are what may not touch a match on that side."""
+    return f"{_none_of(before)}(?:{_written(node)}){_none_of(behind)}"
 
 
-def backward(node: Node, before: frozenset[int]) -> str:
-    return f"^(?:{_written(_turned(node))}){_written(Chars(_ALL - before))}"
+def core(node: Node) -> Node | None:
+    """Return `node` without the beginning that nearly everything matches; None where it has none.
+
+    Each letter of a text may begin an address, but few stand before an `@`. Hyperscan passes over prose some ten times
+    as fast where it need not follow the letters. What it then tells are ends of matches of the core, among them all of
+    matches of the whole: those that are none have no beginning in the backward form.
+    """
+    if not isinstance(node, Sequence):
+        return None
+    for count, part in enumerate(node.parts):
+        if not _is_wide(part):
+            return Sequence(node.parts[count:]) if any(map(_is_long, node.parts[:count])) else None
+    return None
 
 
-def opening(node: Node, before: frozenset[int]) -> str | None:
+def _is_wide(node: Node) -> bool:
+    """Whether each character that a part matches is one of many."""
+    match node:
+        case Chars(of):
+            return len(of) > _FEW
+        case Repeat(part) | Value(part):
+            return _is_wide(part)
+        case Sequence(parts) | Choice(parts):
+            return all(map(_is_wide, parts))
+
+
+def _is_long(node: Node) -> bool:
+    low, high = widths(node)
+    return high is None or high - low >= _FEW or low >= _FEW
+
+
+def backward(node: Node, *, before: frozenset[int]) -> str:
+    return f"^(?:{_written(_turned(node))}){_none_of(before)}"
+
+
+def opening(node: Node, *, before: frozenset[int]) -> str | None:
     """Return the form; None for an expression that only nothing matches."""
-    begun = _begun(node)
-    return None if begun is None else f"^(?:{_written(begun)}){_written(Chars(_ALL - before))}"
+    begun = _begun(_uncounted(node))
+    return None if begun is None else f"^(?:{_written(begun)}){_none_of(before)}"
 
 
 def for_value(node: Node) -> re.Pattern[bytes]:
     """Return what tells the part of a match that is the value, in its group 1."""
     return re.compile(_written(node, group="(").encode(), re.DOTALL)
+
+
+def _none_of(touching: frozenset[int]) -> str:
+    return _written(Chars(_ALL - touching))
 
 
 def _written(node: Node, *, group: str = "(?:") -> str:
@@ -97,6 +135,38 @@ def _turned(node: Node) -> Node:
             return Choice(tuple(map(_turned, parts)))
         case Repeat(part, least, most):
             return Repeat(_turned(part), least, most)
+
+
+def _uncounted(node: Node) -> Node:
+    """Return `node` without the upper limits of what stands behind a beginning of its own, such as `ghp_`.
+
+    What begins so is rare, and held to its end at the most; counting how long it may be would take a state for each
+    turn, of all patterns together a compiled form of several megabytes.
+    """
+    if not isinstance(node, Sequence):
+        return node
+    own = 0
+    for count, part in enumerate(node.parts):
+        if own >= _OWN:
+            return Sequence((*node.parts[:count], *map(_without_limits, node.parts[count:])))
+        own += 0 if _is_wide(part) else widths(part)[0]
+    return node
+
+
+def _without_limits(node: Node) -> Node:
+    match node:
+        case Repeat(part, least, most) if most is None or most > _FEW or least > _FEW:
+            return Repeat(_without_limits(part), 0, None)
+        case Repeat(part, least, most):
+            return Repeat(_without_limits(part), least, most)
+        case Sequence(parts):
+            return Sequence(tuple(map(_without_limits, parts)))
+        case Choice(parts):
+            return Choice(tuple(map(_without_limits, parts)))
+        case Value(part):
+            return _without_limits(part)
+        case _:
+            return node
 
 
 def _begun(node: Node) -> Node | None:

@@ -1,102 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds where the patterns of a snapshot match, all at once and in time that grows with the text alone.
 
-Three databases of hyperscan, one for each form of the patterns (`forms.py`). They are compiled once for a snapshot, off
-the path of requests, and are plain bytes until a process loads them.
-
 Conventions: `data` is the bytes of a scan copy. A form looks at one character beside a match; where the text begins or
 ends there is none, and a line feed stands for it, which touches nothing.
 """
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from collections.abc import Callable, Collection
+from typing import Final, TypeAlias
 
 import hyperscan
 
-from policies.detectors.contract import Pattern
-from policies.scanning import forms
-from policies.scanning.expression import characters, parse
-from policies.scanning.tree import Node, widths
+from policies.scanning.databases import MAX_MATCH_BYTES, CannotScan, Databases
 
 _EDGE: Final = b"\n"
-# Beginnings of a match are looked for no farther than this before its end. A longer match is none that is held back
-# for: the bound on what a stream may hold is smaller.
-MAX_MATCH_BYTES: Final = 65_536
 
 End: TypeAlias = tuple[int, int]
 _Note: TypeAlias = Callable[[int, int, int, int, object], bool | None]
 
 
-class CannotScan(ValueError):
-    """Patterns that hyperscan does not take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Databases:
-    """The compiled forms of some patterns, as bytes that this version of hyperscan loads on this kind of processor.
-
-    `widths` has for each pattern the one width that its matches have, so that where one begins need not be looked for;
-    0 where they have several.
-    """
-
-    ends: bytes
-    starts: bytes
-    openings: bytes
-    widths: tuple[int, ...]
-
-    @classmethod
-    def of(cls, patterns: Sequence[Pattern]) -> Self:
-        """Compile `patterns`. Raises ExpressionError, or CannotScan for one that hyperscan does not take."""
-        trees = [(tree_of(pattern), characters(_before(pattern))) for pattern in patterns]
-        one_width = tuple(low if low == high else 0 for low, high in (widths(tree) for tree, _ in trees))
-        begun = [form for tree, before in trees if (form := forms.opening(tree, before)) is not None]
-        varied = [number for number, width in enumerate(one_width) if not width]
-        return cls(
-            ends=_compiled(
-                [
-                    forms.forward(tree, characters(pattern.alone), before)
-                    for pattern, (tree, before) in zip(patterns, trees, strict=True)
-                ]
-            ),
-            starts=_compiled([forms.backward(*trees[number]) for number in varied], numbers=varied),
-            # All the same number: which pattern it is that may begin makes no difference.
-            openings=_compiled(begun, numbers=[0] * len(begun)),
-            widths=one_width,
-        )
-
-
-def tree_of(pattern: Pattern) -> Node:
-    """Return the tree of a pattern's expression. Raises ExpressionError."""
-    return parse(pattern.expression, ignore_case=pattern.ignore_case)
-
-
-def _before(pattern: Pattern) -> str:
-    return pattern.alone if pattern.alone_before is None else pattern.alone_before
-
-
-def _compiled(expressions: Sequence[str], *, numbers: Sequence[int] | None = None) -> bytes:
-    if not expressions:
-        return b""
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    try:
-        database.compile(
-            expressions=[expression.encode("ascii") for expression in expressions],
-            ids=list(numbers or range(len(expressions))),
-            elements=len(expressions),
-            flags=hyperscan.HS_FLAG_DOTALL,
-        )
-    except hyperscan.error as exc:
-        raise CannotScan(str(exc)) from exc
-    return hyperscan.dumpb(database)
-
-
 class Scanner:
     """Immutable, and safe to be asked by several threads. Patterns are named by their number in what was compiled."""
 
-    __slots__ = ("_ends", "_lock", "_openings", "_starts", "_widths")
+    __slots__ = ("_ends", "_lock", "_longest", "_openings", "_starts", "_widths")
 
     def __init__(self, databases: Databases) -> None:
         """Raises CannotScan where the databases are not of this version of hyperscan or this kind of processor."""
@@ -104,6 +31,7 @@ class Scanner:
         self._starts = _loaded(databases.starts)
         self._openings = _loaded(databases.openings)
         self._widths = databases.widths
+        self._longest = databases.longest
         self._lock = threading.Lock()  # a database works in a memory of its own
 
     def ends(self, data: bytes, *, begun: bool = False, final: bool = True, most: int | None = None) -> Collection[End]:
@@ -134,6 +62,7 @@ class Scanner:
         if len(known) == len(numbers) or self._starts is None:
             return known
         wanted = frozenset(numbers)
+        reach = max(self._longest[number] for number in wanted) + 1  # and what stands before the match
 
         def note(number: int, _start: int, to: int, _flags: int, _context: object) -> bool:
             if number in wanted:
@@ -141,7 +70,7 @@ class Scanner:
             return False
 
         with self._lock:
-            _scan(self._starts, _turned(data[max(0, end - MAX_MATCH_BYTES) : end]), note)
+            _scan(self._starts, _turned(data[max(0, end - reach) : end]), note)
         return known
 
     def opening(self, data: bytes) -> int:
@@ -179,11 +108,3 @@ def _turned(data: bytes) -> bytes:
 def _scan(database: hyperscan.Database, data: bytes, note: _Note) -> None:
     with contextlib.suppress(hyperscan.ScanTerminated):  # `note` has seen enough
         database.scan(data, match_event_handler=note)
-
-
-def numbered(patterns: Iterable[Pattern]) -> dict[Pattern, int]:
-    """Return every different pattern with its number."""
-    numbers: dict[Pattern, int] = {}
-    for pattern in patterns:
-        numbers.setdefault(pattern, len(numbers))
-    return numbers

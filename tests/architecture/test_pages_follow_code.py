@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from policies.detectors.registry import DETECTOR_NAMES
 from policies.document.kinds import KINDS
 from policies.document.loader import load_documents
 from policies.engines.casbin import MODEL_TEXT
@@ -48,10 +47,6 @@ def test_every_document_that_the_specification_shows_is_one():
 def test_the_specification_shows_the_model_that_casbin_is_given():
     shown = re.findall(r"^```ini\n(.*?)^```", SPECIFICATION.read_text(), re.DOTALL | re.MULTILINE)
     assert [MODEL_TEXT.lstrip()] == shown
-
-
-def test_the_page_on_redaction_lists_every_detector():
-    assert set(DETECTOR_NAMES) <= first_cells("docs/explanation/redaction.md")
 
 
 def test_every_part_of_the_documentation_is_reached_from_the_first_page():

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import date
 from typing import Final
 
-from policies.detectors.context import Words, is_ours, leads
+from policies.detectors.context import Words, leads
 from policies.detectors.contract import Candidate, Detector, Pattern
 
 _WORDS: Final = Words.of(
@@ -60,7 +60,7 @@ def _is_date(value: str) -> bool:
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if is_ours(candidate.before) or not leads(candidate.before, _WORDS, _OTHER_DATES):
+    if not leads(candidate.before, _WORDS, _OTHER_DATES):
         return None
     return 0.9 if _is_date(candidate.value) else None
 

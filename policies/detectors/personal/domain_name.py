@@ -3,6 +3,7 @@
 
 from typing import Final
 
+from policies.detectors.catalogue import ON_REQUEST
 from policies.detectors.contract import Candidate, Detector, Pattern
 
 _LABELS: Final = r"(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,61}[A-Za-z0-9\x80-\xff])?\.){1,6}"
@@ -19,7 +20,7 @@ def _judge(candidate: Candidate) -> float | None:
 DOMAIN_NAME: Final = Detector(
     name="domain-name",
     kind="DOMAIN_NAME",
-    group="internet",
+    group=ON_REQUEST,
     patterns=(
         Pattern(expression=rf"(?:[Hh][Tt]{{2}}[Pp][Ss]?|[Ff][Tt][Pp])://{_LABELS}[A-Za-z]{{2,24}}/?"),
         Pattern(expression=rf"[Ww]{{3}}\.{_LABELS}[A-Za-z]{{2,24}}/?"),

@@ -7,7 +7,7 @@ The licences of Great Britain have a form that nothing else has: five letters of
 import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads
+from policies.detectors.context import OTHER_NUMBERS, Words, leads
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.personal.national.number import IDENTIFIER
 
@@ -29,7 +29,7 @@ _DIFFERENT: Final = 2
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if is_ours(candidate.before) or not _FORM.fullmatch(candidate.value) or len(set(candidate.value)) < _DIFFERENT:
+    if not _FORM.fullmatch(candidate.value) or len(set(candidate.value)) < _DIFFERENT:
         return None
     led = leads(candidate.before, _WORDS, _OTHERS)
     if _BRITISH.fullmatch(candidate.value):

@@ -4,7 +4,7 @@
 import re
 from typing import Final
 
-from policies.detectors.context import Words, is_ours, leads
+from policies.detectors.context import Words, leads
 from policies.detectors.contract import Candidate, Detector, Pattern
 
 _WORDS: Final = Words.of("mac", "ethernet", "hwaddr", "bssid", "hardware address", "physical address", "ether", "wifi")
@@ -14,7 +14,7 @@ _LEAST_DIFFERENT: Final = 3  # `00:00:00:00:00:00`, `ff:ff:…` and the like are
 
 def _judge(candidate: Candidate) -> float | None:
     digits = re.sub(r"[^0-9a-f]", "", candidate.value.lower())
-    if len(set(digits)) < _LEAST_DIFFERENT or _WITHIN_A_ROW.search(candidate.before) or is_ours(candidate.before):
+    if len(set(digits)) < _LEAST_DIFFERENT or _WITHIN_A_ROW.search(candidate.before):
         return None
     if leads(candidate.before, _WORDS):
         return 1.0

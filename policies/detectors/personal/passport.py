@@ -8,7 +8,7 @@ that form is one of theirs.
 import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads
+from policies.detectors.context import OTHER_NUMBERS, Words, leads
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.personal.national.number import IDENTIFIER
 
@@ -29,7 +29,7 @@ _FORM: Final = re.compile(
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if not _FORM.fullmatch(candidate.value) or is_ours(candidate.before) or len(set(candidate.value)) == 1:
+    if not _FORM.fullmatch(candidate.value) or len(set(candidate.value)) == 1:
         return None
     return 0.7 if leads(candidate.before, _WORDS, OTHER_NUMBERS) else None
 

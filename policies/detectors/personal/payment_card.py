@@ -11,7 +11,7 @@ words before it say so, and one with a wrong check digit only where they do or w
 import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads
+from policies.detectors.context import OTHER_NUMBERS, Words, leads
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.digits import digits_of, luhn
 
@@ -46,7 +46,7 @@ _TOUCHING: Final = re.compile(r"(?:^|[^A-Za-z0-9])[A-Za-z]{2,}$")
 
 def _is_part_of_another(before: str) -> bool:
     """Whether a number stands in a hash, an identifier, a fraction or an account number."""
-    if is_ours(before) or _PART_OF_ANOTHER.search(before):
+    if _PART_OF_ANOTHER.search(before):
         return True
     return before[-1:].isalnum() and not _TOUCHING.search(before)
 

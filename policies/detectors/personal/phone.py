@@ -12,7 +12,7 @@ from typing import Final
 
 from phonenumbers import NumberParseException, PhoneMetadata, is_possible_number, is_valid_number, parse
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads, names
+from policies.detectors.context import OTHER_NUMBERS, Words, leads, names
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.digits import digits_of
 
@@ -123,7 +123,7 @@ def _judge(candidate: Candidate) -> float | None:
     digits = digits_of(number)
     if not _SHORTEST <= len(digits) <= _LONGEST or len(set(digits)) == 1:
         return None
-    if is_ours(candidate.before) or _FRACTION.search(candidate.before) or _DATE.match(number):
+    if _FRACTION.search(candidate.before) or _DATE.match(number):
         return None
     if number.startswith("+"):
         return _international(number, candidate)
@@ -138,7 +138,7 @@ def _judge(candidate: Candidate) -> float | None:
 def _judge_labelled(candidate: Candidate) -> float | None:
     """Judge a number with its label behind it, as in a list: `555 0143 (mobile)`."""
     digits = digits_of(candidate.value)
-    if not _SHORTEST <= len(digits) <= _LONGEST or is_ours(candidate.before) or _DATE.match(candidate.value):
+    if not _SHORTEST <= len(digits) <= _LONGEST or _DATE.match(candidate.value):
         return None
     if _in_a_plan(digits):
         return 0.7

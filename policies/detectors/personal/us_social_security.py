@@ -9,7 +9,7 @@ is one of those that the IRS gives.
 import re
 from typing import Final
 
-from policies.detectors.context import OTHER_NUMBERS, Words, is_ours, leads, names
+from policies.detectors.context import OTHER_NUMBERS, Words, leads, names
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.digits import digits_of
 
@@ -28,8 +28,6 @@ _PATTERNS: Final = (
 
 
 def _judge_ssn(candidate: Candidate) -> float | None:
-    if is_ours(candidate.before):
-        return None
     digits = digits_of(candidate.value)
     led = leads(candidate.before, _SSN_WORDS, OTHER_NUMBERS | _ITIN_WORDS)
     dashed = _DASHED.fullmatch(candidate.value) is not None
@@ -43,7 +41,7 @@ def _judge_ssn(candidate: Candidate) -> float | None:
 
 
 def _judge_itin(candidate: Candidate) -> float | None:
-    if is_ours(candidate.before) or not _ITIN.fullmatch(digits_of(candidate.value)):
+    if not _ITIN.fullmatch(digits_of(candidate.value)):
         return None
     if leads(candidate.before, _ITIN_WORDS | _SSN_WORDS, OTHER_NUMBERS):
         return 1.0

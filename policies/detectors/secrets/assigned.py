@@ -11,7 +11,6 @@ A name may begin anywhere within a word (`githubToken`), so that nothing is said
 import re
 from typing import Final
 
-from policies.detectors.context import is_ours
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.secrets.form import ALNUM, HEX, LOWER, UUID
 from policies.detectors.secrets.names import Says, says
@@ -56,7 +55,7 @@ def _judge(candidate: Candidate) -> float | None:
     if len(candidate.value) < _LEAST_CHARACTERS or candidate.value.endswith(_NO_END):
         return None
     said = says(candidate.before, _KEYWORD)
-    if said is Says.NOTHING or is_ours(candidate.before) or OVER.search(candidate.before):
+    if said is Says.NOTHING or OVER.search(candidate.before):
         return None
     # Where nothing but a space says that the value is one, it must say so itself.
     least = max(_LEAST[said], Sort.RANDOM) if _UNSIGNED.search(candidate.before) else _LEAST[said]

@@ -8,7 +8,6 @@ variable, a path, an explanation in words.
 import re
 from typing import Final
 
-from policies.detectors.context import is_ours
 from policies.detectors.contract import Candidate, Detector, Pattern
 from policies.detectors.secrets.assigned import CLOSED, GROUP, MARKED, OVER, SIGN
 from policies.detectors.secrets.randomness import is_stand_in, wordiness
@@ -62,7 +61,7 @@ _WORDY: Final = 0.4
 
 def _judge(candidate: Candidate) -> float | None:
     value, before = candidate.value.rstrip(".,;:?"), candidate.before
-    if len(value) > _LONG or is_ours(before) or OVER.search(before):
+    if len(value) > _LONG or OVER.search(before):
         return None
     if is_stand_in(value) or _CODE.fullmatch(value) or _ABOUT.search(_name(before)):
         return None

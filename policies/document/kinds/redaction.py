@@ -29,7 +29,7 @@ _RULE: Final = ("id", "detectors", "action")
 _OF_RULE: Final = ("keep_last", "directions", "fields", *_SELECTORS, "strictness", "reversible")
 
 # A mask that left more would leave a number that can be guessed.
-_MOST_KEPT: Final = 16
+_MOST_KEPT: Final = 4
 # What only a request has. A rule that names nothing else and no direction was meant for requests.
 _OF_REQUESTS: Final = frozenset({FieldClass.USER, FieldClass.SYSTEM, FieldClass.DEVELOPER, FieldClass.TOOL_SCHEMA})
 

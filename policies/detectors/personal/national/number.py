@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from policies.detectors.context import NONE, OTHER_NUMBERS, Words, is_ours, leads, names
+from policies.detectors.context import NONE, OTHER_NUMBERS, Words, leads, names
 from policies.detectors.contract import Candidate, Detector, Judge, Pattern
 
 # What people call such numbers in any country.
@@ -42,7 +42,7 @@ def judge_of(
     any_name = words | ANY_COUNTRY
 
     def judge(candidate: Candidate) -> float | None:
-        if is_ours(candidate.before) or (shaped and not shaped.fullmatch(candidate.value)):
+        if shaped and not shaped.fullmatch(candidate.value):
             return None
         if is_valid(candidate.value):
             if leads(candidate.before, any_name, others):

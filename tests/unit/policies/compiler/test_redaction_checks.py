@@ -10,7 +10,7 @@ from policies.compiler.redaction_checks import check_redactions
 from policies.detectors import presidio
 from policies.detectors.catalogue import Entry
 from policies.document.loader import load_documents
-from policies.scanning.scanner import CannotScan, Databases
+from policies.scanning.databases import CannotScan, Databases
 
 OURS = (Entry("email", "contact"), Entry("aws-key", "secrets-cloud"))
 RULE = {"id": "a", "detectors": ["all"], "action": "replace"}

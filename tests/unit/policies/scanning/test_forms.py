@@ -8,11 +8,11 @@ NOTHING = frozenset()
 
 
 def test_a_form_looks_at_what_stands_beside():
-    assert forward(parse("a"), characters("b")) == r"[\x00-\x61\x63-\xff](?:\x61)[\x00-\x61\x63-\xff]"
+    assert forward(parse("a"), before=characters("b"), behind=NOTHING) == r"[\x00-\x61\x63-\xff](?:\x61)[\x00-\xff]"
 
 
 def test_backward_is_read_from_the_end():
-    assert backward(parse("a(?:bc|d){2}e"), NOTHING) == r"^(?:\x65(?:\x63\x62|\x64){2}\x61)[\x00-\xff]"
+    assert backward(parse("a(?:bc|d){2}e"), before=NOTHING) == r"^(?:\x65(?:\x63\x62|\x64){2}\x61)[\x00-\xff]"
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ def test_backward_is_read_from_the_end():
     ],
 )
 def test_an_opening_is_all_that_a_match_may_begin_with(expression, expected):
-    assert opening(parse(expression), NOTHING) == rf"^(?:{expected})[\x00-\xff]"
+    assert opening(parse(expression), before=NOTHING) == rf"^(?:{expected})[\x00-\xff]"
 
 
 def test_nothing_opens_nothing():
-    assert opening(parse(""), NOTHING) is None
+    assert opening(parse(""), before=NOTHING) is None
 
 
 def test_tells_the_value_within_a_match():

@@ -38,7 +38,7 @@ def test_unknown_events_are_dropped():
 
 def test_rests_are_pieces_and_calls_that_are_not_whole_have_none():
     teller = told()
-    for each in [*spoken("output_text", ["in 2024"])[:3], *called(["{"], index=1)[:2]]:
+    for each in [*spoken("output_text", ["since 2024"])[:3], *called(["{"], index=1)[:2]]:
         list(teller.examined(each["type"], each))
     assert [(each["type"], each["delta"]) for each in teller.rests()] == [("response.output_text.delta", "2024")]
 

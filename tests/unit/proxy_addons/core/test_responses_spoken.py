@@ -32,7 +32,7 @@ def test_what_was_said_first_stays():
 
 
 def test_texts_that_the_whole_leaves_out_end_with_it():
-    item = message("in 2024")
+    item = message("since 2024")
     assert item.finish(item_of("output_text")) == [(PLACE, "2024")]
     with pytest.raises(NotExaminable):
         item.text(PLACE).feed("1")

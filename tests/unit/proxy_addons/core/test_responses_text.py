@@ -20,8 +20,8 @@ def test_what_was_let_go_is_the_redaction_of_the_text():
 
 def test_it_is_closed_once_and_told_again_and_again():
     said = text()
-    said.feed("in 2024")
-    assert [said.close(), said.close("in 2024"), said.left] == ["2024", "", "in 2024"]
+    said.feed("since 2024")
+    assert [said.close(), said.close("since 2024"), said.left] == ["2024", "", "since 2024"]
     with pytest.raises(NotExaminable):
         said.feed(".")
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from policies.detectors.contract import BEFORE, SECRET, Candidate, Detector, Pattern
 from policies.detectors.secrets import SECRETS
 from policies.detectors.secrets.form import LOWER
-from policies.scanning.scanner import Databases, Scanner, tree_of
+from policies.scanning.databases import Databases, tree_of
+from policies.scanning.scanner import Scanner
 from policies.scanning.tree import Node, Sequence, has_value, widths
 from tests.texts import TEXTS
 from tests.unit.policies.detectors.reference import findings

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles the patterns of a snapshot: three databases of hyperscan, one for each form of the patterns (`forms.py`).
+
+They are compiled once for a snapshot, off the path of requests, and are plain bytes until a process loads them.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import hyperscan
+
+from policies.detectors.contract import Pattern
+from policies.scanning import forms
+from policies.scanning.expression import characters, parse
+from policies.scanning.tree import Node, widths
+
+# Beginnings of a match are looked for no farther than this before its end. A longer match is none that is held back
+# for: the bound on what a stream may hold is smaller.
+MAX_MATCH_BYTES: Final = 65_536
+_NOTHING: Final[frozenset[int]] = frozenset()
+# A process has few sets of patterns: those of its snapshot, and the next.
+_KEPT: Final = 8
+
+
+class CannotScan(ValueError):
+    """Patterns that hyperscan does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The compiled forms of some patterns, as bytes that this version of hyperscan loads on this kind of processor.
+
+    `widths` has for each pattern the one width that its matches have, so that where one begins need not be looked for;
+    0 where it has to be. `longest` has the most bytes that a match can have.
+    """
+
+    ends: bytes
+    starts: bytes
+    openings: bytes
+    widths: tuple[int, ...]
+    longest: tuple[int, ...]
+
+    @staticmethod
+    def of(patterns: Sequence[Pattern], marks: Sequence[Pattern] = ()) -> "Databases":
+        """Compile `patterns`. Raises ExpressionError, or CannotScan for one that hyperscan does not take.
+
+        `marks` are patterns of which only is told where they match, whatever touches them: numbered behind the others.
+        """
+        return _compile(tuple(patterns), tuple(marks))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...]) -> Databases:
+    forward: list[str] = []
+    backward: dict[int, str] = {}
+    openings: list[str | None] = []
+    one_width: list[int] = []
+    longest: list[int] = []
+    for number, pattern in enumerate(patterns):
+        tree, before = tree_of(pattern), _before(pattern)
+        core = forms.core(tree)
+        forward.append(
+            forms.forward(
+                tree if core is None else core,
+                before=before if core is None else _NOTHING,
+                behind=characters(pattern.alone),
+            ),
+        )
+        openings.append(forms.opening(tree, before=before))
+        low, high = widths(tree)
+        longest.append(MAX_MATCH_BYTES if high is None else min(high, MAX_MATCH_BYTES))
+        one_width.append(low if low == high and core is None else 0)
+        if not one_width[-1]:
+            backward[number] = forms.backward(tree, before=before)
+    for mark in marks:
+        forward.append(forms.forward(tree_of(mark), before=_NOTHING, behind=_NOTHING))
+        openings.append(forms.opening(tree_of(mark), before=_before(mark)))
+    opens = [form for form in openings if form is not None]
+    return Databases(
+        ends=_compiled(forward),
+        starts=_compiled(list(backward.values()), numbers=list(backward)),
+        # All the same number: which pattern it is that may begin makes no difference.
+        openings=_compiled(opens, numbers=[0] * len(opens)),
+        widths=tuple(one_width),
+        longest=tuple(longest),
+    )
+
+
+def tree_of(pattern: Pattern) -> Node:
+    """Return the tree of a pattern's expression. Raises ExpressionError."""
+    return parse(pattern.expression, ignore_case=pattern.ignore_case)
+
+
+def _before(pattern: Pattern) -> frozenset[int]:
+    return characters(pattern.alone if pattern.alone_before is None else pattern.alone_before)
+
+
+def _compiled(expressions: Sequence[str], *, numbers: Sequence[int] | None = None) -> bytes:
+    if not expressions:
+        return b""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    try:
+        database.compile(
+            expressions=[expression.encode("ascii") for expression in expressions],
+            ids=list(numbers or range(len(expressions))),
+            elements=len(expressions),
+            flags=hyperscan.HS_FLAG_DOTALL,
+        )
+    except hyperscan.error as exc:
+        raise CannotScan(str(exc)) from exc
+    return hyperscan.dumpb(database)

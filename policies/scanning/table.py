@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The detectors of a snapshot and their patterns, numbered: what the databases are compiled from, and asked by."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from policies.detectors.contract import Detector, Pattern
+from policies.scanning.databases import Databases, tree_of
+from policies.scanning.decoded import ENCODING_EXPRESSIONS
+from policies.scanning.expression import parse
+from policies.scanning.forms import for_value
+from policies.scanning.tree import has_value
+
+# What tells that something may be encoded. Of a run the whole is to be seen, but for the beginning of a long one.
+_RUN: Final = "A-Za-z0-9+/_-"
+_MARKS: Final = tuple(
+    Pattern(expression=expression, alone_before=_RUN if _RUN in expression else "")
+    for expression in ENCODING_EXPRESSIONS
+)
+
+
+class PatternTable:
+    """Detectors are named by their number, and so are the patterns that they have. Immutable.
+
+    `owners` has for each pattern the detectors that have it, `values` what tells the part of a match that is the value
+    (None where the whole is), `until_of` what ends a finding that lasts until something has passed.
+    """
+
+    __slots__ = ("detectors", "owners", "patterns", "until_of", "values")
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        """Raises ExpressionError for an expression that cannot be looked for."""
+        self.detectors = tuple(detectors)
+        self.patterns = tuple(dict.fromkeys(pattern for detector in detectors for pattern in detector.patterns))
+        numbers = {pattern: number for number, pattern in enumerate(self.patterns)}
+        owners: list[list[int]] = [[] for _ in self.patterns]
+        for number, detector in enumerate(detectors):
+            for pattern in dict.fromkeys(detector.patterns):
+                owners[numbers[pattern]].append(number)
+        self.owners = tuple(map(tuple, owners))
+        trees = [tree_of(pattern) for pattern in self.patterns]
+        self.values: tuple[re.Pattern[bytes] | None, ...] = tuple(
+            for_value(tree) if has_value(tree) else None for tree in trees
+        )
+        self.until_of: tuple[re.Pattern[bytes] | None, ...] = tuple(
+            None if pattern.until is None else for_value(parse(pattern.until)) for pattern in self.patterns
+        )
+
+    def compiled(self) -> Databases:
+        """Compile what a Scanner of these patterns needs; takes seconds. Raises ExpressionError, CannotScan."""
+        return Databases.of(self.patterns, marks=_MARKS)
+
+    def is_mark(self, number: int) -> bool:
+        """Whether a number is not of a pattern: of something that is encoded, and no finding by itself."""
+        return number >= len(self.patterns)
