@@ -6,7 +6,7 @@ They are compiled once for a snapshot, off the path of requests, and are plain b
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import hyperscan
@@ -14,6 +14,7 @@ import hyperscan
 from policies.detectors.contract import Pattern
 from policies.scanning import forms
 from policies.scanning.expression import characters, parse
+from policies.scanning.literals import Literal, LiteralDatabases, text_of
 from policies.scanning.tree import Node, widths
 
 # Beginnings of a match are looked for no farther than this before its end. A longer match is none that is held back
@@ -33,7 +34,8 @@ class Databases:
     """The compiled forms of some patterns, as bytes that this version of hyperscan loads on this kind of processor.
 
     `widths` has for each pattern the one width that its matches have, so that where one begins need not be looked for;
-    0 where it has to be. `longest` has the most bytes that a match can have.
+    0 where it has to be. `longest` has the most bytes that a match can have. Patterns that are plain texts are in
+    `literals` alone.
     """
 
     ends: bytes
@@ -41,6 +43,7 @@ class Databases:
     openings: bytes
     widths: tuple[int, ...]
     longest: tuple[int, ...]
+    literals: LiteralDatabases = field(default_factory=LiteralDatabases)
 
     @staticmethod
     def of(patterns: Sequence[Pattern], marks: Sequence[Pattern] = ()) -> "Databases":
@@ -53,38 +56,44 @@ class Databases:
 
 @functools.lru_cache(maxsize=_KEPT)
 def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...]) -> Databases:
-    forward: list[str] = []
+    literals: list[Literal] = []
+    forward: dict[int, str] = {}
     backward: dict[int, str] = {}
     openings: list[str | None] = []
     one_width: list[int] = []
     longest: list[int] = []
     for number, pattern in enumerate(patterns):
         tree, before = tree_of(pattern), _before(pattern)
+        low, high = widths(tree)
+        if (text := text_of(tree)) is not None:
+            behind = characters(pattern.alone)
+            literals.append(Literal(number=number, text=text[0], caseless=text[1], before=before, behind=behind))
+            longest.append(low)
+            one_width.append(low)
+            continue
         core = forms.core(tree)
-        forward.append(
-            forms.forward(
-                tree if core is None else core,
-                before=before if core is None else _NOTHING,
-                behind=characters(pattern.alone),
-            ),
+        forward[number] = forms.forward(
+            tree if core is None else core,
+            before=before if core is None else _NOTHING,
+            behind=characters(pattern.alone),
         )
         openings.append(forms.opening(tree, before=before))
-        low, high = widths(tree)
         longest.append(MAX_MATCH_BYTES if high is None else min(high, MAX_MATCH_BYTES))
         one_width.append(low if low == high and core is None else 0)
         if not one_width[-1]:
             backward[number] = forms.backward(tree, before=before)
-    for mark in marks:
-        forward.append(forms.forward(tree_of(mark), before=_NOTHING, behind=_NOTHING))
+    for number, mark in enumerate(marks, start=len(patterns)):
+        forward[number] = forms.forward(tree_of(mark), before=_NOTHING, behind=_NOTHING)
         openings.append(forms.opening(tree_of(mark), before=_before(mark)))
     opens = [form for form in openings if form is not None]
     return Databases(
-        ends=_compiled(forward),
+        ends=_compiled(list(forward.values()), numbers=list(forward)),
         starts=_compiled(list(backward.values()), numbers=list(backward)),
         # All the same number: which pattern it is that may begin makes no difference.
         openings=_compiled(opens, numbers=[0] * len(opens)),
         widths=tuple(one_width),
         longest=tuple(longest),
+        literals=_compiled_literals(literals),
     )
 
 
@@ -95,6 +104,13 @@ def tree_of(pattern: Pattern) -> Node:
 
 def _before(pattern: Pattern) -> frozenset[int]:
     return characters(pattern.alone if pattern.alone_before is None else pattern.alone_before)
+
+
+def _compiled_literals(literals: Sequence[Literal]) -> LiteralDatabases:
+    try:
+        return LiteralDatabases.of(literals)
+    except hyperscan.error as exc:
+        raise CannotScan(str(exc)) from exc
 
 
 def _compiled(expressions: Sequence[str], *, numbers: Sequence[int] | None = None) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import hyperscan
 
 from policies.scanning.databases import MAX_MATCH_BYTES, CannotScan, Databases
+from policies.scanning.literals import LiteralScanner
 
 _EDGE: Final = b"\n"
 
@@ -23,13 +24,14 @@ _Note: TypeAlias = Callable[[int, int, int, int, object], bool | None]
 class Scanner:
     """Immutable, and safe to be asked by several threads. Patterns are named by their number in what was compiled."""
 
-    __slots__ = ("_ends", "_lock", "_longest", "_openings", "_starts", "_widths")
+    __slots__ = ("_ends", "_literals", "_lock", "_longest", "_openings", "_starts", "_widths")
 
     def __init__(self, databases: Databases) -> None:
         """Raises CannotScan where the databases are not of this version of hyperscan or this kind of processor."""
         self._ends = _loaded(databases.ends)
         self._starts = _loaded(databases.starts)
         self._openings = _loaded(databases.openings)
+        self._literals = LiteralScanner(databases.literals) if databases.literals.literals else None
         self._widths = databases.widths
         self._longest = databases.longest
         self._lock = threading.Lock()  # a database works in a memory of its own
@@ -40,9 +42,7 @@ class Scanner:
         `begun`: something stands before `data`, and its first byte belongs to that. Unless `final`, something follows,
         and a match that nothing stands behind yet is not told. Not more than `most` pairs are returned.
         """
-        database = self._ends
-        if database is None:
-            return ()
+        database, literals = self._ends, self._literals
         found: list[End] = []
         before = 1 if begun else 2
         limit = len(data) * 64 + 64 if most is None else most
@@ -53,7 +53,10 @@ class Scanner:
 
         scanned = data if begun else _EDGE + data
         with self._lock:
-            _scan(database, scanned + _EDGE if final else scanned, note)
+            if database is not None:
+                _scan(database, scanned + _EDGE if final else scanned, note)
+            if literals is not None and len(found) < limit and (texts := literals.ends(data, begun=begun, final=final)):
+                found = sorted(found + texts, key=_offset)[:limit]
         return found
 
     def starts(self, data: bytes, end: int, numbers: Collection[int]) -> Collection[End]:
@@ -75,9 +78,7 @@ class Scanner:
 
     def opening(self, data: bytes) -> int:
         """Return the offset from which on the end of `data` may be the beginning of a match; its length if none is."""
-        database = self._openings
-        if database is None:
-            return len(data)
+        database, literals = self._openings, self._literals
         longest = 1
 
         def note(_number: int, _start: int, to: int, _flags: int, _context: object) -> bool:
@@ -86,8 +87,10 @@ class Scanner:
             return False
 
         with self._lock:
-            _scan(database, _turned(data[-MAX_MATCH_BYTES:]), note)
-        return len(data) - longest + 1
+            if database is not None:
+                _scan(database, _turned(data[-MAX_MATCH_BYTES:]), note)
+            first = len(data) - longest + 1
+            return first if literals is None else min(first, literals.opening(data))
 
 
 def _loaded(serialised: bytes) -> hyperscan.Database | None:
@@ -99,6 +102,10 @@ def _loaded(serialised: bytes) -> hyperscan.Database | None:
     except hyperscan.error as exc:
         raise CannotScan(str(exc)) from exc
     return database
+
+
+def _offset(end: End) -> int:
+    return end[1]
 
 
 def _turned(data: bytes) -> bytes:
