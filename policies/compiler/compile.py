@@ -11,8 +11,8 @@ from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.contracts.tools import ToolsPolicy
-from policies.detectors.catalogue import Entry, Named
-from policies.detectors.registry import DETECTOR_NAMES
+from policies.detectors.catalogue import Named
+from policies.detectors.registry import DETECTORS
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
@@ -25,7 +25,6 @@ from policies.document.model import (
 )
 
 OPA_ONLY: Final = frozenset({"opa"})
-OURS: Final = tuple(map(Entry, DETECTOR_NAMES))
 
 
 def compile_release(
@@ -35,7 +34,7 @@ def compile_release(
     environment: str,
     opa_binary: str | None,
     engines: Collection[str] = OPA_ONLY,
-    detectors: Iterable[Named] = OURS,
+    detectors: Iterable[Named] = DETECTORS,
 ) -> PolicySnapshot:
     """Return the snapshot of `documents`, whatever their order. Raises PolicyRejected with all that is wrong.
 
@@ -54,7 +53,7 @@ def check_documents(
     *,
     opa_binary: str | None,
     engines: Collection[str] = OPA_ONLY,
-    detectors: Iterable[Named] = OURS,
+    detectors: Iterable[Named] = DETECTORS,
 ) -> None:
     """Raise PolicyRejected with all that would be wrong with each of `documents` in any release."""
     checked = _check_rego(documents, opa_binary=opa_binary, engines=engines)
@@ -62,7 +61,7 @@ def check_documents(
 
 
 def compile_redactions(
-    documents: Sequence[PolicyDocument], *, detectors: Iterable[Named] = OURS
+    documents: Sequence[PolicyDocument], *, detectors: Iterable[Named] = DETECTORS
 ) -> tuple[RedactionPolicy, ...]:
     """Return the redaction policies among `documents`, which need not make a release, in the order of a release.
 

@@ -9,14 +9,17 @@ from collections import abc
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from policies.compiler.sample_checks import check_samples
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.snapshot import CustomPattern
 from policies.detectors import presidio
 from policies.detectors.catalogue import Catalogue, Entry, Named, own_name
 from policies.detectors.contract import ALPHANUMERIC, Pattern
+from policies.detectors.custom import from_literals, from_patterns
 from policies.document.model import PolicyDocument, RedactionSpec
 from policies.scanning.databases import CannotScan, Databases
 from policies.scanning.expression import ExpressionError, characters, parse
+from policies.scanning.finder import Finder
 from policies.scanning.fold import folded
 from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, has_value, widths
 
@@ -150,28 +153,28 @@ class _Checked:
             yield self._refused(pointer, f"column {max(1, exc.offset)}: {exc.problem}", 0, "")
 
     def _compiled(self) -> Iterator[Diagnostic]:
-        """Give the patterns that hyperscan does not take: each is asked for by itself only if all together fail."""
+        """Give the patterns that hyperscan does not take, or what is wrong with the samples if it takes all.
+
+        Each pattern is asked for by itself only where all together fail.
+        """
         if self._positions > _MOST_TOGETHER:
             message = f"the expressions together have more than {_MOST_TOGETHER} characters, repetitions written out"
             yield self._refused("/spec/detectors", message, 0, "Split the policy.")
             return
-        patterns = [
-            (
-                f"/spec/detectors/{number}/patterns/{index}/expression",
-                Pattern(
-                    expression=each.expression,
-                    alone=ALPHANUMERIC if each.alone is None else each.alone,
-                    ignore_case=each.ignore_case,
-                ),
-            )
-            for number, detector in enumerate(self._spec.detectors)
-            for index, each in enumerate(detector.patterns)
-        ]
-        if not patterns or _scannable([pattern for _, pattern in patterns]) is None:
+        detectors = [from_patterns(self._document.id, detector) for detector in self._spec.detectors]
+        literals = [from_literals(self._document.id, each) for each in self._spec.literals]
+        if not detectors and not literals:
             return
-        for pointer, pattern in patterns:
-            if problem := _scannable([pattern]):
-                yield self._refused(pointer, problem, 0, "Make it simpler: split it, or lower its repetitions.")
+        try:
+            finder = Finder([*detectors, *literals])
+        except CannotScan:
+            for number, detector in enumerate(detectors):
+                for index, pattern in enumerate(detector.patterns):
+                    if problem := _unscannable(pattern):
+                        at = f"/spec/detectors/{number}/patterns/{index}/expression"
+                        yield self._refused(at, problem, 0, "Make it simpler: split it, or lower its repetitions.")
+        else:
+            yield from check_samples(self._document, self._spec, finder)
 
     def _refused(self, pointer: str, message: str, column: int, fix: str) -> Diagnostic:
         at = self._document.places.within(pointer, row=1, column=column + 1)
@@ -218,11 +221,11 @@ def _has_winding_repetition(node: Node) -> bool:
             return any(map(_has_winding_repetition, parts))
 
 
-def _scannable(patterns: abc.Sequence[Pattern]) -> str | None:
-    """Return why the patterns cannot be compiled; None where they can."""
+def _unscannable(pattern: Pattern) -> str | None:
+    """Return why a pattern cannot be compiled; None where it can."""
     try:
-        Databases.of(patterns)
-    except (ExpressionError, CannotScan) as exc:
+        Databases.of([pattern])
+    except CannotScan as exc:
         return str(exc).rstrip(".")
     return None
 
