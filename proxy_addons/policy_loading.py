@@ -10,6 +10,7 @@ from typing import Final
 
 from policies.bundle.verify import VerifiedBundle, verify
 from policies.contracts.decision import Effect, Mode, Outcome
+from policies.contracts.record import redaction_key
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.engines.casbin import CasbinAccess
 from policies.engines.embedded_rego import EmbeddedGuard
@@ -21,7 +22,7 @@ from policies.redaction.engine import Redaction
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
 from proxy_addons.node.messages import ActivateBundle
-from proxy_addons.settings import NodeSettings
+from proxy_addons.settings import NodeSettings, read_hex_key
 
 # A guard that takes longer holds the answer up for longer than its reader notices; late is refused.
 _GUARD_DEADLINE_S: Final = 0.25
@@ -52,7 +53,10 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         access=CasbinAccess(snapshot),
         guard=_guard(verified, order),
         routes={(route.method, route.path): route for route in snapshot.routes},
-        redaction=Redaction.of(snapshot.redactions),
+        redaction=Redaction.of(
+            snapshot.redactions,
+            hash_key=redaction_key(read_hex_key(settings.pseudonym_key_file), tenant=settings.tenant),
+        ),
         calls=CallRules.of(snapshot.tools),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
