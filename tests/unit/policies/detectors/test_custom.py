@@ -85,11 +85,6 @@ def test_a_context_word_stands_by_itself_and_in_no_placeholder(word, before, fou
     assert (got is not None) is found
 
 
-def test_what_was_written_in_place_of_a_finding_is_none():
-    assert score(BADGE, "1234567890", before="[badge:") is None
-    assert score(BADGE, "1111", before="************") is None
-
-
 @pytest.mark.parametrize(
     "text", ["a.b*c", "(x|y)", "tab\tline\nnul\x00", "x{3}", "^$", "a\\d", "Größe—7", "[a-z]", "日本"]
 )
