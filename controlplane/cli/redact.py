@@ -4,19 +4,24 @@
 It is started for every file of a pipeline, so it imports nothing of a server, and the compiler only for a policy.
 """
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import click
 
-from controlplane.cli.redaction_lines import answer_of, chunks_of, lines_of
-from policies.contracts.redaction import Direction, FieldClass, RedactionPolicy
-from policies.detectors.registry import DETECTOR_NAMES
+from controlplane.cli.redaction_lines import MAX_LINE_BYTES, answer_of, chunks_of, lines_of
+from policies.contracts.redaction import Direction, FieldClass, HoldBounds, RedactionPolicy
+from policies.detectors import presidio
+from policies.detectors.catalogue import Catalogue
+from policies.detectors.registry import DETECTORS
 from policies.redaction.engine import Redaction
 from policies.redaction.examination import Asked, everything, examine, rules_of
 from policies.redaction.findings import AnswerBlocked, Tally
 from policies.redaction.rules import ActiveRules
+from policies.scanning.kept import KeptDatabases
 
 _REFUSED: Final = 1
 _USUAL_FIELD: Final = {Direction.REQUEST: FieldClass.USER, Direction.ANSWER: FieldClass.ASSISTANT_TEXT}
@@ -30,7 +35,7 @@ _USUAL_FIELD: Final = {Direction.REQUEST: FieldClass.USER, Direction.ANSWER: Fie
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A redaction policy whose rules hold; every detector replaces unless given.",
 )
-@click.option("--detectors", metavar="NAMES", help="Only these, such as email,payment-card.")
+@click.option("--detectors", metavar="NAMES", help="Only these, or groups of them, such as email,secrets.")
 @click.option("--strict", is_flag=True, help="Leave what fails its check digit, whatever stands before it.")
 @click.option(
     "--direction",
@@ -59,12 +64,22 @@ def redact(
             "--policy says which detectors hold and how strictly: leave --detectors and --strict out"
         )
     policy = _read(policy_file) if policy_file else _everything(detectors, strict=strict)
-    active = rules_of(Redaction.of([policy]), Asked(direction=Direction(direction)))
+    try:
+        redaction = Redaction.of([policy], kept=_kept())
+    except presidio.NotInstalled as exc:
+        raise click.ClickException(f"{exc}. {presidio.FIX}") from exc
+    active = rules_of(redaction, Asked(direction=Direction(direction)))
     of = FieldClass(field) if field else _USUAL_FIELD[Direction(direction)]
     if jsonl:
         _redact_lines(active, of, sys.stdin.buffer, sys.stdout.buffer)
     else:
         _redact_text(active, of, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _kept() -> KeptDatabases:
+    """Return where compiled patterns are kept from one start to the next."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return KeptDatabases((Path(home) if home else Path.home() / ".cache") / "gatehouse" / "patterns")
 
 
 def _redact_lines(active: ActiveRules, field: FieldClass, source: BinaryIO, target: BinaryIO) -> None:
@@ -99,11 +114,14 @@ def _redact_text(active: ActiveRules, field: FieldClass, source: BinaryIO, targe
 
 def _everything(names: str | None, *, strict: bool) -> RedactionPolicy:
     chosen = tuple(filter(None, (names or "").replace(" ", "").split(",")))
-    if unknown := set(chosen).difference(DETECTOR_NAMES):
-        raise click.UsageError(
-            f"there is no detector {', '.join(sorted(unknown))}; there are {', '.join(DETECTOR_NAMES)}"
-        )
-    return everything(strict=strict, detectors=chosen) if chosen else everything(strict=strict)
+    catalogue = Catalogue(DETECTORS)
+    for said in chosen:
+        if not catalogue.named(said, policy="") and not presidio.wanted(said):
+            meant = catalogue.nearest(said, policy="") or catalogue.sayable(policy="")
+            raise click.UsageError(f"there is no detector {said}; there are {', '.join(meant)}")
+    policy = everything(strict=strict, detectors=chosen) if chosen else everything(strict=strict)
+    # Nobody waits for this text as for an answer, and a long run of base64 is no reason to cut it.
+    return replace(policy, hold=HoldBounds(max_bytes=MAX_LINE_BYTES))
 
 
 def _read(file: Path) -> RedactionPolicy:

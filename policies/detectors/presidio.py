@@ -32,7 +32,7 @@ _BETWEEN: Final = r"(?: (?:al|bin|da|de|del|den|der|di|du|la|le|of|the|van|von))
 _PATTERNS: Final = (Pattern(expression=f"{_WORD}(?:{_BETWEEN} {_WORD}){{0,4}}"),)
 
 
-class NotInstalled(Exception):
+class NotInstalled(ValueError):
     """A policy names what needs Presidio, and it is not there."""
 
 

@@ -21,6 +21,7 @@ from policies.redaction.selection import Selected, Selection
 from policies.redaction.stream import StreamRedactor
 from policies.scanning.databases import Databases
 from policies.scanning.finder import Finder
+from policies.scanning.kept import KeptDatabases
 
 __all__ = ["ActiveRules", "AnswerBlocked", "FindingCount", "RedactedText", "Redaction", "StreamRedactor"]
 
@@ -33,9 +34,7 @@ def detectors_of(policies: Sequence[RedactionPolicy]) -> tuple[Detector, ...]:
 
     Raises ValueError for a name that there is not, NotInstalled for one that needs what is not installed.
     """
-    said = {said for policy in policies for rule in policy.rules for said in rule.detectors}
-    models = presidio.detectors() if any(map(presidio.wanted, said)) else ()
-    every = (*DETECTORS, *models, *own_detectors(policies))
+    every = (*DETECTORS, *_asked_for(policies), *own_detectors(policies))
     catalogue = Catalogue(every)
     named: set[str] = set()
     for policy in policies:
@@ -46,6 +45,16 @@ def detectors_of(policies: Sequence[RedactionPolicy]) -> tuple[Detector, ...]:
                 raise ValueError(f"no such detector: {name}; there are {known}")
             named.update(names)
     return tuple(detector for detector in every if detector.name in named)
+
+
+def _asked_for(policies: Sequence[RedactionPolicy]) -> tuple[Detector, ...]:
+    """Return the detectors that need Presidio, where a rule names one and its policy has none of its own so called."""
+    for policy in policies:
+        own = {each.id for each in policy.detectors} | {each.id for each in policy.literals}
+        said = {said for rule in policy.rules for said in rule.detectors}
+        if any(map(presidio.wanted, said - own)):
+            return presidio.detectors()
+    return ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +74,16 @@ class Redaction:
         *,
         hash_key: bytes | None = None,
         databases: Databases | None = None,
+        kept: KeptDatabases | None = None,
     ) -> Self:
         """Return the redaction of these policies. `databases` are those of `detectors_of(policies)`, if compiled.
 
-        `hash_key` is the tenant's; without it a value that were to be hashed is replaced. Raises ValueError for a
-        detector that there is not, and for a pattern that cannot be looked for.
+        Otherwise they are taken from `kept`, as far as they were compiled before. `hash_key` is the tenant's; without
+        it a value that were to be hashed is replaced. Raises ValueError for a detector that there is not, and for a
+        pattern that cannot be looked for.
         """
         detectors = detectors_of(policies)
-        finder = Finder(detectors, databases)
+        finder = Finder(detectors, databases, kept=kept)
         return cls(tuple(policies), Selection(tuple(policies), Catalogue(detectors)), finder, hash_key)
 
     def applicable(

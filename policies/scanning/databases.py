@@ -14,6 +14,7 @@ import hyperscan
 from policies.detectors.contract import Pattern
 from policies.scanning import forms
 from policies.scanning.expression import characters, parse
+from policies.scanning.kept import KeptDatabases, name_of
 from policies.scanning.literals import Literal, LiteralDatabases, text_of
 from policies.scanning.tree import Node, widths
 
@@ -46,16 +47,18 @@ class Databases:
     literals: LiteralDatabases = field(default_factory=LiteralDatabases)
 
     @staticmethod
-    def of(patterns: Sequence[Pattern], marks: Sequence[Pattern] = ()) -> "Databases":
-        """Compile `patterns`. Raises ExpressionError, or CannotScan for one that hyperscan does not take.
+    def of(
+        patterns: Sequence[Pattern], marks: Sequence[Pattern] = (), *, kept: KeptDatabases | None = None
+    ) -> "Databases":
+        """Compile `patterns`, or take from `kept` what was compiled before. Raises ExpressionError, CannotScan.
 
         `marks` are patterns of which only is told where they match, whatever touches them: numbered behind the others.
         """
-        return _compile(tuple(patterns), tuple(marks))
+        return _compile(tuple(patterns), tuple(marks), kept)
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...]) -> Databases:
+def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...], kept: KeptDatabases | None) -> Databases:
     literals: list[Literal] = []
     forward: dict[int, str] = {}
     backward: dict[int, str] = {}
@@ -87,10 +90,10 @@ def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...]) -> Datab
         openings.append(forms.opening(tree_of(mark), before=_before(mark)))
     opens = [form for form in openings if form is not None]
     return Databases(
-        ends=_compiled(list(forward.values()), numbers=list(forward)),
-        starts=_compiled(list(backward.values()), numbers=list(backward)),
+        ends=_compiled(list(forward.values()), numbers=list(forward), kept=kept),
+        starts=_compiled(list(backward.values()), numbers=list(backward), kept=kept),
         # All the same number: which pattern it is that may begin makes no difference.
-        openings=_compiled(opens, numbers=[0] * len(opens)),
+        openings=_compiled(opens, numbers=[0] * len(opens), kept=kept),
         widths=tuple(one_width),
         longest=tuple(longest),
         literals=_compiled_literals(literals),
@@ -113,17 +116,23 @@ def _compiled_literals(literals: Sequence[Literal]) -> LiteralDatabases:
         raise CannotScan(str(exc)) from exc
 
 
-def _compiled(expressions: Sequence[str], *, numbers: Sequence[int] | None = None) -> bytes:
+def _compiled(expressions: Sequence[str], *, numbers: Sequence[int], kept: KeptDatabases | None) -> bytes:
     if not expressions:
         return b""
+    name = name_of(expressions, numbers, hyperscan.HS_FLAG_DOTALL)
+    if kept is not None and (known := kept.get(name)) is not None:
+        return known
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
         database.compile(
             expressions=[expression.encode("ascii") for expression in expressions],
-            ids=list(numbers or range(len(expressions))),
+            ids=numbers,
             elements=len(expressions),
             flags=hyperscan.HS_FLAG_DOTALL,
         )
     except hyperscan.error as exc:
         raise CannotScan(str(exc)) from exc
-    return hyperscan.dumpb(database)
+    dumped: bytes = hyperscan.dumpb(database)
+    if kept is not None:
+        kept.put(name, dumped)
+    return dumped

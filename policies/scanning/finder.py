@@ -20,6 +20,7 @@ from policies.scanning.candidates import LOOKBEHIND, Candidates, Finding, Judged
 from policies.scanning.copy import ScanCopy, Scanned
 from policies.scanning.databases import Databases
 from policies.scanning.decoded import DEPTH, ends_in_escape, open_from, smuggles, views
+from policies.scanning.kept import KeptDatabases
 from policies.scanning.scanner import Scanner
 from policies.scanning.table import PatternTable
 
@@ -48,12 +49,18 @@ class Finder:
 
     __slots__ = ("_clean", "_scanner", "_table", "detectors")
 
-    def __init__(self, detectors: Sequence[Detector], databases: Databases | None = None) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        databases: Databases | None = None,
+        *,
+        kept: KeptDatabases | None = None,
+    ) -> None:
         """Raises ExpressionError, CannotScan. Without `databases` they are compiled, which takes seconds."""
         self.detectors = tuple(detectors)
         self._table = PatternTable(detectors)
         self._clean: dict[frozenset[str], frozenset[str]] = {}
-        self._scanner = Scanner(self._table.compiled() if databases is None else databases)
+        self._scanner = Scanner(self._table.compiled(kept) if databases is None else databases)
 
     def quiet(self, text: str, start: int) -> int | None:
         """Return up to where `text` is decided if nothing at all is to be seen in `text[start:]`, else None.

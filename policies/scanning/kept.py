@@ -14,6 +14,7 @@ import platform
 import secrets
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,18 +26,18 @@ _DIGEST_BYTES: Final = 32
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
+@dataclass(frozen=True, slots=True)
 class KeptDatabases:
     """A folder, made when something is to be kept in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    folder: Path
 
     def get(self, name: str) -> bytes | None:
         """Return what was kept under this name, if it can be loaded here."""
         try:
             if not self._is_ours():
                 return None
-            kept = (self._folder / name).read_bytes()
+            kept = (self.folder / name).read_bytes()
             digest, database = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
             if digest != hashlib.sha256(database).digest():
                 return None
@@ -48,25 +49,25 @@ class KeptDatabases:
     def put(self, name: str, database: bytes) -> None:
         """Keep it, if that can be done."""
         with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._is_ours():
                 return
             # Written beside and renamed: nobody reads half of it.
-            new = self._folder / f".{secrets.token_hex(8)}"
+            new = self.folder / f".{secrets.token_hex(8)}"
             try:
                 new.write_bytes(hashlib.sha256(database).digest() + database)
-                new.replace(self._folder / name)
+                new.replace(self.folder / name)
             finally:
                 new.unlink(missing_ok=True)
             self._forget_oldest()
 
     def _is_ours(self) -> bool:
-        found = self._folder.lstat()
+        found = self.folder.lstat()
         ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
         return ours and not found.st_mode & _OTHERS_MAY_WRITE
 
     def _forget_oldest(self) -> None:
-        files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        files = sorted(self.folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[_MOST_FILES:]:
             file.unlink(missing_ok=True)
 

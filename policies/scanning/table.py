@@ -10,6 +10,7 @@ from policies.scanning.databases import Databases, tree_of
 from policies.scanning.decoded import ENCODING_EXPRESSIONS
 from policies.scanning.expression import parse
 from policies.scanning.forms import for_value
+from policies.scanning.kept import KeptDatabases
 from policies.scanning.tree import has_value
 
 # What tells that something may be encoded. Of a run the whole is to be seen, but for the beginning of a long one.
@@ -47,9 +48,9 @@ class PatternTable:
             None if pattern.until is None else for_value(parse(pattern.until)) for pattern in self.patterns
         )
 
-    def compiled(self) -> Databases:
+    def compiled(self, kept: KeptDatabases | None = None) -> Databases:
         """Compile what a Scanner of these patterns needs; takes seconds. Raises ExpressionError, CannotScan."""
-        return Databases.of(self.patterns, marks=_MARKS)
+        return Databases.of(self.patterns, marks=_MARKS, kept=kept)
 
     def is_mark(self, number: int) -> bool:
         """Whether a number is not of a pattern: of something that is encoded, and no finding by itself."""

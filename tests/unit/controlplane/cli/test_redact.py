@@ -74,8 +74,32 @@ def test_plain_text_is_redacted_as_it_is():
     assert (result.exit_code, result.stdout_bytes) == (DONE, b"To: [redacted:email]\r\nCard [redacted:payment-card]")
 
 
+def test_a_long_run_is_no_reason_to_cut_a_text():
+    given = ("x7Kq2ZpR9sT4vW6yB1cD3eF5gH8jL0mN" * 2000).encode()
+    result = redact("--detectors", "email", given=given)
+    assert (result.exit_code, result.stdout_bytes) == (DONE, given)
+
+
 def test_only_the_named_detectors_look():
     assert redact("--detectors", "email", given=f"{EMAIL} {CARD}".encode()).stdout == f"[redacted:email] {CARD}"
+
+
+def test_a_group_of_detectors_may_be_named():
+    key = "ghp_" + "x7Kq2ZpR9sT4vW6yB1cD3eF5gH8jL0mN2oP4"
+    given = f"{EMAIL} {key}".encode()
+    assert redact("--detectors", "secrets", given=given).stdout.startswith(f"{EMAIL} [redacted:")
+
+
+def test_what_is_not_installed_is_said_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    result = redact("--detectors", "person")
+    assert (result.exit_code, result.stdout) == (REFUSED, "")
+    assert "presidio_analyzer is not installed. Install presidio-analyzer and a model" in result.stderr
+
+
+def test_what_is_compiled_is_kept_for_the_next_start(cache):
+    assert redact("--detectors", "email", given=b"x").exit_code == DONE
+    assert any((cache / "gatehouse" / "patterns").iterdir())
 
 
 def test_a_policy_says_what_is_done(tmp_path):
@@ -106,7 +130,7 @@ def test_a_block_writes_no_more_and_says_who_blocks(tmp_path):
     ("options", "says"),
     [
         pytest.param(("--field", "no-such"), "'no-such' is not one of 'user', 'system'", id="unknown-field"),
-        pytest.param(("--detectors", "no-such"), "there is no detector no-such; there are", id="unknown-detector"),
+        pytest.param(("--detectors", "emial"), "there is no detector emial; there are email", id="unknown-detector"),
         pytest.param(("--policy", "{file}", "--strict"), "leave --detectors and --strict out", id="strict-twice"),
         pytest.param(("--policy", "{file}", "--detectors", "email"), "leave", id="detectors-twice"),
         pytest.param(("--policy", "{folder}/none.yaml"), "does not exist", id="no-policy"),
