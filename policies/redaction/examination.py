@@ -92,7 +92,8 @@ def examine(active: ActiveRules, text: str, tally: Tally, *, field: FieldClass =
     rules = active.field(field)
     findings: tuple[PlacedFinding, ...] = ()
     try:
-        found = () if rules.idle else look(rules, text).findings
+        tally.judging.arrived(len(text))
+        found = () if rules.idle else look(rules, text, tally).findings
         findings = tuple(sorted(_placed(rules, found), key=lambda each: (each.start, each.end, each.policy, each.rule)))
         left = Rewriter(rules, tally, "").rewritten(text, found, start=0, end=len(text))
     except AnswerBlocked as blocked:

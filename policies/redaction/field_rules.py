@@ -20,7 +20,7 @@ class FieldRules:
 
     `deciding` and `observing` have for each detector of the finder the rule that acts on its findings and those that
     only look; `wanted` whether the detector is asked at all, and how. `key` is that of the tenant's hashes, `names` are
-    those that placeholders say.
+    those that placeholders say. `enforces`: a rule of a policy that enforces is among them.
     """
 
     finder: Finder
@@ -34,11 +34,13 @@ class FieldRules:
     idle: bool = field(init=False)
     changes: bool = field(init=False)
     stops: bool = field(init=False)
+    enforces: bool = field(init=False)
 
     def __post_init__(self) -> None:
         acting = [use.action for use in self.deciding if use is not None and use.action is not RedactionAction.ANNOTATE]
         object.__setattr__(self, "idle", all(lenient is None for lenient in self.wanted))
         object.__setattr__(self, "changes", bool(acting))
+        object.__setattr__(self, "enforces", any(use is not None for use in self.deciding))
         object.__setattr__(self, "stops", not _STOPPING.isdisjoint(acting))
 
     @classmethod

@@ -11,11 +11,13 @@ from typing import Final, TypeVar
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import RedactionAction
 from policies.redaction.pseudonyms import Pseudonyms
+from policies.scanning.budget import Judging
 
 # A text full of findings leaves a record of ordinary size; what the others were is in the counts.
 MAX_REMARKS: Final = 32
 # Beyond as many different values none has a number of its own: the bound is on what one exchange makes us remember.
 _MAX_NUMBERS: Final = 4_096
+_MAX_UNSCANNED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -72,6 +74,9 @@ class AnswerBlocked(Exception):
 class Tally:
     """Counts findings, for one request and its answer: all of their fields add to the same tally.
 
+    `judging` is what may still be judged of all that adds to it. `unscanned` has the paths of texts that were not
+    wholly examined, each with the reason.
+
     `pseudonyms` are those of the exchange, None where none may be given. `hashed` gives the keyed hash of a span;
     without it remarks have none. Of each finding there is a remark, up to MAX_REMARKS; `omitted` counts the others.
     """
@@ -89,6 +94,8 @@ class Tally:
         self._last: Counter[str] = Counter()
         self._salt = secrets.token_bytes(16)
         self.total = 0
+        self.judging = Judging()
+        self.unscanned: dict[str, str] = {}
 
     def number(self, detector: str, value: str) -> int | None:
         """Return which of the different values of a detector this is, counted from 1; None for one too many."""
@@ -121,6 +128,17 @@ class Tally:
                 span_hash=self._hashed(span),
             )
         )
+
+    def apart(self) -> "Tally":
+        """Return one that counts by itself, within what this one may still judge."""
+        apart = Tally()
+        apart.judging, apart.unscanned = self.judging, self.unscanned
+        return apart
+
+    def not_scanned(self, path: str, reason: str) -> None:
+        """Say that the text at `path` was not wholly examined."""
+        if len(self.unscanned) < _MAX_UNSCANNED:
+            self.unscanned.setdefault(path, reason)
 
     def annotate(self) -> None:
         """Say of all that rules would have changed that it was left as it is, and only noted."""

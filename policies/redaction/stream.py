@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from policies.contracts.snapshot import AtBound
+from policies.contracts.snapshot import AtBound, RedactionAction
 from policies.redaction.field_rules import FieldRules
-from policies.redaction.findings import AnswerBlocked, FindingCount, Tally
+from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount, Tally
 from policies.redaction.looking import look
 from policies.redaction.rewriting import Rewriter
 from policies.scanning.copy import ScanCopy
@@ -26,19 +26,24 @@ _LONGEST_MARK: Final = 128
 # What took the place of more than could be held goes on until the next white space.
 _WHITE_SPACE: Final = re.compile(rb"\s")
 _HELD: Final = "held-text"
+# What stands for a rule where a bound is reached: what no rule of an author can be called.
+MAX_BYTES: Final = "hold.max_bytes"
+MAX_MS: Final = "hold.max_ms"
 _MOST_BYTES: Final = 4  # of a character in UTF-8
 
 
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
-    __slots__ = ("_finder", "_limit", "_rewriter", "_rules", "_start", "_tally", "_text", "_until")
+    __slots__ = ("_came", "_finder", "_limit", "_path", "_rewriter", "_rules", "_start", "_tally", "_text", "_until")
 
     def __init__(self, rules: FieldRules, tally: Tally, path: str = "") -> None:
         self._rules = rules
         self._finder = rules.finder
         self._limit = rules.terms.hold.max_bytes
         self._tally = tally
+        self._path = path
+        self._came = 0  # code points that have come since something was looked at
         self._rewriter = Rewriter(rules, tally, path)
         self._text = ""  # what was decided and may be looked back at, and from `_start` on what is undecided
         self._start = 0
@@ -57,6 +62,7 @@ class StreamRedactor:
         if rules.idle:
             return text
         self._text += text
+        self._came += len(text)
         left = self._inside() if self._until is not None else self._decided()
         # Rules that only look let everything pass, whatever they have not made up their minds about.
         return left if rules.changes else text
@@ -85,7 +91,7 @@ class StreamRedactor:
         self._text, self._start = "", 0
         if self._until is not None or rules.idle or start == len(text):
             return ""
-        found = look(rules, text, start=start)
+        found = look(rules, text, self._tally, path=self._path, start=start)
         left = self._rewriter.rewritten(text, found.findings, start=start, end=len(text))
         return left if rules.changes else ""
 
@@ -108,7 +114,9 @@ class StreamRedactor:
     def _looked(self) -> str:
         """Look at all that is kept, and return what of it is decided, redacted."""
         rules, text, start = self._rules, self._text, self._start
-        found = look(rules, text, start=start, final=False)
+        self._tally.judging.arrived(self._came, streamed=True)
+        self._came = 0
+        found = look(rules, text, self._tally, path=self._path, start=start, final=False)
         left = self._rewriter.rewritten(text, found.findings, start=start, end=found.decided)
         self._let_go(found.decided)
         if found.until is not None:
@@ -137,12 +145,21 @@ class StreamRedactor:
         return self._decided()
 
     def _bounded(self) -> str:
-        """Return what takes the place of more than policy lets wait. Raises AnswerBlocked where the stream is cut."""
+        """Return what takes the place of more than policy lets wait, if it is. Raises AnswerBlocked as below."""
         held = self._text[self._start :]
-        if len(held.encode("utf-8", "replace")) <= self._limit or not self._rules.changes:
+        return self._given_up(held, MAX_BYTES) if len(held.encode("utf-8", "replace")) > self._limit else ""
+
+    def _given_up(self, held: str, bound: str) -> str:
+        """Return what takes the place of what has reached a bound. Raises AnswerBlocked where that cuts the stream."""
+        if not self._rules.changes:
             return ""
         if self._rules.terms.hold.at_bound is AtBound.CUT:
-            raise AnswerBlocked(policy=self._rules.policies[0], rule="hold-bound", detector=_HELD)
+            raise AnswerBlocked(policy=self._rules.terms.hold_by, rule=bound, detector=_HELD)
+        done = AppliedRule(
+            detector=_HELD, policy=self._rules.terms.hold_by, rule=bound, action=RedactionAction.REPLACE.value
+        )
+        self._tally.add(done)
+        self._tally.remark(done, kind=_HELD, path=self._path, span=held)
         self._start = len(self._text)
         self._until = _WHITE_SPACE
         return f"[redacted:{_HELD}]"

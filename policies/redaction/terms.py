@@ -2,7 +2,7 @@
 """Under which terms the rules of one exchange look: how much may wait, how deep is decoded, what is not redacted."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,12 +21,17 @@ _E = TypeVar("_E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The terms of all policies in force; of two that differ, the stricter."""
+    """The terms of all policies in force; of two that differ, the stricter.
+
+    `hold_by` and `decoding_by` name the policy to whose bound it is put down when one is reached; "" where none acts.
+    """
 
     hold: HoldBounds
     decoding: Decoding
     embeddings: EmbeddingInputs
     log_probabilities: LogProbabilities
+    hold_by: str = field(default="", compare=False)
+    decoding_by: str = field(default="", compare=False)
 
 
 def united(policies: Sequence[RedactionPolicy]) -> Terms:
@@ -36,6 +41,8 @@ def united(policies: Sequence[RedactionPolicy]) -> Terms:
     """
     acting = [policy for policy in policies if policy.mode is Mode.ENFORCE]
     of = acting or policies
+    first = min(acting, key=lambda policy: policy.hold.max_bytes, default=None)
+    strictest = min(acting, key=lambda policy: list(OverBudget).index(policy.decoding.over_budget), default=None)
     waits = [policy.hold.max_ms for policy in of if policy.hold.max_ms is not None]
     return Terms(
         hold=HoldBounds(
@@ -50,6 +57,8 @@ def united(policies: Sequence[RedactionPolicy]) -> Terms:
         ),
         embeddings=_strictest((policy.embeddings for policy in acting), EmbeddingInputs.ALLOW),
         log_probabilities=_strictest((policy.log_probabilities for policy in acting), LogProbabilities.DROP),
+        hold_by="" if first is None else first.id,
+        decoding_by="" if strictest is None else strictest.id,
     )
 
 

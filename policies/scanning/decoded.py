@@ -44,7 +44,7 @@ def views(
     """Give the views of what is encoded in a copy, each followed by those of what is encoded in it.
 
     Encodings that end before `since`, an offset in its data, may be left out: a stream has judged them before. Unless
-    `final`, more text follows. Raises BudgetSpent.
+    `final`, more text follows. Raises DecodingSpent.
     """
     for view in _level(source, budget, since=since, final=final):
         yield view

@@ -155,7 +155,7 @@ def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = 
     """Give the view, if it differs from what it is a view of; only escapes that count for findings from `since` on do.
 
     Unless `final`, more text follows, and the view ends before what may still become an escape: what stands before that
-    will go on with what it becomes. Raises BudgetSpent.
+    will go on with what it becomes. Raises DecodingSpent.
     """
     data = source.data
     if not has_marks(data):

@@ -11,11 +11,11 @@ What is encoded in a text is scanned in views of it (`decoded.py`), each a copy 
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from policies.detectors.contract import Detector
-from policies.scanning.budget import Budget
+from policies.scanning.budget import Budget, DecodingSpent
 from policies.scanning.candidates import LOOKBEHIND, Candidates, Finding, Judged, Wanted
 from policies.scanning.copy import ScanCopy, Scanned
 from policies.scanning.databases import Databases
@@ -34,6 +34,7 @@ _WITHIN_ENCODED: Final = 64
 class Found:
     """What is certain of a text: findings that begin before `decided`, in order of their beginnings.
 
+    `undecoded`: more is encoded in it than the budget has; nothing is certain of what was not decoded.
     With `until`, the last of them lasts until that has passed in a copy of what is behind `until_from`, and hides what
     is in it.
     """
@@ -42,6 +43,7 @@ class Found:
     decided: int
     until: re.Pattern[bytes] | None = None
     until_from: int = 0
+    undecoded: bool = False
 
 
 class Finder:
@@ -84,7 +86,8 @@ class Finder:
     ) -> Found:
         """Return what is certain of `text[start:]`; what stands before was decided, and may only be looked at.
 
-        `final`: nothing follows, and all is decided. What is encoded is decoded `depth` times. Raises BudgetSpent.
+        `final`: nothing follows, and all is decided. What is encoded is decoded `depth` times. Raises BudgetSpent
+        where more would have to be judged than the budget has.
         """
         copy = ScanCopy.of(text)
         ends = self._scanner.ends(copy.data, final=final)
@@ -96,15 +99,20 @@ class Finder:
         if not final:
             decided = min(decided, _place(copy, open_from(copy.data), decided))
         since = copy.byte_of(start)
-        for view in views(copy, budget, depth=depth, since=since, final=final):
-            goes_on = not final and view.continues
-            within = list(candidates.judged(view, self._scanner.ends(view.data, final=not goes_on)))
-            if goes_on:
-                waiting = [each.finding.start for each in within if each.waits_for is not None]
-                opens = min(self._scanner.opening(view.data), open_from(view.data))
-                decided = min(decided, _place(view, opens, decided), *waiting)
-            judged += [Judged(each.finding, each.block_from) for each in within]
-        return _certain(judged, max(decided, start), final=final)
+        undecoded = False
+        try:
+            for view in views(copy, budget, depth=depth, since=since, final=final):
+                goes_on = not final and view.continues
+                within = list(candidates.judged(view, self._scanner.ends(view.data, final=not goes_on)))
+                if goes_on:
+                    waiting = [each.finding.start for each in within if each.waits_for is not None]
+                    opens = min(self._scanner.opening(view.data), open_from(view.data))
+                    decided = min(decided, _place(view, opens, decided), *waiting)
+                judged += [Judged(each.finding, each.block_from) for each in within]
+        except DecodingSpent:
+            undecoded = True
+        found = _certain(judged, max(decided, start), final=final)
+        return replace(found, undecoded=True) if undecoded else found
 
     def clean_among(self, words: frozenset[str]) -> frozenset[str]:
         """Return those of some constant `words` in which no detector finds anything, however lenient.
@@ -114,10 +122,12 @@ class Finder:
         clean = self._clean.get(words)
         if clean is None:
             wanted = (True,) * len(self.detectors)
-            clean = self._clean[words] = frozenset(
-                word for word in words if not self.find(word, wanted=wanted, budget=Budget()).findings
-            )
+            clean = self._clean[words] = frozenset(word for word in words if self._is_clean(word, wanted))
         return clean
+
+    def _is_clean(self, word: str, wanted: Wanted) -> bool:
+        found = self.find(word, wanted=wanted, budget=Budget())
+        return not found.findings and not found.undecoded
 
     def _opening(self, copy: Scanned, otherwise: int) -> int:
         return _place(copy, self._scanner.opening(copy.data), otherwise)

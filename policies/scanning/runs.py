@@ -204,7 +204,7 @@ def _width(character: str) -> int:
 
 
 def stretches(source: Scanned, budget: Budget, *, since: int = 0) -> Iterator[Stretch]:
-    """Give the views of what the runs decode to that end behind `since`. Raises BudgetSpent."""
+    """Give the views of what the runs decode to that end behind `since`. Raises DecodingSpent."""
     if len(source.data) < LINE:
         return
     runs = _Runs(source.data, since)

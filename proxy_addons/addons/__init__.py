@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.evaluation.pipeline import TakeToken
+from proxy_addons.addons.aside import Aside
 from proxy_addons.addons.enforce_request import EnforceRequest
 from proxy_addons.addons.enforce_response import EnforceResponse
 from proxy_addons.addons.enforce_stream import EnforceStream
@@ -52,12 +53,13 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         if ports.trace is not None:
             ports.trace.finish(exchange)
 
+    aside = Aside()
     return [
         feed,
         Identify(feed, clock=ports.identity.clock),
-        EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts),
+        EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts, aside=aside),
         *(() if ports.trace is None else (ports.trace,)),
-        EnforceResponse(max_answer_bytes=Bounds().answer_bytes),
+        EnforceResponse(max_answer_bytes=Bounds().answer_bytes, aside=aside),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
         Seal(on_end=ended),

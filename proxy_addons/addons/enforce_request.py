@@ -5,6 +5,7 @@ The order is that of `policies.contracts.reasons`: host, path, route, scope, dec
 policy, limits.
 """
 
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import AnswerBlocked
 from policies.redaction.findings import Tally
+from proxy_addons.addons.aside import LONG_BYTES, Aside
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of, headers_of, message_for, refuse
 from proxy_addons.core.active import ActivePolicy
@@ -46,7 +48,7 @@ from proxy_addons.core.restoring import Restoring
 
 
 class EnforceRequest:
-    """`hosts` are the names of this gateway that `Host` may have; empty: any.
+    """`aside` examines what is long. `hosts` are the names of this gateway that `Host` may have; empty: any.
 
     `scope` has the key under which the hashes of what was found stand in records.
     """
@@ -56,11 +58,13 @@ class EnforceRequest:
         *,
         take_token: Callable[[TakeToken], Awaitable[float]],
         scope: RecordScope,
+        aside: Aside,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._take_token = take_token
         self._scope = scope
         self._hosts = hosts
+        self._aside = aside
 
     def _hashed(self, span: str) -> str:
         return span_hash(self._scope.pseudonym_key, tenant=self._scope.tenant, span=span)
@@ -110,7 +114,7 @@ class EnforceRequest:
             refuse(flow, exchange, Reason(code=NOT_PERMITTED), message=message_for(NOT_PERMITTED, parameter))
             return
         try:
-            _forward(flow.request, exchange, _redacted(exchange, read, exchange.tally))
+            _forward(flow.request, exchange, await self._redacted(exchange, read, exchange.tally))
         except AnswerBlocked as blocked:
             # The rule's id is the author's word; what it found is not told to anybody.
             refuse(
@@ -119,6 +123,25 @@ class EnforceRequest:
                 Reason(code=BLOCKED, policy=blocked.policy, rule=blocked.rule),
                 message=f"{REASONS[BLOCKED].message} Rule: {blocked.rule}.",
             )
+
+    async def _redacted(self, exchange: Exchange, read: ReadRequest | None, tally: Tally) -> ReadRequest | None:
+        """Return what may be forwarded of a request that was allowed. Raises AnswerBlocked where a rule refuses it."""
+        if read is None or exchange.route is None:
+            return read
+        rules = rules_for_request(exchange)
+        if rules.idle:
+            exchange.request_coverage = UNREAD
+            return read
+        redact = functools.partial(redact_request, read, dialect=exchange.route.dialect, rules=rules, tally=tally)
+        redacted = redact() if len(read.body) < LONG_BYTES else await self._aside.run(redact)
+        exchange.request_coverage = redacted.coverage
+        exchange.inputs_redacted = redacted.told
+        exchange.findings = applied(tally.findings)
+        if tally.pseudonyms:
+            exchange.restoring = Restoring(tally.pseudonyms, json_content=read.wants_json)
+        if redacted.blocked is not None:
+            raise redacted.blocked
+        return redacted.read
 
 
 def _policy_of(exchange: Exchange) -> ActivePolicy:
@@ -190,25 +213,6 @@ def _refused_parameter(exchange: Exchange, read: ReadRequest | None) -> str | No
         return None
     rules = allowed(exchange).rules
     return parameter if rules.enforcing and rules.terms.log_probabilities is LogProbabilities.REFUSE else None
-
-
-def _redacted(exchange: Exchange, read: ReadRequest | None, tally: Tally) -> ReadRequest | None:
-    """Return what may be forwarded of a request that was allowed. Raises AnswerBlocked where a rule refuses it."""
-    if read is None or exchange.route is None:
-        return read
-    rules = rules_for_request(exchange)
-    if rules.idle:
-        exchange.request_coverage = UNREAD
-        return read
-    redacted = redact_request(read, dialect=exchange.route.dialect, rules=rules, tally=tally)
-    exchange.request_coverage = redacted.coverage
-    exchange.inputs_redacted = redacted.told
-    exchange.findings = applied(tally.findings)
-    if tally.pseudonyms:
-        exchange.restoring = Restoring(tally.pseudonyms, json_content=read.wants_json)
-    if redacted.blocked is not None:
-        raise redacted.blocked
-    return redacted.read
 
 
 def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None) -> None:

@@ -2,7 +2,7 @@
 """Answers that are not streamed: examined as a whole, written again from what was examined, headers and all."""
 
 import functools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from policies.contracts.errors import EvaluationFailed
 from policies.contracts.snapshot import Dialect
 from policies.contracts.tools import RefusedCall
 from policies.evaluation.tool_calls import CallJudge
+from proxy_addons.addons.aside import LONG_BYTES, Aside
 from proxy_addons.addons.fail_closed import EVALUATION_FAILED, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.addons.judge_calls import verdicts_on
@@ -29,10 +30,14 @@ _INVALID: Final = Reason(code="upstream-invalid")
 
 
 class EnforceResponse:
-    """`max_answer_bytes` bounds what is held in memory to be examined; a larger answer is refused."""
+    """`max_answer_bytes` bounds what is held in memory to be examined; a larger answer is refused.
 
-    def __init__(self, *, max_answer_bytes: int) -> None:
+    `aside` examines what is long.
+    """
+
+    def __init__(self, *, max_answer_bytes: int, aside: Aside) -> None:
         self._max_answer_bytes = max_answer_bytes
+        self._aside = aside
 
     @fail_closed(Hook.ERROR)
     def error(self, flow: http.HTTPFlow) -> None:
@@ -43,7 +48,7 @@ class EnforceResponse:
 
     @fail_closed(Hook.RESPONSE)
     def response(self, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
-        """Only an answer with tool calls that policy decides on has something to wait for."""
+        """Only an answer that is long, or has tool calls that policy decides on, has something to wait for."""
         exchange, response = exchange_of(flow), flow.response
         if exchange.refusal is not None or response is None or enforcer_of(flow) is not None:
             return None
@@ -66,8 +71,39 @@ class EnforceResponse:
         self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response
     ) -> Coroutine[Any, Any, None] | None:
         owed = allowed(exchange)
+        examine = functools.partial(self._redacted, response.raw_content or b"", owed)
+        if len(response.raw_content or b"") >= LONG_BYTES and not owed.rules.idle:
+            return self._examine_aside(flow, exchange, response, owed, examine)
+        return self._conclude(flow, exchange, response, owed, examine)
+
+    async def _examine_aside(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        response: http.Response,
+        owed: Allowed,
+        examine: Callable[[], RedactedAnswer],
+    ) -> None:
         try:
-            answer = self._redacted(response.raw_content or b"", owed)
+            answer = await self._aside.run(examine)
+        except AnswerInvalid:
+            refuse(flow, exchange, _INVALID)
+            return
+        waits = self._conclude(flow, exchange, response, owed, lambda: answer)
+        if waits is not None:
+            await waits
+
+    def _conclude(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        response: http.Response,
+        owed: Allowed,
+        examine: Callable[[], RedactedAnswer],
+    ) -> Coroutine[Any, Any, None] | None:
+        """Do with an answer what is to be done with what `examine` makes of it."""
+        try:
+            answer = examine()
             exchange.findings = applied(owed.shared.tally.findings)
             exchange.coverage = answer.coverage
             if blocked := answer.blocked:

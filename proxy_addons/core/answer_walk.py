@@ -76,6 +76,7 @@ class AnswerWalk:
         self.enforcing = rules.enforcing or strict
         self._rules = rules
         self._texts = RedactedTexts(rules, tally)
+        self._unscanned = tally.unscanned
         self._words = rules.clean_among(_PROTOCOL)
         self._scanned: dict[Path, FieldClass] = {}
         self._dropped: dict[Path, FieldClass] = {}
@@ -86,7 +87,7 @@ class AnswerWalk:
         return covering(
             self._rules,
             {(_written(path), field) for path, field in self._scanned.items()},
-            {_written(path): "dropped" for path in self._dropped},
+            {_written(path): "dropped" for path in self._dropped} | self._unscanned,
         )
 
     def note_scanned(self, path: Path) -> None:

@@ -80,7 +80,7 @@ class RedactedTexts:
         What was found in both forms is counted once: a rule that only looks counts what it saw in the first.
         """
         try:
-            seen = self._rules.whole(text, Tally(), field=field, path=path)
+            seen = self._rules.whole(text, self._tally.apart(), field=field, path=path)
         except AnswerBlocked:
             seen = ""
         return text if seen == text else self.text(text, field, path)

@@ -58,7 +58,7 @@ def redact_request(read: ReadRequest, *, dialect: Dialect, rules: ActiveRules, t
         blocked = exc
     finally:
         pseudonyms.close()
-    coverage = covering(rules, walk.scanned, walk.left)
+    coverage = covering(rules, walk.scanned, walk.left | tally.unscanned)
     done = RedactedRequest(read=left, coverage=coverage, blocked=blocked)
     return done if dialect is not Dialect.EMBEDDINGS else _embedded(read, done, rules, tally)
 

@@ -12,7 +12,7 @@ TEXT = f"a {CARD}, b {EMAIL}, c"
 
 def rewritten(action: RedactionAction, tally: Tally, *, start: int = 0, end: int = len(TEXT)) -> str:
     of = rules(action).field("assistant-text")
-    return Rewriter(of, tally, "choices.*").rewritten(TEXT, look(of, TEXT).findings, start=start, end=end)
+    return Rewriter(of, tally, "choices.*").rewritten(TEXT, look(of, TEXT, Tally()).findings, start=start, end=end)
 
 
 def test_writes_the_text_without_its_findings_and_remarks_on_each():

@@ -61,3 +61,11 @@ def test_what_only_looks_stops_nothing():
 
 def test_without_a_policy_there_are_terms_too():
     assert united([]) == united([replace(PLAIN, mode=Mode.OBSERVE)])
+
+
+def test_a_bound_is_put_down_to_the_policy_that_states_it():
+    small = replace(LARGE, id="b", hold=HoldBounds(max_bytes=1024))
+    looking = replace(small, id="c", mode=Mode.OBSERVE, hold=HoldBounds(max_bytes=1))
+    terms = united([LARGE, small, PLAIN, looking])
+    assert (terms.hold_by, terms.decoding_by) == ("b", "a")
+    assert united([looking]).hold_by == ""

@@ -4,7 +4,7 @@ import base64
 import pytest
 
 from policies.detectors.contract import BEFORE, Candidate, Detector, Pattern
-from policies.scanning.budget import Budget, BudgetSpent
+from policies.scanning.budget import CANDIDATES, Budget, BudgetSpent, Judging
 from policies.scanning.finder import LOOKBEHIND, Finder
 
 SEEN: list[Candidate] = []
@@ -115,10 +115,10 @@ def test_quiet_text_is_decided_up_to_what_may_begin():
 
 
 def test_too_much_to_judge_is_an_error():
-    budget = Budget()
-    budget.candidates = 3
+    judging = Judging()
+    judging.judged = CANDIDATES - 3
     with pytest.raises(BudgetSpent):
-        FINDER.find("12-34, " * 5, wanted=STRICT, budget=budget)
+        FINDER.find("12-34, " * 5, wanted=STRICT, budget=Budget(judging=judging))
 
 
 def test_words_without_findings_are_clean():

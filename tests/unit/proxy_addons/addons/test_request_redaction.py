@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redaction of requests through all addons: what reached the upstream, what was told, what was recorded."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,15 +9,18 @@ import pytest
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import (
+    Decoding,
     Dialect,
     Direction,
     EmbeddingInputs,
     LogProbabilities,
+    OverBudget,
     RedactionAction,
     RedactionPolicy,
     RedactionRule,
     Route,
 )
+from policies.scanning import budget
 from tests.streams import CARD, EMAIL
 from tests.unit.proxy_addons.harness import (
     Harness,
@@ -283,3 +287,43 @@ async def test_log_probabilities_are_refused_where_policy_says_so_and_may_change
     assert (told.status, told.code) == want
     assert want[0] == 200 or "logprobs" in told.message
     assert (await sender.send(asking("hi"))).status == 200
+
+
+async def test_a_long_request_and_its_long_answer_are_redacted_as_short_ones_are():
+    long = f"nothing to see here, {EMAIL} " * 500
+    sender = harness(directions=BOTH)
+    told = await sender.send(asking(long), Upstream(plain_answer(long)))
+    [sent] = told.sent_upstream
+    assert EMAIL.encode() not in sent + told.body
+    assert b"nothing to see here" in sent
+    assert b"nothing to see here" in told.body
+    [record] = sender.sink.envelopes
+    assert (told.status, record["verdict"], record["outcome"]) == (200, "redacted", "allow")
+
+
+@pytest.mark.parametrize("over", [OverBudget.BLOCK, OverBudget.CUT])
+async def test_what_policy_lets_nobody_decode_is_not_sent_to_the_model(over: OverBudget):
+    sender = harness(decoding=Decoding(max_bytes=16, over_budget=over))
+    told = await sender.send(asking(base64.b64encode(b"some harmless text" * 30).decode()))
+    assert (told.status, told.sent_upstream) == (403, [])
+    [record] = sender.sink.envelopes
+    assert record["reasons"][0] == {"code": "request-blocked", "policy": "prompts", "rule": "decoding.max_bytes"}
+
+
+async def test_where_policy_says_annotate_the_record_says_what_was_not_scanned():
+    sender = harness(decoding=Decoding(max_bytes=16, over_budget=OverBudget.ANNOTATE))
+    told = await sender.send(asking(f"{EMAIL} " + base64.b64encode(b"some harmless text" * 30).decode()))
+    [sent] = told.sent_upstream
+    assert EMAIL.encode() not in sent
+    [record] = sender.sink.envelopes
+    assert {"path": "request.messages.*.content", "reason": "over-budget"} in record["coverage"]["not_scanned"]
+
+
+async def test_many_short_texts_cost_no_more_than_a_long_one_may(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(budget, "MAX_CANDIDATES", 100)
+    sender = harness()
+    asked = chat() | {"messages": [{"role": "user", "content": f"user{i}@example.com"} for i in range(300)]}
+    told = await sender.send(asked)
+    assert (told.status, told.sent_upstream) == (403, [])
+    [record] = sender.sink.envelopes
+    assert record["reasons"][0] == {"code": "request-blocked", "policy": "prompts", "rule": "scan.candidates"}
