@@ -290,9 +290,9 @@ async def test_log_probabilities_are_refused_where_policy_says_so_and_may_change
 
 
 async def test_a_long_request_and_its_long_answer_are_redacted_as_short_ones_are():
-    long = f"nothing to see here, {EMAIL} " * 500
+    long = f"nothing to see here, {EMAIL} " * 300
     sender = harness(directions=BOTH)
-    told = await sender.send(asking(long), Upstream(plain_answer(long)))
+    told = await sender.send(asking(long), upstream=plain_answer(long))
     [sent] = told.sent_upstream
     assert EMAIL.encode() not in sent + told.body
     assert b"nothing to see here" in sent
