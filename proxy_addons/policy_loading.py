@@ -19,6 +19,7 @@ from policies.engines.ports import GuardEngine
 from policies.engines.reused_guard import reusing
 from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
+from policies.scanning.kept import KeptDatabases
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
 from proxy_addons.node.messages import ActivateBundle
@@ -36,7 +37,7 @@ class CanaryAllowed(Exception):
 def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
     """Return the policy of the bundle at `order.path`, ready to decide.
 
-    Raises BundleRejected, CanaryAllowed, OSError, or what an engine raises for rules it cannot run.
+    Raises BundleRejected, NotCompiled, CanaryAllowed, OSError, or what an engine raises for rules it cannot run.
     """
     verified = verify(
         Path(order.path).read_bytes(),
@@ -56,6 +57,8 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         redaction=Redaction.of(
             snapshot.redactions,
             hash_key=redaction_key(read_hex_key(settings.pseudonym_key_file), tenant=settings.tenant),
+            # The node has compiled them. To compile them here would take the processor from requests.
+            kept=KeptDatabases(Path(order.patterns), compiles=False),
         ),
         calls=CallRules.of(snapshot.tools),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),

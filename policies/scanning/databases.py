@@ -5,7 +5,7 @@ They are compiled once for a snapshot, off the path of requests, and are plain b
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,9 +14,12 @@ import hyperscan
 from policies.detectors.contract import Pattern
 from policies.scanning import forms
 from policies.scanning.expression import characters, parse
-from policies.scanning.kept import KeptDatabases, name_of
+from policies.scanning.kept import KeptDatabases
 from policies.scanning.literals import Literal, LiteralDatabases, text_of
+from policies.scanning.source import CannotScan, Compile, Source
 from policies.scanning.tree import Node, widths
+
+__all__ = ["MAX_MATCH_BYTES", "CannotScan", "Databases", "sources", "tree_of"]
 
 # Beginnings of a match are looked for no farther than this before its end. A longer match is none that is held back
 # for: the bound on what a stream may hold is smaller.
@@ -24,10 +27,6 @@ MAX_MATCH_BYTES: Final = 65_536
 _NOTHING: Final[frozenset[int]] = frozenset()
 # A process has few sets of patterns: those of its snapshot, and the next.
 _KEPT: Final = 8
-
-
-class CannotScan(ValueError):
-    """Patterns that hyperscan does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,30 @@ class Databases:
 
         `marks` are patterns of which only is told where they match, whatever touches them: numbered behind the others.
         """
-        return _compile(tuple(patterns), tuple(marks), kept)
+        if kept is not None:
+            return _databases(patterns, marks, kept.of)
+        return _compiled(tuple(patterns), tuple(marks))
+
+
+def sources(patterns: Sequence[Pattern], marks: Sequence[Pattern] = ()) -> tuple[Source, ...]:
+    """Return all that `Databases.of` would compile. Raises ExpressionError."""
+    found: list[Source] = []
+
+    def note(source: Source) -> bytes:
+        if source.expressions:
+            found.append(source)
+        return b""
+
+    _databases(patterns, marks, note)
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...], kept: KeptDatabases | None) -> Databases:
+def _compiled(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...]) -> Databases:
+    return _databases(patterns, marks, Source.compiled)
+
+
+def _databases(patterns: Sequence[Pattern], marks: Sequence[Pattern], compiled: Compile) -> Databases:
     literals: list[Literal] = []
     forward: dict[int, str] = {}
     backward: dict[int, str] = {}
@@ -88,15 +106,17 @@ def _compile(patterns: tuple[Pattern, ...], marks: tuple[Pattern, ...], kept: Ke
     for number, mark in enumerate(marks, start=len(patterns)):
         forward[number] = forms.forward(tree_of(mark), before=_NOTHING, behind=_NOTHING)
         openings.append(forms.opening(tree_of(mark), before=_before(mark)))
-    opens = [form for form in openings if form is not None]
+    opens = tuple(form.encode("ascii") for form in openings if form is not None)
     return Databases(
-        ends=_compiled(list(forward.values()), numbers=list(forward), kept=kept),
-        starts=_compiled(list(backward.values()), numbers=list(backward), kept=kept),
+        ends=compiled(_source(forward)),
+        starts=compiled(_source(backward)),
         # All the same number: which pattern it is that may begin makes no difference.
-        openings=_compiled(opens, numbers=[0] * len(opens), kept=kept),
+        openings=compiled(
+            Source(expressions=opens, numbers=(0,) * len(opens), flags=(hyperscan.HS_FLAG_DOTALL,) * len(opens))
+        ),
         widths=tuple(one_width),
         longest=tuple(longest),
-        literals=_compiled_literals(literals),
+        literals=LiteralDatabases.of(literals, compiled),
     )
 
 
@@ -109,30 +129,9 @@ def _before(pattern: Pattern) -> frozenset[int]:
     return characters(pattern.alone if pattern.alone_before is None else pattern.alone_before)
 
 
-def _compiled_literals(literals: Sequence[Literal]) -> LiteralDatabases:
-    try:
-        return LiteralDatabases.of(literals)
-    except hyperscan.error as exc:
-        raise CannotScan(str(exc)) from exc
-
-
-def _compiled(expressions: Sequence[str], *, numbers: Sequence[int], kept: KeptDatabases | None) -> bytes:
-    if not expressions:
-        return b""
-    name = name_of(expressions, numbers, hyperscan.HS_FLAG_DOTALL)
-    if kept is not None and (known := kept.get(name)) is not None:
-        return known
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    try:
-        database.compile(
-            expressions=[expression.encode("ascii") for expression in expressions],
-            ids=numbers,
-            elements=len(expressions),
-            flags=hyperscan.HS_FLAG_DOTALL,
-        )
-    except hyperscan.error as exc:
-        raise CannotScan(str(exc)) from exc
-    dumped: bytes = hyperscan.dumpb(database)
-    if kept is not None:
-        kept.put(name, dumped)
-    return dumped
+def _source(forms_of: Mapping[int, str]) -> Source:
+    return Source(
+        expressions=tuple(form.encode("ascii") for form in forms_of.values()),
+        numbers=tuple(forms_of),
+        flags=(hyperscan.HS_FLAG_DOTALL,) * len(forms_of),
+    )

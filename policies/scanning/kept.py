@@ -1,47 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled databases kept in a folder, for commands that are started often: compiling takes seconds, loading none.
+"""Compiled databases kept in a folder, for processes that start often: compiling takes seconds, loading none.
 
 A database is found under a digest of all that it was compiled from, so that none is ever older than its patterns. It
 is machine code in all but name, and hyperscan believes it: so a folder that others may write to is not used, and a file
 that does not have its own digest, or that hyperscan does not load here (another kind of processor), is as good as none.
-Whatever goes wrong with the folder, the database is compiled.
+Whatever goes wrong with the folder, the database is compiled; by a process that must not, it is missed.
 """
 
 import contextlib
 import hashlib
 import os
-import platform
 import secrets
 import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import hyperscan
 
-# Three for each set of detectors; those of all of ours have some 10 MB.
-_MOST_FILES: Final = 24
+from policies.scanning.source import CannotScan, Source
+
+# Up to five for each set of detectors; those of all of ours have some 10 MB.
+_MOST_FILES: Final = 60
 _DIGEST_BYTES: Final = 32
 _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
+class NotCompiled(CannotScan):
+    """A database is not where whoever may not compile was to find it."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptDatabases:
-    """A folder, made when something is to be kept in it."""
+    """A folder, made when something is to be kept in it. Unless `compiles`, what is not there is missed."""
 
     folder: Path
+    compiles: bool = True
+
+    def of(self, source: Source) -> bytes:
+        """Return the database of `source`, and keep it if it was not there. Raises CannotScan, NotCompiled."""
+        if not source.expressions:
+            return b""
+        name = source.name
+        database = self.get(name)
+        if database is None:
+            if not self.compiles:
+                raise NotCompiled(f"{self.folder} has no patterns compiled for this: restart the node to compile them")
+            database = source.compiled()
+            self.put(name, database)
+        return database
 
     def get(self, name: str) -> bytes | None:
         """Return what was kept under this name, if it can be loaded here."""
         try:
             if not self._is_ours():
                 return None
-            kept = (self.folder / name).read_bytes()
+            file = self.folder / name
+            kept = file.read_bytes()
             digest, database = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
             if digest != hashlib.sha256(database).digest():
                 return None
             hyperscan.loadb(database, hyperscan.HS_MODE_BLOCK)
+            os.utime(file)  # what is in use is not the oldest
         except (OSError, hyperscan.error):
             return None
         return database
@@ -55,7 +75,8 @@ class KeptDatabases:
             # Written beside and renamed: nobody reads half of it.
             new = self.folder / f".{secrets.token_hex(8)}"
             try:
-                new.write_bytes(hashlib.sha256(database).digest() + database)
+                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                    file.write(hashlib.sha256(database).digest() + database)
                 new.replace(self.folder / name)
             finally:
                 new.unlink(missing_ok=True)
@@ -70,10 +91,3 @@ class KeptDatabases:
         files = sorted(self.folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[_MOST_FILES:]:
             file.unlink(missing_ok=True)
-
-
-def name_of(expressions: Sequence[str], numbers: Sequence[int], flags: int) -> str:
-    """Return the name of the database that is compiled from these."""
-    version = hyperscan.__version__  # type: ignore[attr-defined]  # which its stubs do not know
-    said = repr((version, platform.machine(), flags, list(numbers), list(expressions)))
-    return hashlib.sha256(said.encode()).hexdigest()

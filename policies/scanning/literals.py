@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import hyperscan
 
+from policies.scanning.source import Compile, Source
 from policies.scanning.tree import Chars, Node
 from policies.scanning.tree import Sequence as Parts
 
@@ -109,7 +110,8 @@ class LiteralDatabases:
     kinds: tuple[_Kind, ...] = ()
 
     @classmethod
-    def of(cls, literals: Sequence[Literal]) -> Self:
+    def of(cls, literals: Sequence[Literal], compiled: Compile = Source.compiled) -> Self:
+        """Raises what `compiled` raises."""
         if not literals:
             return cls()
         by_kind: dict[tuple[frozenset[int], bool], list[Literal]] = {}
@@ -118,8 +120,8 @@ class LiteralDatabases:
         kinds = [_Kind.of(of_kind) for of_kind in by_kind.values()]
         first = [(text, kind) for kind in kinds for text in sorted({text[: kind.known_by] for text in kind.texts})]
         return cls(
-            whole=_compiled([(each.text, each.caseless) for each in literals]),
-            begun=_compiled([(text, kind.caseless) for text, kind in first]),
+            whole=compiled(_source([(each.text, each.caseless) for each in literals])),
+            begun=compiled(_source([(text, kind.caseless) for text, kind in first])),
             literals=tuple(literals),
             kinds=tuple(kind for _, kind in first),
         )
@@ -182,16 +184,13 @@ class LiteralScanner:
         return from_ + first
 
 
-def _compiled(texts: Sequence[tuple[bytes, bool]]) -> bytes:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[text for text, _ in texts],
-        ids=list(range(len(texts))),
-        elements=len(texts),
-        flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in texts],
+def _source(texts: Sequence[tuple[bytes, bool]]) -> Source:
+    return Source(
+        expressions=tuple(text for text, _ in texts),
+        numbers=tuple(range(len(texts))),
+        flags=tuple(hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, caseless in texts),
         literal=True,
     )
-    return hyperscan.dumpb(database)
 
 
 def _loaded(serialised: bytes) -> hyperscan.Database | None:

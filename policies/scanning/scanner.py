@@ -12,8 +12,9 @@ from typing import Final, TypeAlias
 
 import hyperscan
 
-from policies.scanning.databases import MAX_MATCH_BYTES, CannotScan, Databases
+from policies.scanning.databases import MAX_MATCH_BYTES, Databases
 from policies.scanning.literals import LiteralScanner
+from policies.scanning.source import CannotScan
 
 _EDGE: Final = b"\n"
 

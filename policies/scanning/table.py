@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from policies.detectors.contract import Detector, Pattern
-from policies.scanning.databases import Databases, tree_of
+from policies.scanning.databases import Databases, sources, tree_of
 from policies.scanning.decoded import ENCODING_EXPRESSIONS
 from policies.scanning.expression import parse
 from policies.scanning.forms import for_value
 from policies.scanning.kept import KeptDatabases
+from policies.scanning.source import Source
 from policies.scanning.tree import has_value
 
 # What tells that something may be encoded. Of a run the whole is to be seen, but for the beginning of a long one.
@@ -50,7 +51,16 @@ class PatternTable:
 
     def compiled(self, kept: KeptDatabases | None = None) -> Databases:
         """Compile what a Scanner of these patterns needs; takes seconds. Raises ExpressionError, CannotScan."""
-        return Databases.of(self.patterns, marks=_MARKS, kept=kept)
+        return Databases.of(self.patterns, marks=self._marks, kept=kept)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return what `compiled` compiles, each by itself."""
+        return sources(self.patterns, marks=self._marks)
+
+    @property
+    def _marks(self) -> tuple[Pattern, ...]:
+        """Where nothing is looked for, what is encoded is not looked for either."""
+        return _MARKS if self.detectors else ()
 
     def is_mark(self, number: int) -> bool:
         """Whether a number is not of a pattern: of something that is encoded, and no finding by itself."""

@@ -2,7 +2,8 @@
 """From fetched bytes to a policy that every worker enforces, and away again once the last request has left it.
 
 Order, and why: verify (nothing unverified is ever written) → file, durable (workers and OPA load from it) → the guard's
-own server answers for it (a worker must never decide by half a policy) → workers enforce → the serial is remembered
+own server answers for it (a worker must never decide by half a policy), and the patterns that it looks for are compiled
+(a worker loads them, and does nothing that takes seconds) → workers enforce → the serial is remembered
 (a restart begins here) → older files go when no request is decided by them.
 """
 
@@ -21,6 +22,7 @@ from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.follow import NotAccepted
 from proxy_addons.node.guard_socket import GuardUnavailable
 from proxy_addons.node.messages import ActivateBundle
+from proxy_addons.node.patterns import PatternsNotCompiled
 from proxy_addons.node.status import RejectedBundle
 
 _log: Final = structlog.get_logger()
@@ -47,7 +49,8 @@ class BundleActivation:
     """The Acceptor of the bundle feed.
 
     `verify(content, newer_than)` raises BundleRejected. `guard(serial, manifest_revision)` gives the address of the
-    guard's server, empty where the guard is embedded, and raises GuardUnavailable. `in_force(snapshot)` is told what
+    guard's server, empty where the guard is embedded, and raises GuardUnavailable. `patterns(snapshot)` gives the
+    folder of what the snapshot looks for, compiled, and raises PatternsNotCompiled. `in_force(snapshot)` is told what
     workers enforce from now on.
     """
 
@@ -58,6 +61,7 @@ class BundleActivation:
         *,
         verify: Callable[[bytes, int], Verified],
         guard: Callable[[int, str], Awaitable[str]],
+        patterns: Callable[[PolicySnapshot], Awaitable[str]],
         in_force: Callable[[PolicySnapshot], None] = lambda _snapshot: None,
     ) -> None:
         self.rejected: RejectedBundle | None = None
@@ -65,6 +69,7 @@ class BundleActivation:
         self._fleet = fleet
         self._verify = verify
         self._guard = guard
+        self._patterns = patterns
         self._tell = in_force
         self._activated = store.activated()
         self._in_force: Activated | None = None
@@ -120,12 +125,14 @@ class BundleActivation:
         path = self._store.path(serial)
         if not await asyncio.to_thread(_holds, path, fetched.content):
             await asyncio.to_thread(self._store.keep, serial, fetched.content)
-        try:
-            address = await self._guard(serial, verified.manifest_revision)
-        except GuardUnavailable as exc:
-            self._reject("guard-unavailable", fetched, final=False)
-            raise NotAccepted(str(exc)) from exc
-        if not await self._fleet.activate(ActivateBundle(serial=serial, path=str(path), guard_socket=address)):
+        order = ActivateBundle(
+            serial=serial,
+            path=str(path),
+            # Before the guard is waited for: its server starts meanwhile.
+            patterns=await self._compiled(verified.snapshot, fetched),
+            guard_socket=await self._guarded(verified, fetched),
+        )
+        if not await self._fleet.activate(order):
             self._reject("activation-failed", fetched, final=False)
             raise NotAccepted(f"no worker enforces bundle {serial}")
         activated = Activated(serial=serial, etag=fetched.etag)
@@ -136,6 +143,20 @@ class BundleActivation:
         self._tell(verified.snapshot)
         _log.info("bundle_activated", serial=serial, revision=verified.manifest_revision)
         self._fleet.changed.notify()
+
+    async def _compiled(self, snapshot: PolicySnapshot, fetched: Fetched) -> str:
+        try:
+            return await self._patterns(snapshot)
+        except PatternsNotCompiled as exc:
+            self._reject("patterns-not-compiled", fetched, final=False)
+            raise NotAccepted(str(exc)) from exc
+
+    async def _guarded(self, verified: Verified, fetched: Fetched) -> str:
+        try:
+            return await self._guard(verified.serial, verified.manifest_revision)
+        except GuardUnavailable as exc:
+            self._reject("guard-unavailable", fetched, final=False)
+            raise NotAccepted(str(exc)) from exc
 
     def _reject(self, code: str, fetched: Fetched, *, final: bool) -> None:
         self.rejected = RejectedBundle(code=code, etag=fetched.etag, final=final)

@@ -11,12 +11,16 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivateBundle:
-    """Node to worker: load the verified bundle at `path` and enforce it. No `guard_socket` means embedded Rego."""
+    """Node to worker: load the verified bundle at `path` and enforce it. No `guard_socket` means embedded Rego.
+
+    All that it looks for is compiled, and kept in the folder `patterns`.
+    """
 
     type: ClassVar[str] = "activate-bundle"
     serial: int
     path: str
     guard_socket: str
+    patterns: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ import structlog
 from policies.bundle.credentials import verify_credentials
 from policies.bundle.jws import load_verification_keys
 from policies.bundle.verify import verify
+from policies.contracts.snapshot import PolicySnapshot
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.issuers import Issuers
 from proxy_addons.clients.segments import size_of
@@ -40,6 +41,7 @@ from proxy_addons.node.issuer_keys import IssuerKeeper
 from proxy_addons.node.listeners import bind_listeners
 from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.metrics import FeedContact, Readings, exposition
+from proxy_addons.node.patterns import PatternKeeper
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
@@ -86,11 +88,13 @@ class Node:
             ),
             clock=lambda: datetime.now(UTC),
         )
+        self._patterns = PatternKeeper(settings.node_dir)
         self._bundles = BundleActivation(
             BundleStore(settings.node_dir),
             self._fleet,
             verify=self._verify_bundle,
             guard=self._guard,
+            patterns=self._compiled,
             in_force=lambda snapshot: self._issuer_keys.watch(
                 [issuer for identity in snapshot.identity for issuer in identity.issuers]
             ),
@@ -141,6 +145,7 @@ class Node:
             if metrics_out is not None:
                 await metrics_out.close()
         finally:
+            await self._patterns.stop()
             await health.cleanup()
             os.close(self._lock)
         _log.info("node_stopped")
@@ -210,6 +215,10 @@ class Node:
         if self._settings.guard_engine is GuardEngineName.EMBEDDED:
             return ""
         return await guard_address(self._settings.node_dir, serial, manifest_revision=manifest_revision)
+
+    async def _compiled(self, snapshot: PolicySnapshot) -> str:
+        await self._patterns.prepare(snapshot.redactions)
+        return str(self._patterns.folder)
 
     async def _keep_current(self) -> None:
         """Put to work what was kept from before, let the workers serve, then follow the feeds."""

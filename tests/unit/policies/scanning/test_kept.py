@@ -7,7 +7,8 @@ import hyperscan
 import pytest
 
 from policies.scanning import kept
-from policies.scanning.kept import KeptDatabases, name_of
+from policies.scanning.kept import KeptDatabases, NotCompiled
+from policies.scanning.source import Source
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_what_was_kept_is_found_again(folder, database):
     assert KeptDatabases(folder).get("a") == database
     assert KeptDatabases(folder).get("b") is None
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert [file.name for file in folder.iterdir()] == ["a"]
+    assert [(file.name, file.stat().st_mode & 0o777) for file in folder.iterdir()] == [("a", 0o600)]
 
 
 @pytest.mark.parametrize(
@@ -80,22 +81,32 @@ def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path, database):
     assert unusable.get("a") is None
 
 
-def test_the_oldest_make_room(folder, database, monkeypatch):
-    monkeypatch.setattr(kept, "_MOST_FILES", 2)
+def test_those_not_used_for_longest_make_room(folder, database, monkeypatch):
+    monkeypatch.setattr(kept, "_MOST_FILES", 3)
     for age, name in ((30, "a"), (20, "b"), (10, "c")):
         KeptDatabases(folder).put(name, database)
         os.utime(folder / name, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(kept, "_MOST_FILES", 2)
+    assert KeptDatabases(folder).get("b") == database
     KeptDatabases(folder).put("d", database)
-    assert sorted(file.name for file in folder.iterdir()) == ["c", "d"]
+    assert sorted(file.name for file in folder.iterdir()) == ["b", "d"]
 
 
-def test_a_name_is_of_all_that_a_database_is_compiled_from():
-    names = {
-        name_of(["a", "b"], [0, 1], 2),
-        name_of(["a", "c"], [0, 1], 2),
-        name_of(["a", "b"], [1, 0], 2),
-        name_of(["a", "b"], [0, 1], 3),
-        name_of(["ab"], [0, 1], 2),
-    }
-    assert len(names) == 5
-    assert name_of(("a", "b"), (0, 1), 2) in names
+def test_what_is_not_there_is_compiled_once(folder, monkeypatch):
+    source = Source(expressions=(b"abc",), numbers=(0,), flags=(0,))
+    database = KeptDatabases(folder).of(source)
+    monkeypatch.setattr(Source, "compiled", lambda _self: pytest.fail("compiled again"))
+    assert KeptDatabases(folder).of(source) == database
+
+
+def test_whoever_must_not_compile_misses_what_is_not_there(folder):
+    source = Source(expressions=(b"abc",), numbers=(0,), flags=(0,))
+    with pytest.raises(NotCompiled, match="patterns has no patterns compiled for this: restart the node"):
+        KeptDatabases(folder, compiles=False).of(source)
+    assert not folder.exists()
+    database = KeptDatabases(folder).of(source)
+    assert KeptDatabases(folder, compiles=False).of(source) == database
+
+
+def test_of_nothing_nothing_is_kept(folder):
+    assert KeptDatabases(folder, compiles=False).of(Source(expressions=(), numbers=(), flags=())) == b""
