@@ -51,7 +51,7 @@ class Databases:
     ) -> "Databases":
         """Compile `patterns`, or take from `kept` what was compiled before. Raises ExpressionError, CannotScan.
 
-        `marks` are patterns of which only is told where they match, whatever touches them: numbered behind the others.
+        `marks` are patterns of which only is told where they end, whatever stands before: numbered behind the others.
         """
         if kept is not None:
             return _databases(patterns, marks, kept.of)
@@ -104,7 +104,7 @@ def _databases(patterns: Sequence[Pattern], marks: Sequence[Pattern], compiled: 
         if not one_width[-1]:
             backward[number] = forms.backward(tree, before=before)
     for number, mark in enumerate(marks, start=len(patterns)):
-        forward[number] = forms.forward(tree_of(mark), before=_NOTHING, behind=_NOTHING)
+        forward[number] = forms.forward(tree_of(mark), before=_NOTHING, behind=characters(mark.alone))
         openings.append(forms.opening(tree_of(mark), before=_before(mark)))
     opens = tuple(form.encode("ascii") for form in openings if form is not None)
     return Databases(

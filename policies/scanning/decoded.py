@@ -11,7 +11,7 @@ Facts that a caller relies on.
 
 1. Whoever scans a copy for ENCODING_EXPRESSIONS too need not ask for views where none of them matches: there are none,
    but of a text that spells something invisibly (`smuggles`), and of one that goes on and ends in what may become an
-   escape (`ends_in_escape`).
+   escape (`ends_encoded`, which holds of one that ends in a run too: who looks for where runs end has not seen that).
 2. A text T and what is left of it behind an offset k give the same views as far as they stem from code points at least
    LOCAL behind k. So a stream can be scanned in windows. (Where more than LOCAL / LINE code points spell each character
    of a run, as many are needed as spell LINE of them; more than that is held back of a run that goes on.)
@@ -28,7 +28,7 @@ from policies.scanning.budget import Budget
 from policies.scanning.copy import ScanCopy
 from policies.scanning.smuggled import Smuggled, smuggled, smuggles
 
-__all__ = ["DEPTH", "ENCODING_EXPRESSIONS", "LOCAL", "View", "ends_in_escape", "open_from", "smuggles", "views"]
+__all__ = ["DEPTH", "ENCODING_EXPRESSIONS", "LOCAL", "View", "ends_encoded", "open_from", "smuggles", "views"]
 
 DEPTH: Final = 3
 LOCAL: Final = 512
@@ -61,9 +61,9 @@ def _level(source: "ScanCopy | View", budget: Budget, *, since: int, final: bool
         yield from smuggled(source)
 
 
-def ends_in_escape(data: bytes) -> bool:
-    """Whether the end of `data` may still become an escape when more follows."""
-    return escapes.open_escape(data) < len(data)
+def ends_encoded(data: bytes) -> bool:
+    """Whether `data` ends in a run, or in what may still become an escape when more follows."""
+    return runs.ends_in_run(data) or escapes.open_escape(data) < len(data)
 
 
 def open_from(data: bytes) -> int:

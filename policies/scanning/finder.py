@@ -19,7 +19,7 @@ from policies.scanning.budget import Budget, DecodingSpent
 from policies.scanning.candidates import LOOKBEHIND, Candidates, Finding, Judged, Wanted
 from policies.scanning.copy import ScanCopy, Scanned
 from policies.scanning.databases import Databases
-from policies.scanning.decoded import DEPTH, ends_in_escape, open_from, smuggles, views
+from policies.scanning.decoded import DEPTH, ends_encoded, open_from, smuggles, views
 from policies.scanning.kept import KeptDatabases
 from policies.scanning.scanner import Scanner
 from policies.scanning.table import PatternTable
@@ -72,14 +72,15 @@ class Finder:
         from_ = max(0, start - _WITHIN_ENCODED)
         copy = ScanCopy.of(text[from_:])
         data = copy.data
-        if smuggles(copy.text) or self._scanner.ends(data, begun=from_ > 0, final=False, most=1):
+        if smuggles(copy.text) or ends_encoded(data):
+            return None
+        if self._scanner.ends(data, begun=from_ > 0, final=False, most=1):
             return None
         opens = self._scanner.opening(data)
         if opens == len(data):
             return len(text)
-        # Behind half an escape nobody knows what stands before it belongs to.
         # What begins within what was decided is no finding: that was written already.
-        return None if ends_in_escape(data) else max(start, from_ + copy.original(opens, opens + 1)[0])
+        return max(start, from_ + copy.original(opens, opens + 1)[0])
 
     def find(
         self, text: str, *, wanted: Wanted, budget: Budget, depth: int = DEPTH, start: int = 0, final: bool = True
@@ -92,7 +93,7 @@ class Finder:
         copy = ScanCopy.of(text)
         ends = self._scanner.ends(copy.data, final=final)
         decided = len(text) if final else self._opening(copy, len(text))
-        if not ends and not smuggles(text) and (final or not ends_in_escape(copy.data)):
+        if not ends and not smuggles(text) and (final or not ends_encoded(copy.data)):
             return Found(findings=(), decided=max(decided, start))
         candidates = Candidates(self._table, self._scanner, wanted, budget, start)
         judged = list(candidates.judged(copy, ends))

@@ -23,6 +23,8 @@ from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value,
 _ALL: Final = frozenset(range(256))
 # More characters than digits and hexadecimal digits are, and longer than what hyperscan has at a glance.
 _FEW: Final = 16
+# What begins with one of so many bytes, or fewer, is rare.
+_RARE: Final = 2
 # So many characters that are each one of few make a beginning that little else has.
 _OWN: Final = 3
 
@@ -42,20 +44,47 @@ def core(node: Node) -> Node | None:
     if not isinstance(node, Sequence):
         return None
     for count, part in enumerate(node.parts):
-        if not _is_wide(part):
-            return Sequence(node.parts[count:]) if any(map(_is_long, node.parts[:count])) else None
+        if not _is_wide(part, few=_FEW - 1):
+            return _without(node.parts[:count], node.parts[count:])
     return None
 
 
-def _is_wide(node: Node) -> bool:
+def _without(beginning: tuple[Node, ...], rest: tuple[Node, ...]) -> Node | None:
+    """Return the rest, behind the shortest beginning where all that varies is how long it is; None for no core."""
+    if any(map(_is_long, beginning)):
+        return Sequence(rest)
+    match beginning:
+        case (*_, Repeat(part, least, most)) if least != most:
+            if len(_first_of(rest[0])) <= _RARE:
+                return Sequence(rest)
+            return Sequence((Repeat(part, least, least), *rest)) if least else None
+    return None
+
+
+def _first_of(node: Node) -> frozenset[int]:
+    """Return what a match may begin with; all bytes where it may be empty."""
+    if not widths(node)[0]:
+        return _ALL
+    match node:
+        case Chars(of):
+            return of
+        case Repeat(part) | Value(part):
+            return _first_of(part)
+        case Choice(parts):
+            return frozenset().union(*map(_first_of, parts))
+        case Sequence(parts):
+            return _first_of(next(part for part in parts if widths(part)[0]))
+
+
+def _is_wide(node: Node, few: int = _FEW) -> bool:
     """Whether each character that a part matches is one of many."""
     match node:
         case Chars(of):
-            return len(of) > _FEW
+            return len(of) > few
         case Repeat(part) | Value(part):
-            return _is_wide(part)
+            return _is_wide(part, few)
         case Sequence(parts) | Choice(parts):
-            return all(map(_is_wide, parts))
+            return all(_is_wide(part, few) for part in parts)
 
 
 def _is_long(node: Node) -> bool:

@@ -239,6 +239,11 @@ def stretches(source: Scanned, budget: Budget, *, since: int = 0) -> Iterator[St
             yield Stretch(source, runs, text, first + 8 * before, bits, continues=continues)
 
 
+def ends_in_run(data: bytes) -> bool:
+    """Whether a run of at least LINE characters reaches the end of `data`."""
+    return len(data) >= LINE and not data[-LINE:].strip(_OF_RUN)
+
+
 def open_run(data: bytes) -> int:
     """Give where the end of `data` begins that may still become part of a run or of its text; its length if none."""
     at = len(data)

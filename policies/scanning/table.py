@@ -14,11 +14,11 @@ from policies.scanning.kept import KeptDatabases
 from policies.scanning.source import Source
 from policies.scanning.tree import has_value
 
-# What tells that something may be encoded. Of a run the whole is to be seen, but for the beginning of a long one.
+# What tells that something may be encoded. Of a run the whole is to be seen, but for the beginning of a long one; and
+# it is told once, where it ends.
 _RUN: Final = "A-Za-z0-9+/_-"
 _MARKS: Final = tuple(
-    Pattern(expression=expression, alone_before=_RUN if _RUN in expression else "")
-    for expression in ENCODING_EXPRESSIONS
+    Pattern(expression=expression, alone=_RUN if _RUN in expression else "") for expression in ENCODING_EXPRESSIONS
 )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policies.scanning.budget import Budget, BudgetSpent
 from policies.scanning.copy import ScanCopy
-from policies.scanning.decoded import DEPTH, ENCODING_EXPRESSIONS, LOCAL, ends_in_escape, open_from, smuggles, views
+from policies.scanning.decoded import DEPTH, ENCODING_EXPRESSIONS, LOCAL, ends_encoded, open_from, smuggles, views
 from policies.scanning.expression import parse
 
 SECRET = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -180,7 +180,7 @@ def test_a_text_without_an_encoding_expression_has_no_views(text):
     data = ScanCopy.of(text).data
     if not smuggles(text) and not any(re.search(expression.encode(), data) for expression in ENCODING_EXPRESSIONS):
         assert list(views(ScanCopy.of(text), Budget())) == []
-        assert ends_in_escape(data) == bool(list(views(ScanCopy.of(text), Budget(), final=False)))
+        assert ends_encoded(data) == bool(list(views(ScanCopy.of(text), Budget(), final=False)))
 
 
 def test_encoding_expressions_are_of_the_syntax_that_is_scanned_for():

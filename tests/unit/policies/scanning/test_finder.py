@@ -129,3 +129,11 @@ def test_without_detectors_nothing_is_found():
     finder = Finder(())
     assert finder.find("12-34", wanted=(), budget=Budget()).findings == ()
     assert finder.quiet("some text ", 0) == 10
+
+
+def test_what_a_long_run_holds_is_found_however_a_stream_cuts_it():
+    run = base64.b64encode(b"some words and 12-34 and more").decode() + "x" * 100
+    for text in (run, f"{run} "):
+        assert FINDER.quiet(text, 0) is None
+        assert FINDER.quiet(text, 80) is None
+        assert FINDER.find(text, wanted=STRICT, budget=Budget(), final=False).findings

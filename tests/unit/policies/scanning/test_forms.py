@@ -2,7 +2,7 @@
 import pytest
 
 from policies.scanning.expression import characters, parse
-from policies.scanning.forms import backward, for_value, forward, opening
+from policies.scanning.forms import backward, core, for_value, forward, opening
 
 NOTHING = frozenset()
 
@@ -13,6 +13,23 @@ def test_a_form_looks_at_what_stands_beside():
 
 def test_backward_is_read_from_the_end():
     assert backward(parse("a(?:bc|d){2}e"), before=NOTHING) == r"^(?:\x65(?:\x63\x62|\x64){2}\x61)[\x00-\xff]"
+
+
+@pytest.mark.parametrize(
+    ("expression", "same_as"),
+    [
+        ("[a-z]{20}@b", "@b"),
+        ("[a-f0-9]{24}:b", ":b"),
+        ("[a-z]{2,9}@b", "@b"),
+        ("[a-z]{2,9}(?:@b){2}", "(?:@b){2}"),
+        ("[a-z]{2,9}[0-9]b", "[a-z]{2}[0-9]b"),
+        ("[a-z]{0,9}[0-9]b", None),
+        ("[a-z]{2}@b", None),
+        ("@[a-z]{20}", None),
+    ],
+)
+def test_the_core_has_no_more_of_a_wide_beginning_than_makes_what_is_left_rare(expression, same_as):
+    assert core(parse(expression)) == (None if same_as is None else parse(same_as))
 
 
 @pytest.mark.parametrize(
