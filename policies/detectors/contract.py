@@ -36,7 +36,7 @@ class Pattern:
     the value; without it the whole is. `alone` is the inside of a class of ASCII characters: a match that has one of
     them directly before or behind it is none; "" lets anything touch it. `alone_before` says it for the left side where
     that differs: the name in `githubToken = …` may begin within a word, but its value may not end within one. With
-    `until`, a literal, a finding lasts until that has passed, or the text ends.
+    `until`, also an expression, a finding lasts until that has passed, or the text ends.
     """
 
     expression: str

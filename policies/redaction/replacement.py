@@ -13,10 +13,11 @@ from policies.redaction.selection import RuleUse
 from policies.scanning.fold import folded
 
 # What is written looks like `[redacted:email:2]`, `[email:dkfbjaelmo]` or `[EMAIL-1]`; a group of it is the name.
+# Its number is short, so that no number which is to be found can pass for one.
 PLACEHOLDER: Final = (
     r"\[(?:redacted:([a-z0-9.-]{1,64})(?::[0-9]{1,4})?"
     r"|([a-z0-9.-]{1,64}):[a-p]{10}"
-    r"|([A-Z][A-Z0-9-]{0,63})-[0-9]{1,9})\]"
+    r"|([A-Z][A-Z0-9-]{0,63})-[0-9]{1,5})\]"
 )
 # In letters alone, of which no detector takes any for a number.
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")

@@ -19,6 +19,7 @@ _WORDS: Final = Words.of(
 _VERSIONS: Final = Words.of(
     "version", "versions", "ver", "v", "release", "build", "firmware", "section", "chapter", "oid", "asn",
 )  # fmt: skip
+_WITHIN_A_VERSION: Final = re.compile(r"[0-9]\.$")
 _WITHIN_A_ROW: Final = re.compile(r"[0-9]\.$|[0-9A-Fa-f]:$")
 _SINGLE_DIGITS: Final = re.compile(r"[0-9](?:\.[0-9]){3}")
 _PAIRS: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){7}")
@@ -53,10 +54,12 @@ def _judge_v6(value: str, before: str) -> float | None:
 
 
 def _judge(candidate: Candidate) -> float | None:
-    if _WITHIN_A_ROW.search(candidate.before):
+    # Before an address of IPv4 a letter and a colon are the end of a name: `node:192.0.2.1`.
+    judge, within = (_judge_v6, _WITHIN_A_ROW) if ":" in candidate.value else (_judge_v4, _WITHIN_A_VERSION)
+    if within.search(candidate.before):
         return None
     try:
-        return (_judge_v6 if ":" in candidate.value else _judge_v4)(candidate.value, candidate.before)
+        return judge(candidate.value, candidate.before)
     except AddressValueError:
         return None
 
@@ -81,6 +84,8 @@ IP_ADDRESS: Final = Detector(
         "server at fe80::1,",
         "IP 1.2.3.4",
         "client_ip=10.1.2.3",
+        "node:198.51.100.23",
+        "::ffff:198.51.100.23",
     ),
     ignores=(
         "127.0.0.1",

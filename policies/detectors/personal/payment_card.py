@@ -76,7 +76,7 @@ PAYMENT_CARD: Final = Detector(
     patterns=(
         # Letters may touch it ("card4111…"): the judge sees whether they are a word.
         Pattern(expression=r"\d(?:[ -]?\d){11,18}", alone="0-9"),
-        Pattern(expression=r"\d{4}(?:[._/]\d{4}){3}", alone="0-9._/"),
+        Pattern(expression=r"\d{4}(?:[._/]\d{4}){3}", alone="0-9", alone_before="0-9._/"),
     ),
     judge=_judge,
     finds=(
@@ -88,6 +88,7 @@ PAYMENT_CARD: Final = Detector(
         "card4222222222222paid",
         "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
         "4111.1111.1111.1111",
+        "I paid with 4111.1111.1111.1111.",
         "Mein Kreditkarte: 6304 0000 0000 0000",
         "my maestro card 501800000009",
     ),

@@ -11,6 +11,9 @@ from policies.detectors.contract import Candidate, Detector, Pattern
 
 GROUP: Final = "secrets-private-keys"
 
+# Of the line that ends a key. The line that begins another within it ends nothing: what follows is a key still.
+_END: Final = "END [A-Z0-9 ]{0,40}"
+
 _SEED: Final = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 # Of sentences, and of no list that words of keys are drawn from.
 _FILLERS: Final = frozenset(
@@ -30,11 +33,19 @@ PRIVATE_KEYS: Final = (
         kind="secret.private-key-header",
         group=GROUP,
         patterns=(
-            Pattern(expression=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----", alone="", until="PRIVATE KEY-----"),
             Pattern(
-                expression=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY BLOCK-----", alone="", until="PRIVATE KEY BLOCK-----"
+                expression=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----", alone="", until=rf"{_END}PRIVATE KEY-----"
             ),
-            Pattern(expression=r"---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----", alone="-", until="PRIVATE KEY ----"),
+            Pattern(
+                expression=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY BLOCK-----",
+                alone="",
+                until=rf"{_END}PRIVATE KEY BLOCK-----",
+            ),
+            Pattern(
+                expression=r"---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----",
+                alone="-",
+                until=rf"{_END}PRIVATE KEY ----",
+            ),
         ),
         finds=(
             "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----",
@@ -43,6 +54,7 @@ PRIVATE_KEYS: Final = (
             "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOY",
             "-----BEGIN EC PRIVATE KEY-----MHcCAQ-----END PRIVATE KEY-----",
             "-------BEGIN ENCRYPTED PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\n-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----",
             "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAA\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
         ),
         ignores=(

@@ -79,5 +79,10 @@ def test_a_reversible_placeholder_is_a_pseudonym_where_there_are_any():
     assert written("replace", "4111", reversible=True) == "[redacted:payment-card]"
 
 
+@pytest.mark.parametrize("number", ["[US-SSN-536904399]", "[payment-card:4111111111]", "[redacted:phone:2025550143]"])
+def test_no_number_that_is_to_be_found_passes_for_a_placeholder(number):
+    assert not re.fullmatch(PLACEHOLDER, number)
+
+
 def test_placeholders_look_as_stated():
     assert re.fullmatch(PLACEHOLDER, written("replace", "4111"))

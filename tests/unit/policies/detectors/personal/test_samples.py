@@ -50,9 +50,8 @@ def test_each_has_a_name_of_its_own():
     [
         "[redacted:{name}]",
         "[redacted:{name}:2]",
-        "[{name}:1f0c9a27d4]",
-        "[{name}:1234567890]",
-        "[{name}:0123456789]",
+        "[{name}:bpamjkchne]",
+        "[{name}:bcdefghija]",
         "************1111",
         "*****************432100",
     ],
