@@ -8,13 +8,15 @@ from typing import Final, TypeAlias
 
 from policies.detectors.contract import BEFORE, Candidate
 from policies.scanning.budget import Budget
-from policies.scanning.copy import Scanned
+from policies.scanning.copy import ScanCopy, Scanned
 from policies.scanning.scanner import End, Scanner
 from policies.scanning.table import PatternTable
 
 # How many code points before a finding may have a say in whether it is one.
 LOOKBEHIND: Final = 512
 _MOST_BYTES: Final = 4  # of a character in UTF-8
+# More bytes than any mark has that ends a finding.
+_LONGEST_MARK: Final = 128
 
 # For each detector: whether it is lenient; None where nobody asks for it.
 Wanted: TypeAlias = Sequence[bool | None]
@@ -56,10 +58,13 @@ class Candidates:
         self._wanted = wanted
         self._budget = budget
         self._start = start
+        # For patterns of findings that last until something has passed: from where that was looked for, and its place.
+        self._marks: dict[int, tuple[int, End | None]] = {}
 
     def judged(self, copy: Scanned, ends: Collection[End]) -> Iterator[Judged]:
         """Give the findings in one copy, the last and longest first. Raises BudgetSpent."""
         taken: dict[int, list[End]] = {}
+        self._marks.clear()
         for end, numbers in sorted(self._wanted_ends(ends).items(), reverse=True):
             starts = sorted((start, number) for number, start in self._scanner.starts(copy.data, end, numbers))
             for start, number in starts:
@@ -107,10 +112,27 @@ class Candidates:
         until = self._table.until_of[number]
         if until is None:
             return Judged(finding)
-        passed = until.search(copy.data, end)
-        last = passed.end() if passed else len(copy.data)
-        longer = replace(finding, end=copy.original(last - 1, last)[1])
-        return Judged(longer, block_from=finding.end, waits_for=None if passed else until)
+        passed = self._passed(copy.data, number, until, end)
+        if passed is not None:
+            behind = copy.original(passed[1] - 1, passed[1])[1]
+        elif isinstance(copy, ScanCopy):
+            behind = len(copy.text)  # with what has no part in the copy
+        else:
+            behind = copy.original(len(copy.data) - 1, len(copy.data))[1]
+        return Judged(replace(finding, end=behind), block_from=finding.end, waits_for=None if passed else until)
+
+    def _passed(self, data: bytes, number: int, until: re.Pattern[bytes], end: int) -> End | None:
+        """Return the first place behind `end` of what ends a finding of a pattern.
+
+        The last is asked for first: so what was searched for the one before need not be searched again.
+        """
+        from_, known = self._marks.get(number, (-1, None))
+        to = from_ + _LONGEST_MARK if end <= from_ else len(data)
+        found = until.search(data, end, to)
+        if found is not None or end > from_:
+            known = found.span() if found else None
+        self._marks[number] = end, known
+        return known
 
 
 def _before(copy: Scanned, start: int, place: int) -> str:

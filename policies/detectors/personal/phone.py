@@ -188,7 +188,6 @@ PHONE: Final = Detector(
         "0.12345678",
         "mobile users: $1234567",
         "555 0143",
-        "[phone:2025550143]",
         "phone 1111111",
     ),
 )

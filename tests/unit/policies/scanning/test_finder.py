@@ -55,6 +55,8 @@ def found(text: str, *, wanted=STRICT, **more) -> list[tuple[int, str]]:
         ("key=abcd, key=abc", [(2, "abcd")]),
         ("<key>12-34</key>56-78", [(1, "<key>12-34</key>"), (0, "56-78")]),
         ("<key> to the end 12-34", [(1, "<key> to the end 12-34")]),
+        ("<key> to the end\u200b\u0301", [(1, "<key> to the end\u200b\u0301")]),
+        ("<key><key></key> <key>1</key><key>", [(1, "<key><key></key>"), (1, "<key>1</key>"), (1, "<key>")]),
         ("１２-３４", [(0, "１２-３４")]),
         ("1\u200b2-34.", [(0, "1\u200b2-34")]),
         ("%31%32-34", [(0, "%31%32-34")]),
