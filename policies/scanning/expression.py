@@ -8,6 +8,7 @@ round (a pattern says with `alone` what may not touch it), and whether a repetit
 it can end.
 """
 
+import functools
 import re
 import string
 from collections.abc import Mapping
@@ -15,9 +16,13 @@ from typing import Final, NoReturn
 
 from policies.scanning.tree import Chars, Choice, Node, Repeat, Sequence, Value, has_value
 
+# How the part of a match that is the value begins.
+VALUE: Final = "(?P<value>"
 MAX_REPEAT: Final = 4_096
 # Hyperscan counts with a state for each turn. A higher upper limit is none: a match may be longer than it says.
 MAX_COUNTED: Final = 256
+# Ten thousand texts have few characters, and touch the same.
+_REMEMBERED: Final = 1_024
 _MAX_DEPTH: Final = 32
 _MAX_EXPRESSION: Final = 4_096
 
@@ -59,6 +64,7 @@ def literal(text: str, *, ignore_case: bool = False) -> Node:
     return Sequence(tuple(_character(character, ignore_case=ignore_case) for character in text))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def characters(inside: str) -> frozenset[int]:
     """Return the bytes of a class of ASCII characters, of which `inside` is what stands between the brackets."""
     if not inside:
@@ -70,6 +76,7 @@ def characters(inside: str) -> frozenset[int]:
             raise ExpressionError("only ASCII characters", 0)
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _character(character: str, *, ignore_case: bool) -> Node:
     if character.isascii():
         return Chars(_cases(character) if ignore_case else frozenset(character.encode()))
@@ -196,7 +203,7 @@ class _Reader:
     def _group(self, depth: int) -> Node:
         at = self._at
         self._at += 1
-        is_value = self._take("?P<value>")
+        is_value = self._take(VALUE[1:])
         if is_value and self._has_value:
             self._refuse("a second group `value`", at)
         self._has_value = self._has_value or is_value

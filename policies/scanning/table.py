@@ -8,7 +8,7 @@ from typing import Final
 from policies.detectors.contract import Detector, Pattern
 from policies.scanning.databases import Databases, sources, tree_of
 from policies.scanning.decoded import ENCODING_EXPRESSIONS
-from policies.scanning.expression import parse
+from policies.scanning.expression import VALUE, parse
 from policies.scanning.forms import for_value
 from policies.scanning.kept import KeptDatabases
 from policies.scanning.source import Source
@@ -32,7 +32,7 @@ class PatternTable:
     __slots__ = ("detectors", "owners", "patterns", "until_of", "values")
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
-        """Raises ExpressionError for an expression that cannot be looked for."""
+        """Raises ExpressionError for an expression with a value that cannot be looked for, as `compiled` for others."""
         self.detectors = tuple(detectors)
         self.patterns = tuple(dict.fromkeys(pattern for detector in detectors for pattern in detector.patterns))
         numbers = {pattern: number for number, pattern in enumerate(self.patterns)}
@@ -41,10 +41,7 @@ class PatternTable:
             for pattern in dict.fromkeys(detector.patterns):
                 owners[numbers[pattern]].append(number)
         self.owners = tuple(map(tuple, owners))
-        trees = [tree_of(pattern) for pattern in self.patterns]
-        self.values: tuple[re.Pattern[bytes] | None, ...] = tuple(
-            for_value(tree) if has_value(tree) else None for tree in trees
-        )
+        self.values: tuple[re.Pattern[bytes] | None, ...] = tuple(map(_value_of, self.patterns))
         self.until_of: tuple[re.Pattern[bytes] | None, ...] = tuple(
             None if pattern.until is None else for_value(parse(pattern.until)) for pattern in self.patterns
         )
@@ -65,3 +62,10 @@ class PatternTable:
     def is_mark(self, number: int) -> bool:
         """Whether a number is not of a pattern: of something that is encoded, and no finding by itself."""
         return number >= len(self.patterns)
+
+
+def _value_of(pattern: Pattern) -> re.Pattern[bytes] | None:
+    if VALUE not in pattern.expression:  # nearly all of ten thousand: they need not be read for this
+        return None
+    tree = tree_of(pattern)
+    return for_value(tree) if has_value(tree) else None
