@@ -3,6 +3,7 @@
 
 import hashlib
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -78,11 +79,16 @@ class Tally:
     wholly examined, each with the reason.
 
     `pseudonyms` are those of the exchange, None where none may be given. `hashed` gives the keyed hash of a span;
-    without it remarks have none. Of each finding there is a remark, up to MAX_REMARKS; `omitted` counts the others.
+    without it remarks have none. `clock` tells for how long text of a stream is held. Of
+    each finding there is a remark, up to MAX_REMARKS; `omitted` counts the others.
     """
 
     def __init__(
-        self, pseudonyms: Pseudonyms | None = None, *, hashed: Callable[[str], str] = lambda _span: ""
+        self,
+        pseudonyms: Pseudonyms | None = None,
+        *,
+        hashed: Callable[[str], str] = lambda _span: "",
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.pseudonyms = pseudonyms
         self.remarks: list[Remark] = []
@@ -95,6 +101,7 @@ class Tally:
         self._salt = secrets.token_bytes(16)
         self.total = 0
         self.judging = Judging()
+        self.clock = clock
         self.unscanned: dict[str, str] = {}
 
     def number(self, detector: str, value: str) -> int | None:

@@ -120,6 +120,11 @@ class Redactor(Protocol):
 
     def finish(self) -> str: ...
 
+    @property
+    def due_ns(self) -> int | None: ...
+
+    def expire(self, now_ns: int, /) -> str: ...
+
 
 def verbatim(value: str) -> str:
     return value
@@ -182,3 +187,10 @@ class Restored:
 
     def finish(self) -> str:
         return self._restorer.feed(self._redactor.finish()) + self._restorer.finish()
+
+    @property
+    def due_ns(self) -> int | None:
+        return self._redactor.due_ns
+
+    def expire(self, now_ns: int) -> str:
+        return self._restorer.feed(self._redactor.expire(now_ns))

@@ -10,7 +10,7 @@ passed (a private key) is written as soon as it has begun, and nothing of it is 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from policies.contracts.snapshot import AtBound, RedactionAction
@@ -18,8 +18,9 @@ from policies.redaction.field_rules import FieldRules
 from policies.redaction.findings import AnswerBlocked, AppliedRule, FindingCount, Tally
 from policies.redaction.looking import look
 from policies.redaction.rewriting import Rewriter
+from policies.redaction.waiting import Waiting
 from policies.scanning.copy import ScanCopy
-from policies.scanning.finder import LOOKBEHIND, Found
+from policies.scanning.finder import LOOKBEHIND, Finding, Found
 
 # More than any mark has that ends a finding.
 _LONGEST_MARK: Final = 128
@@ -35,7 +36,10 @@ _MOST_BYTES: Final = 4  # of a character in UTF-8
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
-    __slots__ = ("_came", "_finder", "_limit", "_path", "_rewriter", "_rules", "_start", "_tally", "_text", "_until")
+    __slots__ = (
+        *("_came", "_finder", "_given_up_to", "_limit", "_path", "_rewriter", "_rules", "_start"),
+        *("_tally", "_text", "_until", "_waiting"),
+    )
 
     def __init__(self, rules: FieldRules, tally: Tally, path: str = "") -> None:
         self._rules = rules
@@ -48,6 +52,10 @@ class StreamRedactor:
         self._text = ""  # what was decided and may be looked back at, and from `_start` on what is undecided
         self._start = 0
         self._until: re.Pattern[bytes] | None = None  # what ends the finding we are inside of, looked for from `_start`
+
+        self._given_up_to = 0  # what stands before this and behind `_start` has waited too long, and does not leave
+        max_ms = rules.terms.hold.max_ms
+        self._waiting = None if max_ms is None or not rules.changes else Waiting(max_ms, tally.clock)
 
     @property
     def findings(self) -> tuple[FindingCount, ...]:
@@ -64,6 +72,8 @@ class StreamRedactor:
         self._text += text
         self._came += len(text)
         left = self._inside() if self._until is not None else self._decided()
+        if self._waiting is not None:
+            self._note(len(text))
         # Rules that only look let everything pass, whatever they have not made up their minds about.
         return left if rules.changes else text
 
@@ -76,14 +86,36 @@ class StreamRedactor:
         if not self._rules.changes:
             self.feed("".join(texts))
             yield from texts
-        elif self._until is None and (decided := self._quiet(text := self._text + "".join(texts))) is not None:
-            held = self._text[self._start :]
+        elif self._is_plain and (decided := self._quiet(text := self._text + "".join(texts))) is not None:
+            held, came = self._text[self._start :], len(text) - len(self._text)
             self._text = text
-            yield from _cut([held + texts[0], *texts[1:]], len(self._let_go(decided)))
+            left = len(self._let_go(decided))
+            self._note(came)
+            yield from _cut([held + texts[0], *texts[1:]], left)
         elif self._rules.stops:
             yield from map(self.feed, texts)
         else:
             yield self.feed("".join(texts))
+
+    @property
+    def due_ns(self) -> int | None:
+        """When to call `expire`, None for not at all: what is held now will have waited for too long then."""
+        return None if self._waiting is None else self._waiting.until_ns
+
+    def expire(self, now_ns: int) -> str:
+        """Return what takes the place of text that has waited too long by now, if any has.
+
+        Raises AnswerBlocked where policy says that the stream is cut. What does not leave is examined all the same.
+        """
+        due_ns = self.due_ns
+        if due_ns is None or now_ns < due_ns:
+            return ""
+        began = max(self._start, self._given_up_to)
+        goes_on = self._given_up_to > self._start
+        left = self._given_up(self._text[began:], MAX_MS, again=goes_on)
+        self._given_up_to = len(self._text)
+        self._note(0)
+        return left
 
     def finish(self) -> str:
         """Return what was held, redacted; nothing more arrives. Raises AnswerBlocked as `feed` does."""
@@ -92,15 +124,26 @@ class StreamRedactor:
         if self._until is not None or rules.idle or start == len(text):
             return ""
         found = look(rules, text, self._tally, path=self._path, start=start)
-        left = self._rewriter.rewritten(text, found.findings, start=start, end=len(text))
+        left = self._rewritten(text, found.findings, start=start, end=len(text))
         return left if rules.changes else ""
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether what is decided leaves as it is, but for findings."""
+        return self._until is None and not self._given_up_to
+
+    def _note(self, came: int) -> None:
+        """Note when what is held arrived, if that matters."""
+        if self._waiting is not None:
+            held = 0 if self._until is not None else len(self._text) - max(self._start, self._given_up_to)
+            self._waiting.note(came, held=held)
 
     def _quiet(self, text: str) -> int | None:
         decided = self._finder.quiet(text, self._start)
         return None if decided is None or len(text) - decided > self._limit // _MOST_BYTES else decided
 
     def _decided(self) -> str:
-        decided = self._quiet(self._text)
+        decided = None if self._given_up_to else self._quiet(self._text)
         return self._looked() if decided is None else self._let_go(decided)
 
     def _let_go(self, decided: int) -> str:
@@ -109,7 +152,24 @@ class StreamRedactor:
         left = text[self._start : decided]
         kept = max(0, decided - LOOKBEHIND)
         self._text, self._start = text[kept:], decided - kept
+        self._given_up_to = self._given_up_to - kept if self._given_up_to > decided else 0
         return left
+
+    def _rewritten(self, text: str, findings: Sequence[Finding], *, start: int, end: int) -> str:
+        """Return `text[start:end]` redacted, without what was given up and whatever is found that reaches into it."""
+        if not self._given_up_to:
+            return self._rewriter.rewritten(text, findings, start=start, end=end)
+        behind = self._given_up_to
+        for finding in findings:
+            if finding.start < behind < finding.end:
+                behind = finding.end
+        behind = self._given_up_to = min(behind, max(end, self._given_up_to))
+        # What does not leave is remarked on as well, and may block.
+        before = [each for each in findings if each.start < behind]
+        self._rewriter.rewritten(text, before, start=start, end=end)
+        if behind >= end:
+            return ""
+        return self._rewriter.rewritten(text, findings[len(before) :], start=behind, end=end)
 
     def _looked(self) -> str:
         """Look at all that is kept, and return what of it is decided, redacted."""
@@ -117,7 +177,7 @@ class StreamRedactor:
         self._tally.judging.arrived(self._came, streamed=True)
         self._came = 0
         found = look(rules, text, self._tally, path=self._path, start=start, final=False)
-        left = self._rewriter.rewritten(text, found.findings, start=start, end=found.decided)
+        left = self._rewritten(text, found.findings, start=start, end=found.decided)
         self._let_go(found.decided)
         if found.until is not None:
             self._enter(found, len(text))
@@ -147,12 +207,18 @@ class StreamRedactor:
     def _bounded(self) -> str:
         """Return what takes the place of more than policy lets wait, if it is. Raises AnswerBlocked as below."""
         held = self._text[self._start :]
-        return self._given_up(held, MAX_BYTES) if len(held.encode("utf-8", "replace")) > self._limit else ""
-
-    def _given_up(self, held: str, bound: str) -> str:
-        """Return what takes the place of what has reached a bound. Raises AnswerBlocked where that cuts the stream."""
-        if not self._rules.changes:
+        if len(held.encode("utf-8", "replace")) <= self._limit or not self._rules.changes:
             return ""
+        left = self._given_up(held, MAX_BYTES, again=self._given_up_to > 0)
+        self._start, self._given_up_to = len(self._text), 0
+        self._until = _WHITE_SPACE
+        return left
+
+    def _given_up(self, held: str, bound: str, *, again: bool) -> str:
+        """Return what takes the place of what has reached a bound, `again`: if something does not stand there already.
+
+        Raises AnswerBlocked where that cuts the stream.
+        """
         if self._rules.terms.hold.at_bound is AtBound.CUT:
             raise AnswerBlocked(policy=self._rules.terms.hold_by, rule=bound, detector=_HELD)
         done = AppliedRule(
@@ -160,9 +226,7 @@ class StreamRedactor:
         )
         self._tally.add(done)
         self._tally.remark(done, kind=_HELD, path=self._path, span=held)
-        self._start = len(self._text)
-        self._until = _WHITE_SPACE
-        return f"[redacted:{_HELD}]"
+        return "" if again else f"[redacted:{_HELD}]"
 
 
 def _cut(texts: list[str], length: int) -> list[str]:

@@ -38,6 +38,11 @@ class JudgedEnforcer(Protocol):
 
     def abort(self, code: str, /) -> bytes: ...
 
+    @property
+    def due_ns(self) -> int | None: ...
+
+    def expire(self, now_ns: int, /) -> bytes: ...
+
 
 async def verdicts_on(
     judge: CallJudge, undecided: Sequence[Sequence[AskedCall]]
@@ -85,6 +90,13 @@ class JudgedStream:
 
     def finish(self) -> bytes:
         return self.enforcer.finish()
+
+    @property
+    def due_ns(self) -> int | None:
+        return self.enforcer.due_ns
+
+    def expire(self, now_ns: int, /) -> bytes:
+        return self.enforcer.expire(now_ns)
 
     def abort(self, code: str, /) -> bytes:
         return self.enforcer.abort(code)

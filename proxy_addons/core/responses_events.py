@@ -18,6 +18,7 @@ from proxy_addons.core.responses_items import CALL, MESSAGE, check_part, path_of
 from proxy_addons.core.responses_spoken import Place, SpokenItem
 from proxy_addons.core.responses_text import Means
 from proxy_addons.core.sse_tree import MAX_INDEX, NotExaminable
+from proxy_addons.core.streaming import first
 
 Event = dict[str, Any]
 
@@ -93,6 +94,16 @@ class ToldResponse:
         for index, item in self._items.items():
             for place, rest in item.rests():
                 yield from self._piece(index, item, place, rest)
+
+    @property
+    def due_ns(self) -> int | None:
+        return first(item.due_ns for item in self._items.values())
+
+    def expire(self, now_ns: int) -> Iterator[Event]:
+        """Give what leaves in place of text that has waited too long. Raises AnswerBlocked."""
+        for index, item in self._items.items():
+            for place, left in item.expire(now_ns):
+                yield from self._piece(index, item, place, left)
 
     def _answer(self, event: Event) -> Iterator[Event]:
         response = _object(event, "response")

@@ -13,6 +13,7 @@ from proxy_addons.core.answer_walk import ARGUMENTS
 from proxy_addons.core.responses_items import CALL, LISTS, check_part, kind_of, parts_of, path_of, text_in
 from proxy_addons.core.responses_text import Means, SaidText
 from proxy_addons.core.sse_tree import NotExaminable
+from proxy_addons.core.streaming import first
 from proxy_addons.core.strict_json import canonical
 
 # The members of an item that leave beside its texts, as far as it has them. Not `encrypted_content`: nobody reads it.
@@ -55,6 +56,15 @@ class SpokenItem:
         """Give what was held of the texts, and let nothing follow. Raises AnswerBlocked."""
         for place, text in self._texts.items():
             yield place, text.close()
+
+    @property
+    def due_ns(self) -> int | None:
+        return first(text.due_ns for text in self._texts.values())
+
+    def expire(self, now_ns: int) -> Iterator[tuple[Place, str]]:
+        """Give what leaves in place of text that has waited too long. Raises AnswerBlocked."""
+        for place, text in self._texts.items():
+            yield place, text.expire(now_ns)
 
     def add_arguments(self, piece: str) -> None:
         """Hold a piece of a call's arguments: they are JSON, and only whole can be redacted as such."""

@@ -27,17 +27,16 @@ from proxy_addons.core.responses_calls import CallEvents, UndecidedItem, without
 from proxy_addons.core.responses_events import ENDS, Event, ToldResponse
 from proxy_addons.core.responses_text import Kept, Means
 from proxy_addons.core.restoring import Shared
-from proxy_addons.core.sse import UpstreamFailed, reason_of
 from proxy_addons.core.sse_calls import Allowance
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
 from proxy_addons.core.sse_tree import NotExaminable
 from proxy_addons.core.strict_json import NotStrictJson, canonical, parse_object
 from proxy_addons.core.verdict_http import typed_error_event
+from proxy_addons.core.why_cut import INVALID, UpstreamFailed, reason_of
 
 _FAILED: Final = frozenset({"error", "response.failed"})
 # What stands in a line of its own must not end the line.
 _KIND: Final = re.compile(r"[a-z][a-z0-9_.]{0,127}", re.ASCII)
-_INVALID: Final = Reason(code="upstream-invalid")
 
 
 class ResponsesEnforcer:
@@ -65,6 +64,7 @@ class ResponsesEnforcer:
         # The answer's end tells all texts in one event, so that no more of them could be told than that event may hold.
         self._means = Means(rules, self._walk, shared, Kept(max_event_bytes), Allowance())
         self._told = ToldResponse(self._means)
+        self._timed = rules.terms.hold.max_ms is not None
         self._number = 0
         self._last: Event | None = None
 
@@ -100,7 +100,22 @@ class ResponsesEnforcer:
         try:
             if self._means.rewrite:
                 leaving += map(self._written, self._told.rests())
-            leaving.append(self._cut(_INVALID))
+            leaving.append(self._cut(INVALID))
+        except (AnswerBlocked, NotExaminable) as exc:
+            leaving.append(self._cut(reason_of(exc)))
+        return b"".join(leaving)
+
+    @property
+    def due_ns(self) -> int | None:
+        """As of SseEnforcer."""
+        return self._told.due_ns if self._timed and not self.done and self.cut is None else None
+
+    def expire(self, now_ns: int, /) -> bytes:
+        """Return what leaves in place of text that has waited too long. Calls wait until their item is done."""
+        leaving: list[bytes] = []
+        try:
+            for event in self._told.expire(now_ns):
+                self._put(event, leaving)
         except (AnswerBlocked, NotExaminable) as exc:
             leaving.append(self._cut(reason_of(exc)))
         return b"".join(leaving)
@@ -129,11 +144,13 @@ class ResponsesEnforcer:
         for each in told:
             if ends and each["type"] == kind:
                 self._last = each
-            elif self._calls is None:
-                leaving.append(self._written(each))
             else:
-                leaving += map(self._written, self._calls.put(each))
+                self._put(each, leaving)
         self.done = ends
+
+    def _put(self, event: Event, leaving: list[bytes]) -> None:
+        """Let an event leave, behind those that wait."""
+        leaving += map(self._written, (event,) if self._calls is None else self._calls.put(event))
 
     @property
     def undecided(self) -> tuple[tuple[AskedCall, ...], ...]:

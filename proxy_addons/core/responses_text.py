@@ -104,6 +104,16 @@ class SaidText:
         return rest
 
     @property
+    def due_ns(self) -> int | None:
+        return None if self._closed else self._redactor.due_ns
+
+    def expire(self, now_ns: int) -> str:
+        """Return what leaves in place of what has waited too long. Raises AnswerBlocked."""
+        left = "" if self._closed else self._redactor.expire(now_ns)
+        self._left.append(left)
+        return left
+
+    @property
     def left(self) -> str:
         return self._joined(self._left)
 

@@ -40,8 +40,10 @@ from proxy_addons.core.sse_envelope import Envelope
 from proxy_addons.core.sse_events import EventReader, EventTooLarge
 from proxy_addons.core.sse_template import Template, marked, spoken_in
 from proxy_addons.core.sse_tree import NotExaminable
+from proxy_addons.core.streaming import first
 from proxy_addons.core.strict_json import NotStrictJson, parse_object
 from proxy_addons.core.verdict_http import stream_error_event
+from proxy_addons.core.why_cut import INVALID, UpstreamFailed, reason_of
 
 _DONE: Final = b"[DONE]"
 # The member of a choice that carries its pieces of text, and its type.
@@ -49,11 +51,6 @@ _TEXT_IN: Final[dict[Dialect, tuple[str, type]]] = {Dialect.CHAT: ("delta", dict
 # Beyond this many choices and fields, or changes of their form, events go the whole way.
 _MAX_TEMPLATES: Final = 8
 _MAX_LEARNT: Final = 32
-_INVALID: Final = Reason(code="upstream-invalid")
-
-
-class UpstreamFailed(Exception):
-    """The upstream sent an error in the stream."""
 
 
 class SseEnforcer:
@@ -82,6 +79,7 @@ class SseEnforcer:
         self._tally, self._restoring = shared or Shared(Tally())
         self._walk = AnswerWalk(rules, self._tally, strict=strict)
         self._judged = judged
+        self._timed = rules.terms.hold.max_ms is not None
         self._queue = DecisionQueue()
         self.refused_calls: tuple[RefusedCall, ...] = ()
         self._allowance = Allowance()
@@ -141,7 +139,21 @@ class SseEnforcer:
         except (AnswerBlocked, NotExaminable, ValueError) as exc:
             self._queue.taken()
             return self._cut(reason_of(exc))
-        leaving.append(b"data: [DONE]\n\n" if self.done else self._cut(_INVALID))
+        leaving.append(b"data: [DONE]\n\n" if self.done else self._cut(INVALID))
+        return self._queue.put(leaving)
+
+    @property
+    def due_ns(self) -> int | None:
+        return first(text.due_ns for text in self._choices.values()) if self._timed and not self.done else None
+
+    def expire(self, now_ns: int, /) -> bytes:
+        """Return what leaves in place of text that has waited too long. Calls wait as long as their choice takes."""
+        leaving: Leaving = []
+        try:
+            for index, choice in self._choices.items():
+                leaving += [self._piece(index, left) for left in choice.expire(now_ns)]
+        except (AnswerBlocked, NotExaminable) as exc:
+            leaving.append(self._cut(reason_of(exc)))
         return self._queue.put(leaving)
 
     def abort(self, code: str, /) -> bytes:
@@ -286,14 +298,3 @@ class SseEnforcer:
     def _piece(self, index: int, value: Any) -> bytes:
         choice = {"index": index, self._text_in: value, "finish_reason": None}
         return event({**self._envelope.said, "choices": [choice]})
-
-
-def reason_of(exc: Exception) -> Reason:
-    """Return why a stream is cut."""
-    match exc:
-        case AnswerBlocked():
-            return Reason(code="answer-blocked", policy=exc.policy, rule=exc.rule)
-        case UpstreamFailed():
-            return Reason(code="upstream-error")
-        case _:
-            return _INVALID

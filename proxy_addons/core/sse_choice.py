@@ -11,6 +11,7 @@ from proxy_addons.core.field_classes import of_path
 from proxy_addons.core.restoring import Shared
 from proxy_addons.core.sse_calls import Allowance, HeldCalls
 from proxy_addons.core.sse_tree import NotExaminable, Path, index_of, nested
+from proxy_addons.core.streaming import first
 from proxy_addons.core.tool_decisions import CALLS
 
 # Roles and kinds of parts are wanted at once, and a text could be spelt with them. No detector finds anything in these,
@@ -77,6 +78,16 @@ class ChoiceText:
         if not self._judged and (calls := self.calls()) is not None and self._holds_calls:
             pieces.append(calls)
         return pieces
+
+    @property
+    def due_ns(self) -> int | None:
+        return first(redactor.due_ns for redactor in self._redactors.values())
+
+    def expire(self, now_ns: int) -> Iterator[Any]:
+        """Give the pieces that leave in place of text that has waited too long. Raises AnswerBlocked."""
+        for path, redactor in self._redactors.items():
+            if left := redactor.expire(now_ns):
+                yield nested(path, left)
 
     def calls(self) -> dict[str, Any] | None:
         """Return the tool calls that were held, as they would leave, and hold them no more; None for none."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the layer needs of whoever examines a streamed answer: bytes in, bytes that may leave out."""
 
+from collections.abc import Iterable
 from typing import Protocol, TypeGuard, runtime_checkable
 
 
@@ -52,6 +53,27 @@ class Waits(Protocol):
 
     def decided(self) -> bytes:
         """Return what may leave now. Without a decision, the error event."""
+
+
+@runtime_checkable
+class Expires(Protocol):
+    """A StreamEnforcer that may hold text for a time only.
+
+    The layer calls `expire` at or after `due_ns`, whether or not something has arrived, and sends what it gives. Then
+    `cut` counts as after `feed`.
+    """
+
+    @property
+    def due_ns(self) -> int | None:
+        """A time of the monotonic clock, None while nothing is held or the time does not matter."""
+
+    def expire(self, now_ns: int, /) -> bytes:
+        """Return what may leave in place of what was held for too long, possibly nothing."""
+
+
+def first(due_ns: Iterable[int | None]) -> int | None:
+    """Return the first of several times at which something is due."""
+    return min((each for each in due_ns if each is not None), default=None)
 
 
 def is_stream_enforcer(candidate: object) -> TypeGuard[StreamEnforcer]:

@@ -17,9 +17,11 @@ from proxy_addons.core.streaming import StreamEnforcer, is_stream_enforcer
 from proxy_addons.http1 import wire
 from proxy_addons.http1.conversation import Commands, Conversation, Stage
 from proxy_addons.http1.eager import start
+from proxy_addons.http1.enforcing import decide, due_ns, examine, expire, failing, has_cut, last_bytes, waits
 from proxy_addons.http1.messages import (
     AbandonUpstream,
     AwaitHook,
+    CallUpstream,
     Examined,
     Linger,
     UpstreamAnswered,
@@ -84,7 +86,7 @@ class Answering(Conversation):
         turn.call = None
         turn.fail(code)
         if turn.enforcer is not None:
-            last = _last_bytes(turn.enforcer, code)
+            last = last_bytes(turn.enforcer, code)
             yield from self._tell_error(turn)
             yield from self._stream_ends(turn, turn.enforcer, last, is_error=True)
             return
@@ -141,43 +143,57 @@ class Answering(Conversation):
         try:
             piece = enforcer.feed(event.content)
         except Exception as exc:  # noqa: BLE001  # whatever is wrong with the enforcer must not let the piece through
-            event.examined = _failed(exc)
+            event.examined = failing(exc)
             return None
-        waits = _waits(enforcer)
-        if waits or _has_cut(enforcer):
-            event.examined = Examined(piece, cut=not waits, waits=waits)
+        waiting = waits(enforcer)
+        if waiting or has_cut(enforcer):
+            event.examined = Examined(piece, cut=not waiting, waits=waiting)
+            return None
+        if not turn.timed and due_ns(enforcer) is not None:
+            event.examined = Examined(piece)
             return None
         turn.exchange.bytes_out += len(piece)
         return self._framed(turn, piece)
 
     def _stream(self, turn: Turn, enforcer: StreamEnforcer, event: UpstreamContent) -> Commands:
-        piece, failed, cut, waits = event.examined or _examine(enforcer, event.content)
-        if waits:
+        piece, failed, cut, waiting = event.examined or examine(enforcer, event.content)
+        if waiting:
             if piece:
                 turn.exchange.bytes_out += len(piece)
                 yield SendData(self.context.client, self._framed(turn, piece))
             piece, failed, cut, _ = yield from self._decided(enforcer)
         if failed:
             yield from self._upstream_failed(turn, "evaluation-failed")
-        elif cut:
+            return
+        if cut:
             yield AbandonUpstream()
             yield from self._stream_ends(turn, enforcer, piece, is_error=True)
-        elif piece:
+            return
+        if piece:
             turn.exchange.bytes_out += len(piece)
             yield SendData(self.context.client, self._framed(turn, piece))
+        if not turn.timed and (due := due_ns(enforcer)) is not None:
+            turn.timed = True
+            yield self._within(max(0.0, (due - self._terms.monotonic_ns()) / 1e9))
+
+    def _held_long(self, turn: Turn, enforcer: StreamEnforcer, call: CallUpstream) -> Commands:
+        """See to text that may have been held for too long. The deadline is that of the stream: no other runs now."""
+        turn.timed = False
+        examined = expire(enforcer, self._terms.monotonic_ns())
+        yield from self._stream(turn, enforcer, UpstreamContent(call, b"", examined))
 
     def _decided(self, enforcer: StreamEnforcer) -> Generator[Command, Any, Examined]:
         """Wait until `enforcer`, which Waits, has its decision. The upstream waits as well, and nobody else."""
         try:
-            outcome: object = start(_decide(enforcer))
+            outcome: object = start(decide(enforcer))
             if isinstance(outcome, Future):
                 outcome = yield AwaitHook(outcome)
             if outcome is not False:
                 return Examined(b"", failed=True)
             last: bytes = enforcer.decided()  # type: ignore[attr-defined]  # as its `waits` says
         except Exception as exc:  # noqa: BLE001  # as in `pass_on`
-            return _failed(exc)
-        return Examined(last, cut=_has_cut(enforcer))
+            return failing(exc)
+        return Examined(last, cut=has_cut(enforcer))
 
     def _stream_finished(self, turn: Turn, enforcer: StreamEnforcer) -> Commands:
         try:
@@ -186,13 +202,13 @@ class Answering(Conversation):
             _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
             yield from self._upstream_failed(turn, "evaluation-failed")
             return
-        if _waits(enforcer):
+        if waits(enforcer):
             piece, failed, _, _ = yield from self._decided(enforcer)
             if failed:
                 yield from self._upstream_failed(turn, "evaluation-failed")
                 return
             last += piece
-        yield from self._stream_ends(turn, enforcer, last, is_error=_has_cut(enforcer))
+        yield from self._stream_ends(turn, enforcer, last, is_error=has_cut(enforcer))
 
     def _stream_ends(self, turn: Turn, enforcer: StreamEnforcer, last: bytes, *, is_error: bool) -> Commands:
         """Send the last bytes once the `response` hook returned; if it refused or failed, an error event instead.
@@ -201,14 +217,17 @@ class Answering(Conversation):
         """
         turn.call = None
         turn.exchange.bytes_out += len(last)
+        if turn.timed:
+            turn.timed = False
+            yield self._within(None)
         known = turn.exchange.refusal
         failed = yield from self._tell_safely("response", turn)
         if is_error:
             pass
         elif failed:
-            last = _last_bytes(enforcer, "policy-unavailable")
+            last = last_bytes(enforcer, "policy-unavailable")
         elif turn.exchange.refusal is not known and turn.exchange.refusal is not None:
-            last = _last_bytes(enforcer, turn.exchange.refusal.code)
+            last = last_bytes(enforcer, turn.exchange.refusal.code)
         yield SendData(self.context.client, self._framed(turn, last) + (wire.LAST_CHUNK if turn.modern else b""))
         # The head of a stream that began before this worker parts has promised that the connection goes on. A client
         # that uses it again at once would lose its request: it gets one more turn, the last.
@@ -256,42 +275,3 @@ class Answering(Conversation):
         )
         yield self._first_bytes(answer)
         yield Linger(mid_request=True)
-
-
-def _examine(enforcer: StreamEnforcer, content: bytes) -> Examined:
-    try:
-        piece = enforcer.feed(content)
-    except Exception as exc:  # noqa: BLE001  # as in `pass_on`
-        return _failed(exc)
-    waits = _waits(enforcer)
-    return Examined(piece, cut=not waits and _has_cut(enforcer), waits=waits)
-
-
-async def _decide(enforcer: StreamEnforcer) -> bool:
-    """Let `enforcer` decide and return whether that failed, as a hook does."""
-    await enforcer.decide()  # type: ignore[attr-defined]  # as its `waits` says
-    return False
-
-
-def _waits(enforcer: StreamEnforcer) -> bool:
-    """Whether the enforcer is one that Waits, and does. Asked as `_has_cut` is."""
-    return getattr(enforcer, "waits", False) is not False
-
-
-def _failed(exc: Exception) -> Examined:
-    _log.error("enforcement_failed", stage="stream", error=type(exc).__name__)
-    return Examined(b"", failed=True)
-
-
-def _has_cut(enforcer: StreamEnforcer) -> bool:
-    """Whether the enforcer is one that CutsByItself, and has. Asked for every piece: a protocol's check takes long."""
-    return getattr(enforcer, "cut", None) is not None
-
-
-def _last_bytes(enforcer: StreamEnforcer, code: str) -> bytes:
-    """Return the enforcer's error event for `code`, or nothing if it cannot even give that."""
-    try:
-        return enforcer.abort(code)
-    except Exception as exc:  # noqa: BLE001  # nothing that this enforcer still holds may leave
-        _log.error("enforcement_failed", stage="abort", error=type(exc).__name__)
-        return b""

@@ -76,7 +76,7 @@ class Http1ReverseLayer(Answering):
             case ClientFinished():
                 yield from self._finished()
             case DeadlinePassed(serial=serial) if serial == self._deadline:
-                yield from self._client_late()
+                yield from self._late()
             case GoOn():
                 self.out_of_breath, self.turns_left = False, TURNS_AT_ONCE
             case UpstreamEvent(call=call) if self._turn is not None and self._turn.call is call:
@@ -233,6 +233,14 @@ class Http1ReverseLayer(Answering):
             turn.call = CallUpstream(request, turn.to_head_request, turn.resendable)
             turn.exchange.upstream_started_ns = self._terms.monotonic_ns()
             yield turn.call
+
+    def _late(self) -> Commands:
+        """Do what the deadline is for: a stream's is for what is held of it, any other for what the client owes."""
+        turn = self._turn
+        if turn is not None and turn.timed and turn.enforcer is not None and turn.call is not None:
+            yield from self._held_long(turn, turn.enforcer, turn.call)
+        else:
+            yield from self._client_late()
 
     def _client_late(self) -> Commands:
         if self._stage is Stage.HEAD and self._parser.between_requests:

@@ -69,6 +69,7 @@ class Turn:
     answer: list[bytes] = field(default_factory=list)
     answer_bytes: int = 0
     enforcer: StreamEnforcer | None = None
+    timed: bool = False  # a deadline runs for what the enforcer holds
     answer_started: bool = False
     error_told: bool = False
     response_told: bool = False

@@ -279,3 +279,63 @@ def test_an_enforcer_that_cuts_ends_call_and_stream():
     talk.answer(STREAM_HEAD + chunk(b"one ") + chunk(b"two "))
     assert body_of(talk.answers) == b"CUT"
     assert talk.abandoned
+
+
+# ── text that may be held for a time only ──
+
+
+class Patient(Shouting):
+    """Holds back what came last, until 50 ms later."""
+
+    def __init__(self, *, cuts: bool = False) -> None:
+        super().__init__()
+        self.due_ns: int | None = None
+        self.cut: Reason | None = None
+        self._cuts = cuts
+
+    def feed(self, piece: bytes) -> bytes:
+        self.due_ns = 50_000_000
+        return piece.upper()
+
+    def expire(self, now_ns: int) -> bytes:
+        if self.due_ns is None or now_ns < self.due_ns:
+            return b""
+        self.due_ns = None
+        self.cut = Reason(code="answer-blocked") if self._cuts else None
+        return b"LATE "
+
+
+def test_what_is_held_leaves_in_time_though_nothing_arrives():
+    talk = asking(AllowAll(), Streams(Patient()))
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    assert talk.deadline is not None
+    assert talk.deadline.after_s == 0.05
+    talk.late()
+    talk.answer(chunk(b"two ") + b"0\r\n\r\n")
+    assert body_of(talk.answers) == b"ONE LATE TWO FINISHED"
+
+
+def test_a_deadline_that_passes_too_early_is_set_anew():
+    talk = asking(AllowAll(), Streams(enforcer := Patient()))
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    enforcer.due_ns = 80_000_000
+    talk.late()
+    assert talk.deadline is not None
+    assert talk.deadline.after_s == 0.03
+    talk.late()
+    assert talk.answers.endswith(chunk(b"LATE "))
+
+
+def test_a_stream_may_be_cut_in_time():
+    talk = asking(AllowAll(), Streams(Patient(cuts=True)))
+    talk.answer(STREAM_HEAD + chunk(b"one "))
+    talk.late()
+    assert body_of(talk.answers) == b"ONE LATE "
+    assert talk.abandoned
+
+
+def test_no_deadline_of_a_stream_outlives_it():
+    talk = asking(AllowAll(), Streams(Patient()))
+    talk.answer(STREAM_HEAD + chunk(b"one ") + b"0\r\n\r\n")
+    assert talk.deadline is not None
+    assert talk.deadline.after_s != 0.05
