@@ -22,7 +22,6 @@ JUDGE = judge_of(
         pytest.param("81", "hexagon ", False, None, id="wrong-and-named-but-strict"),
         pytest.param("81", "tax id ", True, None, id="wrong-and-named-as-in-any-country"),
         pytest.param("8-1", "", True, None, id="wrong-and-in-its-own-form"),
-        pytest.param("71", "[hexagon:", True, None, id="our-own-hash"),
     ],
 )
 def test_weighs_check_form_and_names(value, before, lenient, want):
