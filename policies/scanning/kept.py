@@ -61,9 +61,10 @@ class KeptDatabases:
             if digest != hashlib.sha256(database).digest():
                 return None
             hyperscan.loadb(database, hyperscan.HS_MODE_BLOCK)
-            os.utime(file)  # what is in use is not the oldest
         except (OSError, hyperscan.error):
             return None
+        with contextlib.suppress(OSError):  # a folder may be there to read only
+            os.utime(file)  # what is in use is not the oldest
         return database
 
     def put(self, name: str, database: bytes) -> None:

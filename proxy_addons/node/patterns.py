@@ -25,8 +25,9 @@ from proxy_addons.durable import private_directory
 _log: Final = structlog.get_logger()
 
 _PROGRAM: Final = (sys.executable, "-m", "proxy_addons.node.pattern_compiler")
-# All detectors take some ten seconds of a processor; on a busy machine several times as long.
-_WITHIN_S: Final = 120.0
+# All detectors take some ten seconds of a processor, and have been seen to take a minute on one with six times as much
+# to do. What is done by then is kept, and the next try has the less to do.
+_WITHIN_S: Final = 300.0
 _MOST_SAID_BYTES: Final = 2048
 
 
@@ -50,8 +51,8 @@ class PatternKeeper:
         """
         try:
             missing = await asyncio.to_thread(self._missing, policies)
-        except ValueError as exc:  # a detector that is not here, or an expression of a newer kind
-            raise PatternsNotCompiled(str(exc)) from exc
+        except Exception as exc:  # a detector, a validator, an expression, a model that this node does not have
+            raise PatternsNotCompiled(f"{type(exc).__name__}: {exc}") from exc
         if not missing:
             return
         names = tuple(source.name for source in missing)

@@ -110,3 +110,13 @@ def test_whoever_must_not_compile_misses_what_is_not_there(folder):
 
 def test_of_nothing_nothing_is_kept(folder):
     assert KeptDatabases(folder, compiles=False).of(Source(expressions=(), numbers=(), flags=())) == b""
+
+
+def test_a_folder_to_read_only_is_read(folder, database, monkeypatch):
+    KeptDatabases(folder).put("a", database)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert KeptDatabases(folder).get("a") == database

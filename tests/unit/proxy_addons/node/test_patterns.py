@@ -3,12 +3,12 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 
 import pytest
 
 from policies.contracts.decision import Mode
-from policies.contracts.snapshot import RedactionAction, RedactionPolicy, RedactionRule
-from policies.detectors.registry import DETECTORS
+from policies.contracts.snapshot import CustomDetector, CustomPattern, RedactionAction, RedactionPolicy, RedactionRule
 from policies.redaction.engine import Redaction
 from policies.scanning.kept import KeptDatabases, NotCompiled
 from proxy_addons.node.patterns import PatternKeeper, PatternsNotCompiled
@@ -89,12 +89,20 @@ async def test_the_compiler_ends_with_the_node(tmp_path):
     assert not keeper.compiling
 
 
-async def test_the_event_loop_goes_on_while_all_detectors_are_compiled(tmp_path):
-    keeper = PatternKeeper(tmp_path)
-    preparing = asyncio.create_task(keeper.prepare(policies(*(detector.name for detector in DETECTORS))))
-    turns = 0
-    while not preparing.done():
-        await asyncio.sleep(0.01)
-        turns += 1
-    await preparing
-    assert turns > 20
+async def test_the_event_loop_goes_on_meanwhile(tmp_path):
+    sign = tmp_path / "sign"
+    waits_for_it = f"import os, sys, time\nwhile not os.path.exists({str(sign)!r}): time.sleep(0.01)\nsys.exit('seen')"
+    keeper = PatternKeeper(tmp_path, program=(sys.executable, "-c", waits_for_it))
+    waiting = asyncio.create_task(keeper.prepare(policies("email")))
+    while not keeper.compiling:
+        await asyncio.sleep(0.001)
+    sign.touch()
+    with pytest.raises(PatternsNotCompiled, match="status 1: seen"):
+        await waiting
+
+
+async def test_what_this_node_cannot_even_read_is_a_problem_of_the_bundle(tmp_path):
+    broken = CustomDetector(id="own", kind="OWN", patterns=(CustomPattern(expression="a+b"),), validator="of-tomorrow")
+    policy = replace(policies("own")[0], detectors=(broken,))
+    with pytest.raises(PatternsNotCompiled, match="of-tomorrow"):
+        await PatternKeeper(tmp_path).prepare((policy,))
