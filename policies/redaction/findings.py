@@ -147,6 +147,13 @@ class Tally:
         if len(self.unscanned) < _MAX_UNSCANNED:
             self.unscanned.setdefault(path, reason)
 
+    def forget(self) -> None:
+        """Forget the values behind placeholders and their numbers: the exchange is over. Its counts stay."""
+        if self.pseudonyms is not None:
+            self.pseudonyms.forget()
+        self.pseudonyms = None
+        self._numbers.clear()
+
     def annotate(self) -> None:
         """Say of all that rules would have changed that it was left as it is, and only noted."""
         self._counts = Counter({_annotating(rule): count for rule, count in self._counts.items()})

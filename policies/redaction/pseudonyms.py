@@ -68,6 +68,13 @@ class Pseudonyms:
         self._closed = True
         self._besides = None
 
+    def forget(self) -> None:
+        """Forget every value: the exchange is over. What is still asked for stays a pseudonym."""
+        self.close()
+        self._values.clear()
+        self._by_value.clear()
+        self._taken.clear()
+
     def of(self, kind: str, value: str) -> str | None:
         """Return the pseudonym of `value`, the same each time, or None where it can have none."""
         if self._closed:

@@ -52,6 +52,9 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         ports.on_end(exchange)
         if ports.trace is not None:
             ports.trace.finish(exchange)
+        exchange.restoring = None
+        if exchange.tally is not None:
+            exchange.tally.forget()
 
     aside = Aside()
     return [

@@ -2,7 +2,9 @@
 """Redaction of requests through all addons: what reached the upstream, what was told, what was recorded."""
 
 import base64
+import gc
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from policies.contracts.snapshot import (
     RedactionRule,
     Route,
 )
+from policies.redaction.pseudonyms import Pseudonyms
 from policies.scanning import budget
 from tests.streams import CARD, EMAIL
 from tests.unit.proxy_addons.harness import (
@@ -257,6 +260,42 @@ async def test_the_values_of_one_exchange_are_not_for_another():
     told = await sender.send(asking("who was it?"), upstream=plain_answer("[EMAIL-1]"))
     assert b"[EMAIL-1]" in told.body
     assert EMAIL.encode() not in told.body
+
+
+@pytest.mark.parametrize("leaves", [None, "answer", "stream"])
+@pytest.mark.parametrize("answer", [plain_answer("to [EMAIL-1]"), streamed_answer("to [EMAIL-1]")])
+async def test_nobody_knows_the_values_of_an_exchange_that_is_over(answer: Upstream, leaves: str | None):
+    sender = reversible()
+    told = await sender.send(
+        asking(EMAIL, stream=answer.headers[0][1] != b"application/json"), upstream=answer, leaves=leaves
+    )
+    exchange = told.exchange
+    assert exchange.findings
+    assert exchange.restoring is None
+    assert exchange.tally is not None
+    assert exchange.tally.pseudonyms is None
+    held = [each for each in gc.get_objects() if isinstance(each, Pseudonyms) and len(each)]
+    assert not [each for each in held if EMAIL in each._values.values()]  # nobody else may ask
+
+
+@pytest.mark.parametrize("breaks", [None, "upstream-timeout", "upstream-invalid"])
+@pytest.mark.parametrize("pieces", [2, 3, 4])  # it stops after the text, after the finish reason, after [DONE]
+async def test_what_was_held_when_an_answer_ended_is_examined_or_dropped(pieces: int, breaks: str | None):
+    sender = harness(directions=BOTH)
+    answer = streamed_answer(f"write to {EMAIL}")
+    ended = replace(answer, pieces=answer.pieces[:pieces], breaks=breaks)
+    told = await sender.send(asking("who?", stream=True), upstream=ended)
+    assert b"write to " in told.body
+    assert b"alice" not in told.body
+    assert (b"[redacted:email]" in told.body) is (pieces > 2)
+    assert told.body.endswith(b"[DONE]\n\n") is (pieces == 4 and breaks is None)
+
+
+async def test_nothing_held_leaves_to_a_client_that_left():
+    sender = harness(directions=BOTH)
+    told = await sender.send(asking("who?", stream=True), upstream=streamed_answer(f"to {EMAIL}"), leaves="stream")
+    assert b"alice" not in told.body
+    assert sender.sink.envelopes[-1]["verdict"] == "cut"
 
 
 async def test_each_finding_of_request_and_answer_leaves_a_remark():
