@@ -59,7 +59,8 @@ def says(before: str, keyword: re.Pattern[str]) -> Says:
 
 def _of(name: str) -> Says:
     words = [each.lower() for each in humps(name) if not each.isdigit()]
-    if not words or not _PUBLIC.isdisjoint(words):
+    pairs = tuple(map("".join, itertools.pairwise(words)))  # `WebSocket` is two words by its capitals
+    if not words or not _PUBLIC.isdisjoint((*words, *pairs)):
         return Says.NOTHING
     about = words[-1] in _ABOUT
     secret = not about and any(
@@ -68,6 +69,6 @@ def _of(name: str) -> Says:
     )
     if secret:
         return Says.SECRET
-    if not VENDORS.isdisjoint((*words, *map("".join, itertools.pairwise(words)))):
+    if not VENDORS.isdisjoint((*words, *pairs)):
         return Says.VENDOR
     return Says.MAYBE if not about and not _MAYBE.isdisjoint(words) else Says.NOTHING

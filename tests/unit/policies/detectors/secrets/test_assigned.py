@@ -28,6 +28,7 @@ def test_finds_the_value_and_no_more_however_it_is_given(template):
         pytest.param(f'etag: "{KEY}"', id="an-etag"),
         pytest.param(f"integrity sha512-{ALNUM[:86]}==", id="an-integrity"),
         pytest.param(f"public_key = {ALNUM[:43]}", id="a-public-key"),
+        pytest.param("Sec-WebSocket-Key: dGhlIHNhbXBs" + "ZSBub25jZQ==", id="a-key-of-a-handshake"),
         pytest.param(f"token = make_{KEY}(1)", id="a-call"),
         pytest.param(f"the token of {KEY}", id="no-sign"),
     ],
