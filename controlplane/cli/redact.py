@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 import click
 
 from controlplane.cli.redaction_lines import MAX_LINE_BYTES, answer_of, chunks_of, lines_of
-from policies.contracts.redaction import Direction, FieldClass, HoldBounds, RedactionPolicy
+from policies.contracts.redaction import Decoding, Direction, FieldClass, HoldBounds, RedactionPolicy
 from policies.detectors import presidio
 from policies.detectors.catalogue import Catalogue
 from policies.detectors.registry import DETECTORS
@@ -24,6 +24,7 @@ from policies.redaction.rules import ActiveRules
 from policies.scanning.kept import KeptDatabases
 
 _REFUSED: Final = 1
+_DECODED_FOR_A_BYTE: Final = 8
 _USUAL_FIELD: Final = {Direction.REQUEST: FieldClass.USER, Direction.ANSWER: FieldClass.ASSISTANT_TEXT}
 
 
@@ -120,8 +121,13 @@ def _everything(names: str | None, *, strict: bool) -> RedactionPolicy:
             meant = catalogue.nearest(said, policy="") or catalogue.sayable(policy="")
             raise click.UsageError(f"there is no detector {said}; there are {', '.join(meant)}")
     policy = everything(strict=strict, detectors=chosen) if chosen else everything(strict=strict)
-    # Nobody waits for this text as for an answer, and a long run of base64 is no reason to cut it.
-    return replace(policy, hold=HoldBounds(max_bytes=MAX_LINE_BYTES))
+    # Nobody waits for this text as for an answer, and a long run of base64 is no reason to cut or to refuse it. Base64
+    # is decoded from four places and base32 from eight, some of it again: eight bytes for each of the longest line.
+    return replace(
+        policy,
+        hold=HoldBounds(max_bytes=MAX_LINE_BYTES),
+        decoding=Decoding(max_bytes=_DECODED_FOR_A_BYTE * MAX_LINE_BYTES),
+    )
 
 
 def _read(file: Path) -> RedactionPolicy:

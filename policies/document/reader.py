@@ -81,7 +81,7 @@ class Members:
         for item in self._items(name, at_least=at_least):
             text = self._text(item, form)
             if text and text in seen:
-                self.notes.add("duplicate-value", item.at, f"{shown(text)} is there already.", "Keep one.")
+                self.notes.add("duplicate-value", item.at, "This value is there already.", "Keep one.")
             seen.add(text)
             texts.append(text)
         return tuple(texts)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command as a filter: what goes in at one end comes out redacted at the other."""
 
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -78,6 +80,13 @@ def test_a_long_run_is_no_reason_to_cut_a_text():
     given = ("x7Kq2ZpR9sT4vW6yB1cD3eF5gH8jL0mN" * 2000).encode()
     result = redact("--detectors", "email", given=given)
     assert (result.exit_code, result.stdout_bytes) == (DONE, given)
+
+
+def test_a_picture_in_a_line_is_no_reason_to_refuse_it():
+    picture = base64.b64encode(hashlib.shake_256(b"picture").digest(400_000)).decode()
+    (answer,) = lines(f"data:image/png;base64,{picture} by {EMAIL}")
+    assert "blocked" not in answer
+    assert answer["text"].endswith(" by [redacted:email]")
 
 
 def test_only_the_named_detectors_look():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from policies.contracts.errors import PolicyRejected
 from policies.contracts.snapshot import CustomDetector, CustomPattern, LiteralList
 from policies.document.kinds.redaction_detectors import MAX_DISGUISED, MAX_PATTERNS, MAX_VALUES
 from policies.document.model import Samples
@@ -97,6 +98,12 @@ def test_a_detector_and_a_list_have_ids_of_their_own():
 @pytest.mark.parametrize("value", ["ab", "x" * 257])
 def test_literals_are_neither_short_nor_long(value):
     assert problems(literals=[NAMES | {"values": [value]}]) == [("bad-literal", "literals/0/values/0")]
+
+
+def test_a_literal_that_is_there_twice_is_not_said():
+    with pytest.raises(PolicyRejected) as refused:
+        spec_of(literals=[NAMES | {"values": ["no secret of ours"] * 2}])
+    assert "no secret of ours" not in "".join(map(str, refused.value.diagnostics))
 
 
 def test_a_document_has_no_more_than_it_may():
