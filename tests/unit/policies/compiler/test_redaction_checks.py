@@ -133,7 +133,7 @@ def test_all_that_is_wrong_is_told_at_once():
 
 
 def test_an_expression_that_hyperscan_does_not_take_is_refused_at_its_place(monkeypatch):
-    def of(patterns, marks=()):
+    def of(patterns, marks=(), *, kept=None):
         if any(pattern.expression == "large" for pattern in patterns):
             raise CannotScan("Pattern is too large.")
 
