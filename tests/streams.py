@@ -9,7 +9,9 @@ from typing import Any
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import Dialect, RedactionAction, RedactionPolicy, RedactionRule
+from policies.detectors.catalogue import OPT_IN
 from policies.detectors.contract import Detector
+from policies.detectors.registry import DETECTORS
 from policies.redaction.engine import ActiveRules, Redaction
 from policies.redaction.examination import examine
 from policies.redaction.findings import Tally
@@ -35,6 +37,12 @@ def forbidden(detector: Detector, sample: str) -> list[str]:
     """Return what of a detector's sample must not leave."""
     active = rules(detectors=(detector.name,))
     return [sample[each.start : each.end] for each in examine(active, sample, Tally()).findings]
+
+
+def one_of_each_group() -> list[str]:
+    """Return for each group of detectors that are looked for without being named what one of them finds."""
+    by_group = {detector.group: detector for detector in reversed(DETECTORS) if detector.group not in OPT_IN}
+    return [detector.finds[0] for detector in by_group.values()]
 
 
 def stream(active: ActiveRules | None = None, dialect: Dialect = Dialect.CHAT) -> SseEnforcer:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from policies.redaction.engine import ActiveRules
 from proxy_addons.core.responses_answer import redact_response
 from tests.responses import answered, called, events, left, spoken, stream, texts, wholes, wire
-from tests.streams import CARD, EMAIL, KEY, by_length, rules
+from tests.streams import CARD, EMAIL, KEY, by_length, one_of_each_group, rules
 
 pytestmark = pytest.mark.corpus
 
@@ -65,11 +65,11 @@ def test_streams_pass_with_texts_and_everything_else_unchanged(recorded, active)
         assert got[-1]["response"] == sent[-1]["response"]
 
 
-def planted(told: list[dict[str, Any]], chance: random.Random) -> list[dict[str, Any]]:
+def planted(told: list[dict[str, Any]], chance: random.Random, secrets: str = PLANTED) -> list[dict[str, Any]]:
     """Return the events with the secrets among their text, cut into pieces at random, and told whole as they were said."""
     (text,) = texts(told).values()
     at = chance.randrange(len(text))
-    whole = text[:at] + PLANTED + text[at:]
+    whole = text[:at] + secrets + text[at:]
     deltas = [each for each in told if each["type"].endswith(".delta")]
     pieces = by_length(whole, chance.randint(1, 30))
     first = told.index(deltas[0])
@@ -91,6 +91,22 @@ def test_secrets_planted_into_streams_are_redacted(recorded):
             assert texts(events(output)) == {path: want}
             assert wholes(events(output)) == {path: {want}}
             assert not [secret for secret in (EMAIL, CARD, KEY) if secret.encode() in output]
+
+
+def test_a_secret_of_each_group_is_redacted_in_every_stream(recorded):
+    active = rules()
+    samples = one_of_each_group()
+    assert len(samples) > 10
+    for number, body in enumerate(streams(recorded)):
+        for seed, sample in enumerate(samples):
+            chance = random.Random(f"{SEED}.{number}.{seed}")
+            told = planted(events(body), chance, f" Look: {sample}\n")
+            ((path, text),) = texts(told).items()
+            want = active.text(text).text
+            assert (sample in want, "[redacted:" in want) == (False, True)
+            output = left(at_random(wire(*told), chance), stream(active))
+            assert texts(events(output)) == {path: want}
+            assert wholes(events(output)) == {path: {want}}
 
 
 @pytest.mark.parametrize("active", [ActiveRules.none(), rules()], ids=["no-rules", "every-detector"])

@@ -13,7 +13,7 @@ import pytest
 from policies.contracts.snapshot import Dialect
 from policies.redaction.engine import ActiveRules
 from proxy_addons.core.answers import redact_answer
-from tests.streams import CARD, EMAIL, KEY, events, left, rules, stream, texts, wire
+from tests.streams import CARD, EMAIL, KEY, events, left, one_of_each_group, rules, stream, texts, wire
 
 pytestmark = pytest.mark.corpus
 
@@ -106,7 +106,27 @@ def test_secrets_planted_into_streams_are_redacted(recorded):
     assert planted_in >= 10
 
 
-def planted(answered: list[Any], chance: random.Random) -> list[Any] | None:
+def test_a_secret_of_each_group_is_redacted_in_every_stream(recorded):
+    active = rules()
+    samples = one_of_each_group()
+    assert len(samples) > 10
+    tried = 0
+    for seed, body in enumerate(streams(recorded)):
+        chance = random.Random(SEED + seed)
+        for sample in samples:
+            answered = planted(sent(body), chance, f" Look: {sample}\n")
+            if answered is None:
+                continue
+            tried += 1
+            want = {path: active.text(text).text for path, text in spoken(answered).items()}
+            assert not [text for text in want.values() if sample in text]
+            assert "[redacted:" in str(want)
+            output = b"".join(left(at_random(wire(*answered), chance), stream(active)))
+            assert want.items() <= spoken(events(output)).items(), sample
+    assert tried > 100
+
+
+def planted(answered: list[Any], chance: random.Random, secrets: str = PLANTED) -> list[Any] | None:
     """Return the events with the secrets among their text, spread over as many events as there are."""
     deltas = [choice["delta"] for each in answered for choice in each["choices"] if choice["index"] == 0]
     carriers = [delta for delta in deltas if delta.get("content")]
@@ -114,9 +134,9 @@ def planted(answered: list[Any], chance: random.Random) -> list[Any] | None:
         return None
     first = chance.randrange(len(carriers) - 1)
     carriers = carriers[first:]
-    size = len(PLANTED) // len(carriers) + 1
+    size = len(secrets) // len(carriers) + 1
     for number, delta in enumerate(carriers):
-        delta["content"] = PLANTED[number * size : (number + 1) * size]
+        delta["content"] = secrets[number * size : (number + 1) * size]
     return answered
 
 
