@@ -84,7 +84,8 @@ def test_a_long_run_is_no_reason_to_cut_a_text():
 
 def test_a_picture_in_a_line_is_no_reason_to_refuse_it():
     picture = base64.b64encode(hashlib.shake_256(b"picture").digest(400_000)).decode()
-    (answer,) = lines(f"data:image/png;base64,{picture} by {EMAIL}")
+    result = redact("--jsonl", given=lines(f"data:image/png;base64,{picture} by {EMAIL}"))
+    answer = json.loads(result.stdout)
     assert "blocked" not in answer
     assert answer["text"].endswith(" by [redacted:email]")
 
