@@ -17,7 +17,7 @@ from policies.scanning.expression import characters, parse
 from policies.scanning.kept import KeptDatabases
 from policies.scanning.literals import Literal, LiteralDatabases, text_of
 from policies.scanning.source import CannotScan, Compile, Source
-from policies.scanning.tree import Node, widths
+from policies.scanning.tree import Node, alphabet, widths
 
 __all__ = ["MAX_MATCH_BYTES", "CannotScan", "Databases", "sources", "tree_of"]
 
@@ -34,8 +34,8 @@ class Databases:
     """The compiled forms of some patterns, as bytes that this version of hyperscan loads on this kind of processor.
 
     `widths` has for each pattern the one width that its matches have, so that where one begins need not be looked for;
-    0 where it has to be. `longest` has the most bytes that a match can have. Patterns that are plain texts are in
-    `literals` alone.
+    0 where it has to be. `longest` has the most bytes that a match can have, `alphabets` which ones they can be.
+    Patterns that are plain texts are in `literals` alone.
     """
 
     ends: bytes
@@ -43,6 +43,7 @@ class Databases:
     openings: bytes
     widths: tuple[int, ...]
     longest: tuple[int, ...]
+    alphabets: tuple[bytes, ...]
     literals: LiteralDatabases = field(default_factory=LiteralDatabases)
 
     @staticmethod
@@ -83,9 +84,11 @@ def _databases(patterns: Sequence[Pattern], marks: Sequence[Pattern], compiled: 
     openings: list[str | None] = []
     one_width: list[int] = []
     longest: list[int] = []
+    alphabets: list[bytes] = []
     for number, pattern in enumerate(patterns):
         tree, before = tree_of(pattern), _before(pattern)
         low, high = widths(tree)
+        alphabets.append(bytes(alphabet(tree)))
         if (text := text_of(tree)) is not None:
             behind = characters(pattern.alone)
             literals.append(Literal(number=number, text=text[0], caseless=text[1], before=before, behind=behind))
@@ -116,6 +119,7 @@ def _databases(patterns: Sequence[Pattern], marks: Sequence[Pattern], compiled: 
         ),
         widths=tuple(one_width),
         longest=tuple(longest),
+        alphabets=tuple(alphabets),
         literals=LiteralDatabases.of(literals, compiled),
     )
 

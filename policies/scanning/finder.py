@@ -74,7 +74,7 @@ class Finder:
         data = copy.data
         if smuggles(copy.text) or ends_encoded(data):
             return None
-        if self._scanner.ends(data, begun=from_ > 0, final=False, most=1):
+        if self._scanner.sees(data, begun=from_ > 0):
             return None
         opens = self._scanner.opening(data)
         if opens == len(data):

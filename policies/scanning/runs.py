@@ -241,7 +241,7 @@ def stretches(source: Scanned, budget: Budget, *, since: int = 0) -> Iterator[St
 
 def ends_in_run(data: bytes) -> bool:
     """Whether a run of at least LINE characters reaches the end of `data`."""
-    return len(data) >= LINE and not data[-LINE:].strip(_OF_RUN)
+    return len(data) >= LINE and not data[-LINE:].rstrip(_OF_RUN)
 
 
 def open_run(data: bytes) -> int:

@@ -5,10 +5,9 @@ Conventions: `data` is the bytes of a scan copy. A form looks at one character b
 ends there is none, and a line feed stands for it, which touches nothing.
 """
 
-import contextlib
 import threading
-from collections.abc import Callable, Collection
-from typing import Final, TypeAlias
+from collections.abc import Collection
+from typing import Any, Final, TypeAlias
 
 import hyperscan
 
@@ -17,15 +16,17 @@ from policies.scanning.literals import LiteralScanner
 from policies.scanning.source import CannotScan
 
 _EDGE: Final = b"\n"
+# Nearly all matches are shorter than this. Where one may not be, so many times as far is looked.
+_NEAR: Final = 128
+_FARTHER: Final = 8
 
 End: TypeAlias = tuple[int, int]
-_Note: TypeAlias = Callable[[int, int, int, int, object], bool | None]
 
 
 class Scanner:
     """Immutable, and safe to be asked by several threads. Patterns are named by their number in what was compiled."""
 
-    __slots__ = ("_ends", "_literals", "_lock", "_longest", "_openings", "_starts", "_widths")
+    __slots__ = ("_alphabets", "_ends", "_literals", "_lock", "_longest", "_openings", "_starts", "_widths")
 
     def __init__(self, databases: Databases) -> None:
         """Raises CannotScan where the databases are not of this version of hyperscan or this kind of processor."""
@@ -35,29 +36,38 @@ class Scanner:
         self._literals = LiteralScanner(databases.literals) if databases.literals.literals else None
         self._widths = databases.widths
         self._longest = databases.longest
+        self._alphabets = databases.alphabets
         self._lock = threading.Lock()  # a database works in a memory of its own
 
-    def ends(self, data: bytes, *, begun: bool = False, final: bool = True, most: int | None = None) -> Collection[End]:
+    def sees(self, data: bytes, *, begun: bool) -> bool:
+        """Whether `ends` would return anything for `data`, behind which something follows."""
+        scanned = data if begun else _EDGE + data
+        with self._lock:
+            if self._ends is not None:
+                try:
+                    self._ends.scan(scanned, match_event_handler=_stop)
+                except hyperscan.ScanTerminated:
+                    return True
+            return self._literals is not None and bool(self._literals.ends(data, begun=begun, final=False))
+
+    def ends(self, data: bytes, *, begun: bool = False, final: bool = True) -> Collection[End]:
         """Return pairs of a pattern's number and an offset where a match of it ends, in order of the offsets.
 
         `begun`: something stands before `data`, and its first byte belongs to that. Unless `final`, something follows,
-        and a match that nothing stands behind yet is not told. Not more than `most` pairs are returned.
+        and a match that nothing stands behind yet is not told.
         """
-        database, literals = self._ends, self._literals
         found: list[End] = []
         before = 1 if begun else 2
-        limit = len(data) * 64 + 64 if most is None else most
 
-        def note(number: int, _start: int, end: int, _flags: int, _context: object) -> bool:
+        def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
             found.append((number, end - before))
-            return len(found) >= limit
 
         scanned = data if begun else _EDGE + data
         with self._lock:
-            if database is not None:
-                _scan(database, scanned + _EDGE if final else scanned, note)
-            if literals is not None and len(found) < limit and (texts := literals.ends(data, begun=begun, final=final)):
-                found = sorted(found + texts, key=_offset)[:limit]
+            if self._ends is not None:
+                self._ends.scan(scanned + _EDGE if final else scanned, match_event_handler=note)
+            if self._literals is not None and (texts := self._literals.ends(data, begun=begun, final=final)):
+                found = sorted(found + texts, key=_offset)
         return found
 
     def starts(self, data: bytes, end: int, numbers: Collection[int]) -> Collection[End]:
@@ -66,32 +76,46 @@ class Scanner:
         if len(known) == len(numbers) or self._starts is None:
             return known
         wanted = frozenset(numbers)
-        reach = max(self._longest[number] for number in wanted) + 1  # and what stands before the match
 
-        def note(number: int, _start: int, to: int, _flags: int, _context: object) -> bool:
+        def note(number: int, _start: int, to: int, _flags: int, _context: object) -> None:
             if number in wanted:
                 known.append((number, end - to + 1))
-            return False
 
+        turned = _turned(data[max(0, end - self._reach(data, end, wanted)) : end])
         with self._lock:
-            _scan(self._starts, _turned(data[max(0, end - reach) : end]), note)
+            self._starts.scan(turned, match_event_handler=note)
         return known
+
+    def _reach(self, data: bytes, end: int, numbers: Collection[int]) -> int:
+        """Return how far before `end` is all that a match of `numbers` has, which ends there, and what touches it."""
+        longest, alphabets = self._longest, self._alphabets
+        reach = max([longest[number] for number in numbers]) + 1
+        near = _NEAR
+        while near < reach:
+            seen = data[max(0, end - near) : end]
+            # No match reaches over a byte that none of its pattern has.
+            if all(longest[number] < near or seen.translate(None, alphabets[number]) for number in numbers):
+                return near
+            near *= _FARTHER
+        return reach
 
     def opening(self, data: bytes) -> int:
         """Return the offset from which on the end of `data` may be the beginning of a match; its length if none is."""
-        database, literals = self._openings, self._literals
-        longest = 1
-
-        def note(_number: int, _start: int, to: int, _flags: int, _context: object) -> bool:
-            nonlocal longest
-            longest = to  # they come in order
-            return False
-
+        farthest = [1]
         with self._lock:
-            if database is not None:
-                _scan(database, _turned(data[-MAX_MATCH_BYTES:]), note)
-            first = len(data) - longest + 1
-            return first if literals is None else min(first, literals.opening(data))
+            if self._openings is not None:
+                turned = _turned(data[-MAX_MATCH_BYTES:])
+                self._openings.scan(turned, match_event_handler=_note_last, context=farthest)
+            first = len(data) - farthest[0] + 1
+            return first if self._literals is None else min(first, self._literals.opening(data))
+
+
+def _stop(_number: int, _start: int, _end: int, _flags: int, _context: object) -> bool:
+    return True
+
+
+def _note_last(_number: int, _start: int, end: int, _flags: int, farthest: Any) -> None:
+    farthest[0] = end  # they come in order
 
 
 def _loaded(serialised: bytes) -> hyperscan.Database | None:
@@ -111,8 +135,3 @@ def _offset(end: End) -> int:
 
 def _turned(data: bytes) -> bytes:
     return data[::-1] + _EDGE
-
-
-def _scan(database: hyperscan.Database, data: bytes, note: _Note) -> None:
-    with contextlib.suppress(hyperscan.ScanTerminated):  # `note` has seen enough
-        database.scan(data, match_event_handler=note)

@@ -64,6 +64,17 @@ def widths(node: Node) -> tuple[int, int | None]:
             return min(low for low, _ in known), max(highs) if len(highs) == len(known) else None
 
 
+def alphabet(node: Node) -> frozenset[int]:
+    """Return all bytes that a match can have in it."""
+    match node:
+        case Chars(of):
+            return of
+        case Value(part) | Repeat(part):
+            return alphabet(part)
+        case Sequence(parts) | Choice(parts):
+            return frozenset().union(*map(alphabet, parts))
+
+
 def has_value(node: Node) -> bool:
     """Whether only a part of a match is the value."""
     match node:

@@ -108,8 +108,19 @@ def test_what_stands_before_is_seen_as_what_it_is(before, text):
     assert {(number, end - len(before)) for number, end in whole if end > len(before) + 1} == set(part)
 
 
-def test_stops_where_there_are_too_many():
-    assert len(SCANNER.ends(b"aaaab" * 100, most=10)) == 10
+@given(st.booleans(), TEXTS)
+def test_sees_whether_anything_ends(begun, text):
+    assert SCANNER.sees(text, begun=begun) == bool(SCANNER.ends(text, begun=begun, final=False))
+
+
+@pytest.mark.parametrize("length", [100, 127, 128, 129, 1023, 1024, 1025, 5000])
+@pytest.mark.parametrize("before", [b"", b"-", b"1", b"-" * 2000])
+def test_tells_where_a_long_match_begins(length, before):
+    scanner = Scanner(Databases.of((Pattern(expression="a{2,}b|a{4,}", alone="1"), Pattern(expression="ca+b"))))
+    text = before + b"a" * length + b"b"
+    found = set(scanner.starts(text, len(text), {0, 1}))
+    assert ((0, len(before)) in found) == (before != b"1")
+    assert found == {(0, start) for start in range(len(before) + (before == b"1"), len(text) - 2)}
 
 
 def test_without_patterns_nothing_is_found_or_held():
@@ -124,7 +135,7 @@ def test_what_cannot_be_compiled_is_refused():
     with pytest.raises(CannotScan):
         Databases.of([Pattern(expression="(?:[ab]{1,200}c){1,200}")])
     with pytest.raises(CannotScan):
-        Scanner(Databases(ends=b"none", starts=b"", openings=b"", widths=(), longest=()))
+        Scanner(Databases(ends=b"none", starts=b"", openings=b"", widths=(), longest=(), alphabets=()))
 
 
 def test_threads_can_ask_one_scanner():

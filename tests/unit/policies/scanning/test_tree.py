@@ -2,7 +2,7 @@
 import pytest
 
 from policies.scanning.expression import parse
-from policies.scanning.tree import has_value, widths
+from policies.scanning.tree import alphabet, has_value, widths
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,13 @@ from policies.scanning.tree import has_value, widths
 )
 def test_knows_how_wide_a_match_is(expression, expected):
     assert widths(parse(expression)) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"), [("a(?P<value>[bc]{2,})", b"abc"), ("a?|[x-z]b", b"abxyz"), ("", b"")]
+)
+def test_knows_which_bytes_a_match_can_have(expression, expected):
+    assert bytes(sorted(alphabet(parse(expression)))) == expected
 
 
 def test_knows_whether_only_a_part_is_the_value():
