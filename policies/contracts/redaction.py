@@ -184,7 +184,7 @@ class Decoding:
     """How deep encoded content is decoded to be scanned, and how many bytes that may give for one text."""
 
     depth: int = field(default=3, metadata=ADDED)
-    max_bytes: int = field(default=1_048_576, metadata=ADDED)
+    max_bytes: int = field(default=8_388_608, metadata=ADDED)
     over_budget: OverBudget = field(default=OverBudget.BLOCK, metadata=ADDED)
 
 
