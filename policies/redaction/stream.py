@@ -31,13 +31,17 @@ _HELD: Final = "held-text"
 MAX_BYTES: Final = "hold.max_bytes"
 MAX_MS: Final = "hold.max_ms"
 _MOST_BYTES: Final = 4  # of a character in UTF-8
+# More than any finding but a long one. Where so much is held it is looked at again when a part more of it has come, not
+# for each character: events of one would make the cost grow with the square of what is held.
+_MUCH: Final = 1_024
+_GROWTH: Final = 16
 
 
 class StreamRedactor:
     """Redacts one text that arrives in pieces. After AnswerBlocked it MUST NOT be used again."""
 
     __slots__ = (
-        *("_came", "_finder", "_given_up_to", "_limit", "_path", "_rewriter", "_rules", "_start"),
+        *("_came", "_finder", "_given_up_to", "_limit", "_next", "_path", "_rewriter", "_rules", "_start"),
         *("_tally", "_text", "_until", "_waiting"),
     )
 
@@ -51,6 +55,7 @@ class StreamRedactor:
         self._rewriter = Rewriter(rules, tally, path)
         self._text = ""  # what was decided and may be looked back at, and from `_start` on what is undecided
         self._start = 0
+        self._next = 0  # how long the text is to be before it is looked at again
         self._until: re.Pattern[bytes] | None = None  # what ends the finding we are inside of, looked for from `_start`
 
         self._given_up_to = 0  # what stands before this and behind `_start` has waited too long, and does not leave
@@ -86,7 +91,11 @@ class StreamRedactor:
         if not self._rules.changes:
             self.feed("".join(texts))
             yield from texts
-        elif self._is_plain and (decided := self._quiet(text := self._text + "".join(texts))) is not None:
+        elif (
+            self._is_plain
+            and not self._next
+            and (decided := self._quiet(text := self._text + "".join(texts))) is not None
+        ):
             held, came = self._text[self._start :], len(text) - len(self._text)
             self._text = text
             left = len(self._let_go(decided))
@@ -143,6 +152,8 @@ class StreamRedactor:
         return None if decided is None or len(text) - decided > self._limit // _MOST_BYTES else decided
 
     def _decided(self) -> str:
+        if len(self._text) < self._next:
+            return ""
         decided = None if self._given_up_to else self._quiet(self._text)
         return self._looked() if decided is None else self._let_go(decided)
 
@@ -151,7 +162,7 @@ class StreamRedactor:
         text = self._text
         left = text[self._start : decided]
         kept = max(0, decided - LOOKBEHIND)
-        self._text, self._start = text[kept:], decided - kept
+        self._text, self._start, self._next = text[kept:], decided - kept, 0
         self._given_up_to = self._given_up_to - kept if self._given_up_to > decided else 0
         return left
 
@@ -183,6 +194,9 @@ class StreamRedactor:
             self._enter(found, len(text))
         elif len(text) - found.decided > self._limit // _MOST_BYTES:
             left += self._bounded()
+        held = len(self._text) - self._start
+        if self._until is None and held > _MUCH:
+            self._next = len(self._text) + held // _GROWTH
         return left
 
     def _enter(self, found: Found, end: int) -> None:

@@ -46,6 +46,8 @@ def views(
     Encodings that end before `since`, an offset in its data, may be left out: a stream has judged them before. Unless
     `final`, more text follows. Raises DecodingSpent.
     """
+    if depth < 1:
+        return
     for view in _level(source, budget, since=since, final=final):
         yield view
         if depth > 1 and (len(view.data) >= runs.LINE or escapes.has_marks(view.data)):

@@ -164,10 +164,11 @@ def unescaped(source: Scanned, budget: Budget, *, since: int = 0, final: bool = 
     first = _first(data, max(0, since - _CONTEXT_BYTES))
     if first is None and settled == len(data):
         return None
-    budget.decode(settled)
     if first is None or first >= settled:
         return Unescaped(source, data[:settled], settled)
     parts = _ESCAPE.split(data[first:settled])
+    # What stands beside the escapes is the text itself, which was there before.
+    budget.decode(sum(map(len, parts[1::2])))
     parts[1::2] = [_VALUES[escape] for escape in parts[1::2]]
     return Unescaped(source, data[:first] + b"".join(parts), first)
 

@@ -12,6 +12,7 @@ from policies.contracts.snapshot import RedactionAction
 from policies.detectors.contract import Detector
 from policies.detectors.registry import DETECTORS
 from policies.redaction.findings import AnswerBlocked, Tally
+from policies.redaction.looking import look
 from policies.redaction.rules import ActiveRules
 from tests.streams import CARD, EMAIL, KEY, rules
 from tests.texts import HIDDEN, TEXTS
@@ -132,3 +133,18 @@ def test_nothing_is_found_in_what_was_kept_to_be_looked_at():
         *["And ", "so on. ", "", "[redacted:email:2] "],
     ]
     assert [found.count for found in redactor.findings] == [1, 2, 1]
+
+
+def test_what_is_held_for_long_is_not_looked_at_for_each_character(monkeypatch: pytest.MonkeyPatch):
+    redactor, looks = rules(detectors=("jwt",)).stream(), 0
+
+    def counted(*args: object, **more: object) -> object:
+        nonlocal looks
+        looks += 1
+        return look(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("policies.redaction.stream.look", counted)
+    token = "eyJhbGciOiJIUzI1NiJ9." + "eyJ" + "QUJD" * 1_500
+    assert "".join(map(redactor.feed, token)) == ""
+    assert looks < 1_200  # one for each of the first 1,024 characters
+    assert redactor.feed("." + "A" * 43 + " done ") == "[redacted:jwt] done "

@@ -35,7 +35,7 @@ def test_one_policy_has_its_own_terms():
 def test_of_two_the_stricter_holds():
     assert united([PLAIN, LARGE]) == Terms(
         hold=HoldBounds(max_bytes=16_384, max_ms=500, at_bound=AtBound.CUT),
-        decoding=Decoding(depth=3, max_bytes=4_194_304, over_budget=OverBudget.BLOCK),
+        decoding=Decoding(depth=3, max_bytes=Decoding().max_bytes, over_budget=OverBudget.BLOCK),
         embeddings=EmbeddingInputs.BLOCK,
         log_probabilities=LogProbabilities.REFUSE,
     )

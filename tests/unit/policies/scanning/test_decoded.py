@@ -237,3 +237,7 @@ def test_the_page_on_hidden_text_states_what_is_not_seen_through():
     shown = examples("What is not seen through")
     assert len(shown) > 5
     assert [text for text in shown if sees(text, b"411111") or sees(text, b"key")] == []
+
+
+def test_to_no_depth_nothing_is_decoded():
+    assert list(views(ScanCopy.of("a%20b"), Budget(), depth=0)) == []
