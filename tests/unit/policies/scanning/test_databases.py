@@ -18,9 +18,9 @@ def test_the_same_patterns_are_compiled_once():
     assert Databases.of([Pattern(expression="once")]) is Databases.of([Pattern(expression="once")])
 
 
-def test_a_mark_is_told_wherever_it_matches_and_opens_only_where_it_may_begin():
+def test_a_mark_is_told_once_where_it_ends_and_opens_only_where_it_may_begin():
     scanner = Scanner(Databases.of([Pattern(expression="zz")], marks=[Pattern(expression="[a-f]{3}", alone="a-f")]))
-    assert list(scanner.ends(b"abcd")) == [(1, 3), (1, 4)]
+    assert list(scanner.ends(b"abcd")) == [(1, 4)]
     assert [scanner.opening(data) for data in (b"xab", b"abcdab")] == [1, 6]
 
 
