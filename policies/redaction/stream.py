@@ -31,8 +31,9 @@ _HELD: Final = "held-text"
 MAX_BYTES: Final = "hold.max_bytes"
 MAX_MS: Final = "hold.max_ms"
 _MOST_BYTES: Final = 4  # of a character in UTF-8
-# More than any finding but a long one. Where so much is held it is looked at again when a part more of it has come, not
-# for each character: events of one would make the cost grow with the square of what is held.
+# More than any finding but a long one, which has no white space. Where so much is held it is looked at again when a
+# part more of it has come, not for each character: else the cost would grow with the square of what is held.
+_ENDS_LONG: Final = re.compile(r"\s")
 _MUCH: Final = 1_024
 _GROWTH: Final = 16
 
@@ -76,7 +77,10 @@ class StreamRedactor:
             return text
         self._text += text
         self._came += len(text)
-        left = self._inside() if self._until is not None else self._decided()
+        if len(self._text) < self._next and _ENDS_LONG.search(text) is None:
+            left = ""
+        else:
+            left = self._inside() if self._until is not None else self._decided()
         if self._waiting is not None:
             self._note(len(text))
         # Rules that only look let everything pass, whatever they have not made up their minds about.
@@ -152,8 +156,6 @@ class StreamRedactor:
         return None if decided is None or len(text) - decided > self._limit // _MOST_BYTES else decided
 
     def _decided(self) -> str:
-        if len(self._text) < self._next:
-            return ""
         decided = None if self._given_up_to else self._quiet(self._text)
         return self._looked() if decided is None else self._let_go(decided)
 

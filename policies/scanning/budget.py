@@ -20,6 +20,10 @@ MAX_CANDIDATES: Final = 400_000
 _STREAMED: Final = 8
 
 
+# So many bytes in which the beginning of a match is looked for take as long as a candidate.
+BYTES_A_CANDIDATE: Final = 4_096
+
+
 class BudgetSpent(Exception):
     """More would have to be judged than may be. What was not was not examined."""
 
@@ -64,8 +68,8 @@ class Budget:
         if self.decoded_bytes < 0:
             raise DecodingSpent
 
-    def judge(self) -> None:
-        """Take one candidate. Raises BudgetSpent as `decode` does."""
-        self._judging.judged += 1
+    def judge(self, count: int = 1) -> None:
+        """Take a candidate, or what costs as much as `count`. Raises BudgetSpent as `decode` does."""
+        self._judging.judged += count
         if self._judging.left < 0:
             raise BudgetSpent

@@ -66,7 +66,9 @@ class Candidates:
         taken: dict[int, list[End]] = {}
         self._marks.clear()
         for end, numbers in sorted(self._wanted_ends(ends).items(), reverse=True):
-            starts = sorted((start, number) for number, start in self._scanner.starts(copy.data, end, numbers))
+            starts = sorted(
+                (start, number) for number, start in self._scanner.starts(copy.data, end, numbers, self._budget)
+            )
             for start, number in starts:
                 for span in self._values(copy.data, number, start, end):
                     yield from self._asked(copy, number, span, taken)

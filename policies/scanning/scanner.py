@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import hyperscan
 
+from policies.scanning.budget import BYTES_A_CANDIDATE, Budget
 from policies.scanning.databases import MAX_MATCH_BYTES, Databases
 from policies.scanning.literals import LiteralScanner
 from policies.scanning.source import CannotScan
@@ -70,8 +71,12 @@ class Scanner:
                 found = sorted(found + texts, key=_offset)
         return found
 
-    def starts(self, data: bytes, end: int, numbers: Collection[int]) -> Collection[End]:
-        """Return pairs of one of `numbers` and an offset where a match of that pattern begins that ends at `end`."""
+    def starts(self, data: bytes, end: int, numbers: Collection[int], budget: Budget | None = None) -> Collection[End]:
+        """Return pairs of one of `numbers` and an offset where a match of that pattern begins that ends at `end`.
+
+        Takes from `budget` what looking far back costs: a pattern that goes over anything is looked for in all of a
+        long text, from each of its ends. Raises BudgetSpent.
+        """
         known = [(number, end - width) for number in numbers if (width := self._widths[number])]
         if len(known) == len(numbers) or self._starts is None:
             return known
@@ -82,6 +87,8 @@ class Scanner:
                 known.append((number, end - to + 1))
 
         turned = _turned(data[max(0, end - self._reach(data, end, wanted)) : end])
+        if budget is not None and len(turned) >= BYTES_A_CANDIDATE:
+            budget.judge(len(turned) // BYTES_A_CANDIDATE)
         with self._lock:
             self._starts.scan(turned, match_event_handler=note)
         return known

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.detectors.contract import Pattern
+from policies.scanning.budget import Budget, Judging
 from policies.scanning.databases import CannotScan, Databases
 from policies.scanning.expression import ExpressionError
 from policies.scanning.scanner import Scanner
@@ -152,3 +153,10 @@ def test_threads_can_ask_one_scanner():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_looking_far_back_is_taken_from_the_budget():
+    scanner = Scanner(Databases.of([Pattern(expression="a[^b]*b", alone="")]))
+    judging = Judging()
+    scanner.starts(b"a" * 9_000 + b"b", 9_001, {0}, Budget(judging=judging))
+    assert judging.judged == 2
