@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.contracts.snapshot import Dialect, RedactionAction
+from policies.detectors.catalogue import OPT_IN
 from policies.detectors.contract import Detector
 from policies.detectors.registry import DETECTORS
 from policies.redaction.engine import ActiveRules
@@ -33,8 +34,10 @@ from tests.streams import (
 
 # One detector of each group: every sample of every detector is cut in tests/unit/policies/redaction/test_stream.py.
 SAMPLES = [
-    pytest.param(each, each.finds[0], id=each.name) for each in {each.group: each for each in DETECTORS}.values()
+    pytest.param(each, each.finds[0], id=each.name)
+    for each in {each.group: each for each in DETECTORS if each.group not in OPT_IN}.values()
 ]
+NOISE_BEFORE = "x9 "
 FIELDS = ["content", "reasoning_content", "refusal", "musings"]
 ARGUMENTS = ".delta.tool_calls[0].function.arguments"
 TEXT = f"Höre: {CARD}, {EMAIL} und {KEY}. 漢字 😀\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\nEnde."
@@ -129,13 +132,16 @@ def test_same_output_at_any_cuts(sent: bytes, data: st.DataObject):
 
 @pytest.mark.parametrize(("detector", "sample"), SAMPLES)
 @pytest.mark.parametrize(
-    "around", [("", ""), ("So: ", ". Done."), ("x9 ", "\n0 @-A")], ids=["bare", "in-text", "in-noise"]
+    "around", [("", ""), ("So: ", ". Done."), (NOISE_BEFORE, "\n0 @-A")], ids=["bare", "in-text", "in-noise"]
 )
 def test_a_finding_split_over_two_events_is_redacted(detector: Detector, sample: str, around: tuple[str, str]):
     active = rules()
     text = around[0] + sample + around[1]
     whole, spans = active.text(text).text, forbidden(detector, sample)
     assert spans
+    # Beside noise a number may be another one, or none: then it is so however the stream is cut.
+    spans = [span for span in spans if span not in whole]
+    assert spans or around[0] == NOISE_BEFORE
     for cut in range(len(text) + 1):
         pieces = answer(saying([text[:cut], text[cut:]]), active=active)
         check(pieces, field="choices[0].delta.content", whole=whole, spans=spans)

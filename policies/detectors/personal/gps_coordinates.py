@@ -49,7 +49,7 @@ GPS_COORDINATES: Final = Detector(
     kind="GPS_COORDINATES",
     group="personal-data",
     patterns=(
-        Pattern(expression=rf"{_LATITUDE}(?:, ?|; ?| ){_LONGITUDE}", alone="A-Za-z0-9."),
+        Pattern(expression=rf"{_LATITUDE}(?:, ?|; ?| ){_LONGITUDE}", alone="A-Za-z0-9", alone_before="A-Za-z0-9."),
         Pattern(expression=rf"{_LATITUDE}[\"']?, ?[\"']?(?:lng|lon|long|longitude)[\"']? ?[:=] ?[\"']?{_LONGITUDE}"),
         Pattern(expression=rf"\d{{1,2}}{_ARC}[NS],? ?\d{{1,3}}{_ARC}[EWO]"),
     ),
@@ -60,6 +60,7 @@ GPS_COORDINATES: Final = Detector(
         '{"lat": 48.8584, "lng": 2.2945}',
         "51°28'38\"N 0°00'05\"W",
         "located at 40.6892 -74.0445",
+        "It stands at 48.8584, 2.2945.",
     ),
     ignores=(
         "48.858, 2.294",
