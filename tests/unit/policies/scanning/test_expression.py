@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
+import warnings
 
 import pytest
 from hypothesis import given
@@ -88,7 +89,9 @@ def test_refuses_or_means_what_re_means(expression):
     except ExpressionError:
         return
     written = for_value(tree)
-    theirs = re.compile(expression.encode(), re.DOTALL) if expression.isascii() else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # `[[` may come to mean something else to re
+        theirs = re.compile(expression.encode(), re.DOTALL) if expression.isascii() else None
     for text in (b"", b"a", b"b", b"ab", b"aab", b"1", b"aa", b"-", b"a1b"):
         if theirs is not None and "." not in expression:
             assert bool(written.fullmatch(text)) == bool(theirs.fullmatch(text))
