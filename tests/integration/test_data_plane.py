@@ -158,7 +158,7 @@ async def test_a_refused_request_reaches_nobody_and_is_recorded_once(asked, code
         assert it.gate.upstream.connections == 0
 
 
-EVENT = b"".join(streamed_body("well").pieces[:2])
+EVENT = b"".join(streamed_body("well, ").pieces[:2])
 TOLD = json.dumps({"error": {"message": MARKER}}).encode()
 
 
