@@ -275,7 +275,7 @@ _DISGUISED: Final[Mapping[str, Script]] = {
 }
 
 SECRET_SCRIPTS: Final[Mapping[int, Mapping[str, Script]]] = {
-    53: {**_PIECES, **_CUTS, SIBLING: _texts(*"4111 1111 1111 1112")},
+    53: {**_PIECES, **_CUTS, SIBLING: _texts(*"1234 5678 9012 3456")},
     54: _CHOICES,
     55: _ARGUMENTS,
     56: _FIELDS,

@@ -41,14 +41,13 @@ _USUAL_LENGTHS: Final = (15, 16)
 _GROUPED: Final = re.compile(r"[0-9]{4}(?:[ -][0-9]{4}){3}|3[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}")
 # A number behind a decimal point is a fraction; one behind a country and two digits is an account's.
 _PART_OF_ANOTHER: Final = re.compile(r"[0-9]\.$|[A-Z]{2}[0-9]{2}[ -]?$")
-_TOUCHING: Final = re.compile(r"(?:^|[^A-Za-z0-9])[A-Za-z]{2,}$")
+# Letters alone may touch a number (`card4111…`, `é4111…`); with digits before them they are one identifier with it.
+_IDENTIFIER: Final = re.compile(r"[0-9][A-Za-z]+$")
 
 
 def _is_part_of_another(before: str) -> bool:
     """Whether a number stands in a hash, an identifier, a fraction or an account number."""
-    if _PART_OF_ANOTHER.search(before):
-        return True
-    return before[-1:].isalnum() and not _TOUCHING.search(before)
+    return _PART_OF_ANOTHER.search(before) is not None or _IDENTIFIER.search(before) is not None
 
 
 def _judge(candidate: Candidate) -> float | None:
@@ -80,6 +79,8 @@ PAYMENT_CARD: Final = Detector(
     ),
     judge=_judge,
     finds=(
+        "é4111 1111 1111 1111",
+        "x4111111111111111",
         "4111111111111111",
         "Card: 4111 1111 1111 1111.",
         "5555-5555-5555-4444",

@@ -20,7 +20,10 @@ NAMES = [detector.name for detector in SECRETS]
 
 @pytest.mark.parametrize("detector", SECRETS, ids=NAMES)
 def test_finds_its_samples_once(detector: Detector):
-    assert [text for text in detector.finds if len(findings(detector, text)) != 1] == []
+    # A finding that lasts until something has passed hides others in it: what knows of that is the finder.
+    lasts = any(pattern.until for pattern in detector.patterns)
+    found = {text: len(findings(detector, text)) for text in detector.finds}
+    assert [text for text, count in found.items() if count != 1 and not (lasts and count)] == []
 
 
 @pytest.mark.parametrize("detector", SECRETS, ids=NAMES)
