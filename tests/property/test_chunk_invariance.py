@@ -2,6 +2,7 @@
 """However the upstream cut its bytes, what leaves is the same, and no prefix of it ever holds a forbidden span."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -38,6 +39,8 @@ SAMPLES = [
     for each in {each.group: each for each in DETECTORS if each.group not in OPT_IN}.values()
 ]
 NOISE_BEFORE = "x9 "
+NUMBERED = re.compile(r"(?<=[a-z]):[0-9]{1,4}\]")
+NUMBER = re.compile(NUMBERED.pattern.encode())
 FIELDS = ["content", "reasoning_content", "refusal", "musings"]
 ARGUMENTS = ".delta.tool_calls[0].function.arguments"
 TEXT = f"Höre: {CARD}, {EMAIL} und {KEY}. 漢字 😀\n-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\nEnde."
@@ -193,7 +196,9 @@ def test_interleaved_texts_are_each_the_redaction_of_the_whole(data: st.DataObje
     pieces = answer(sent, active=active)
     for index, field, text in tracks:
         # No spans: within other text a sample may be none, as a card's digits within a longer run are.
-        check(pieces, field=f"choices[{index}].delta.{field}", whole=active.text(text).text, spans=())
+        # Different values are numbered over all texts of an answer.
+        told = [NUMBER.sub(b"]", piece) for piece in pieces]
+        check(told, field=f"choices[{index}].delta.{field}", whole=NUMBERED.sub("]", active.text(text).text), spans=())
 
 
 @pytest.mark.parametrize(("detector", "sample"), SAMPLES)
