@@ -6,7 +6,7 @@ Writers of one store never interleave in a way that gives a serial, an epoch or 
 state. Lists are in the order of their key and begin after `after`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -27,7 +27,10 @@ from controlplane.services.model import (
 )
 from controlplane.services.records import (
     DecisionFilter,
+    Head,
     Ingested,
+    LogDay,
+    LogEntry,
     LoggedDecision,
     LoggedRecord,
     QuarantinedLine,
@@ -155,6 +158,22 @@ class DecisionLog(Protocol):
     def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]: ...
 
 
+class LogReader(Protocol):
+    """The log as a list of entries and as a tree. Indexes count from 0 and have no holes."""
+
+    def size(self, tenant: str) -> int: ...
+    def head(self, tenant: str) -> Head: ...
+    def entries(self, tenant: str, first: int, last: int) -> Iterator[LogEntry]:
+        """Yield the entries from `first` to `last`, both included, as far as the log goes, in bounded memory."""
+
+    def entry(self, tenant: str, index: int) -> LogEntry | None: ...
+    def tile(self, tenant: str, level: int, number: int, width: int) -> bytes:
+        """Return the first `width` (1 to 256) hashes of a tile, 32 bytes each. Raises TileMissing."""
+
+    def days(self, tenant: str) -> tuple[LogDay, ...]:
+        """Return the days that have entries, in their order: each begins where the one before ends."""
+
+
 class AdminEvents(Protocol):
     def add(self, event: AdminEvent) -> None:
         """Append the event; its `seq` is given by the store."""
@@ -183,6 +202,8 @@ class Session(Protocol):
     def agents(self) -> Agents: ...
     @property
     def decisions(self) -> DecisionLog: ...
+    @property
+    def log(self) -> LogReader: ...
     @property
     def admin_events(self) -> AdminEvents: ...
 

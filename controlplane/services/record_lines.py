@@ -109,8 +109,9 @@ def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: byte
         reasons=tuple(code for code, _ in reasons),
         policies=_policies(read, [policy for _, policy in reasons if policy]),
         envelope=envelope,
-        envelope_digest="sha256:" + hashlib.sha256(envelope).hexdigest(),
+        leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
         payload=payload,
+        members=read,
     )
 
 

@@ -1,25 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision records on their way into the log: what ingestion hands to the store, and what a query gets back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EntryKind(StrEnum):
+    """What an entry of the log tells of. A source writes the first six, the control plane the others."""
+
+    ADMISSION = "admission"
+    TERMINAL = "terminal"
+    START = "start"
+    HEARTBEAT = "heartbeat"
+    STOP = "stop"
+    LOSS = "loss"
+    GAP = "gap"
+    ADMIN = "admin"
+    OPA = "opa"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedRecord:
-    """One verified record. `envelope` and `payload` are the bytes as received; the rest was read from the envelope."""
+    """One verified record on its way into the log.
+
+    `envelope` and `payload` are the bytes as received, `members` is the envelope as it was read (nobody changes it);
+    the rest was taken from it. What does not apply to a kind is None: only a record of a request has `request_id`,
+    `outcome` and what follows it, only what a source numbered has `source_id`, `boot_id` and `seq`.
+    """
 
     tenant: str
-    environment: str
-    source_id: str
-    boot_id: str
-    seq: int
+    environment: str | None
+    source_id: str | None
+    boot_id: str | None
+    seq: int | None
     record_id: str
-    request_id: str
+    request_id: str | None
     kind: str
     time: datetime
     subject: str | None
-    outcome: str
+    outcome: str | None
     verdict: str | None
     model: str | None
     revision: str | None
@@ -27,8 +49,9 @@ class ReceivedRecord:
     reasons: tuple[str, ...]
     policies: tuple[str, ...]
     envelope: bytes
-    envelope_digest: str
-    payload: bytes
+    leaf_hash: bytes
+    payload: bytes | None
+    members: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +107,37 @@ class LoggedDecision:
     log_index: int
     admission: LoggedRecord | None
     terminal: LoggedRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How far a log goes: its number of entries, the root of the tree over them, the day of the last one."""
+
+    size: int
+    root: bytes
+    day: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One entry. `envelope` is None once retention dropped it, `payload` where there was none or it was erased."""
+
+    log_index: int
+    kind: str | None
+    received_at: datetime | None
+    envelope: bytes | None
+    payload: bytes | None
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogDay:
+    """The entries of one day of the log: from `first_index` up to, and not with, `end_index`."""
+
+    day: date
+    first_index: int
+    end_index: int
+
+
+class TileMissing(LookupError):
+    """The log has no such tile of that width yet."""

@@ -6,6 +6,7 @@ A record is known by (source, boot, sequence number). The same three with anothe
 into quarantine, so that a source that lies or was cloned is seen.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -117,18 +118,19 @@ class SqlDecisionLog:
         duplicates = 0
         for record in received:
             key = (record.source_id, record.boot_id, record.seq)
+            digest = _digest(record)
             stored = known.get(key)
             if stored is None:
-                known[key] = record.envelope_digest
+                known[key] = digest
                 fresh.append(record)
-            elif stored == record.envelope_digest:
+            elif stored == digest:
                 duplicates += 1
             else:
                 conflicting.append(
                     QuarantinedLine(
                         tenant=tenant,
                         reason=SEQUENCE_CONFLICT,
-                        digest=record.envelope_digest,
+                        digest=digest,
                         line=record.envelope,
                     ),
                 )
@@ -138,11 +140,11 @@ class SqlDecisionLog:
         self,
         tenant: str,
         received: Sequence[ReceivedRecord],
-    ) -> dict[tuple[str, str, int], str]:
-        by_boot: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    ) -> dict[tuple[str | None, str | None, int | None], str]:
+        by_boot: defaultdict[tuple[str | None, str | None], list[int | None]] = defaultdict(list)
         for record in received:
             by_boot[record.source_id, record.boot_id].append(record.seq)
-        known: dict[tuple[str, str, int], str] = {}
+        known: dict[tuple[str | None, str | None, int | None], str] = {}
         for (source_id, boot_id), numbers in by_boot.items():
             rows = self._connection.execute(
                 select(records.c.seq, records.c.envelope_digest).where(
@@ -191,6 +193,10 @@ class SqlDecisionLog:
         )
 
 
+def _digest(record: ReceivedRecord) -> str:
+    return "sha256:" + hashlib.sha256(record.envelope).hexdigest()
+
+
 def _row(index: int, record: ReceivedRecord, at: datetime) -> dict[str, Any]:
     return {
         "tenant": record.tenant,
@@ -204,7 +210,7 @@ def _row(index: int, record: ReceivedRecord, at: datetime) -> dict[str, Any]:
         "kind": record.kind,
         "received_at": at,
         "envelope": record.envelope,
-        "envelope_digest": record.envelope_digest,
+        "envelope_digest": _digest(record),
     }
 
 

@@ -38,9 +38,10 @@ class _Projected:
 
 def project(connection: Connection, tenant: str, numbered: Sequence[tuple[int, ReceivedRecord]]) -> None:
     """Bring the decisions of `numbered` records up to date."""
-    projected = _known(connection, tenant, {record.request_id for _, record in numbered})
-    for index, record in numbered:
-        row = projected.setdefault(record.request_id, _Projected(log_index=index, is_new=True))
+    of_requests = [(index, record.request_id, record) for index, record in numbered if record.request_id is not None]
+    projected = _known(connection, tenant, {request_id for _, request_id, _ in of_requests})
+    for index, request_id, record in of_requests:
+        row = projected.setdefault(request_id, _Projected(log_index=index, is_new=True))
         row.add(index, record)
     _insert(connection, tenant, [row for row in projected.values() if row.is_new])
     _update(connection, tenant, [row for row in projected.values() if not row.is_new])

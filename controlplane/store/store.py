@@ -17,6 +17,7 @@ from controlplane.store.blocked_subjects import SqlBlockedSubjects
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
+from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
@@ -35,6 +36,7 @@ class SqlSession:
         self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
         self.decisions = SqlDecisionLog(connection)
+        self.log = SqlLogReader(connection)
         self.admin_events = SqlAdminEvents(connection)
 
 

@@ -1,67 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `controlplane.services.ports` promises, on every database."""
 
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
 
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.model import ApiKey, Artifact, BlockedSubject, Policy, PolicyRevision, Principal, Role
 from controlplane.services.record_lines import put_aside, read_line
 from controlplane.services.records import DecisionFilter, Ingested, ReceivedRecord
 from controlplane.store.columns import METADATA
-from controlplane.store.engine import open_database
-from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
+from controlplane.store.migrate import SchemaOutdated, check_schema
 from controlplane.store.store import SqlStore
 from policies.contracts.scope import UNSCOPED, Scope
-from tests.databases import postgres_binaries, private_postgres
 from tests.records import NOON, make_record
 
 T = "default"
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server's URL: GATEHOUSE_TEST_DATABASE_URL, or a private server from this machine's binaries."""
-    given = os.environ.get("GATEHOUSE_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    binaries = postgres_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL: set GATEHOUSE_TEST_DATABASE_URL, or install initdb and pg_ctl")
-    with private_postgres(binaries) as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A migrated, empty database."""
-    url = (
-        f"sqlite:///{tmp_path / 'gatehouse.db'}"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgres_url")
-    )
-    opened = open_database(url)
-    if request.param == "postgres":
-        METADATA.drop_all(opened)
-        with opened.begin() as connection:
-            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
-    migrate(opened)
-    yield opened
-    opened.dispose()
-
-
-@pytest.fixture
-def store(engine: Engine) -> SqlStore:
-    return SqlStore(engine)
 
 
 def received(**members) -> ReceivedRecord:
