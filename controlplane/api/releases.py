@@ -12,6 +12,7 @@ from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
 from controlplane.services.model import DEFAULT_ENVIRONMENT, Release
+from controlplane.services.release_warnings import warnings_of
 
 resource = Resource("releases", __name__, url_prefix="/v1", description="Releases of the policy set.")
 
@@ -37,6 +38,12 @@ class PolicyTestSchema(ma.Schema):
     problem = fields.String(required=True)
 
 
+class ReleaseWarningSchema(ma.Schema):
+    code = fields.String(required=True)
+    policy = fields.String(required=True)
+    message = fields.String(required=True)
+
+
 class ReleaseSchema(ma.Schema):
     id = fields.String(required=True)
     policy_set = fields.String(required=True)
@@ -48,6 +55,18 @@ class ReleaseSchema(ma.Schema):
         metadata={"type": "object", "additionalProperties": {"type": "string"}},
     )
     tests = fields.List(fields.Nested(PolicyTestSchema), required=True)
+    warnings = fields.Function(
+        lambda release: ReleaseWarningSchema(many=True).dump(warnings_of(release.snapshot)),
+        required=True,
+        metadata={
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "policy", "message"],
+                "properties": {name: {"type": "string"} for name in ("code", "policy", "message")},
+            },
+        },
+    )
     description = fields.String(required=True)
     author = fields.String(required=True)
     created_at = Time(required=True)

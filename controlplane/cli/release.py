@@ -21,6 +21,8 @@ def release(context: click.Context, *, description: str, as_json: bool) -> None:
         show_json(made)
     else:
         say(f"{made['id']}  {made['revision']}")
+        for warning in made["warnings"]:
+            say(f"Warning: {warning['message']}")
         say(f"Put it to work with: gatehouse activate {made['id']}")
 
 

@@ -15,6 +15,7 @@ from policies.document.model import (
     GuardSpec,
     IdentitySpec,
     LimitsSpec,
+    LoggingSpec,
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
@@ -121,7 +122,7 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
         for number, grant in enumerate(document.spec.grants):
             for index, subject in enumerate(grant.subjects):
                 yield f"/spec/grants/{number}/subjects/{index}", subject
-    if isinstance(document.spec, LimitsSpec | RedactionSpec):
+    if isinstance(document.spec, LimitsSpec | RedactionSpec | LoggingSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
     if isinstance(document.spec, RedactionSpec | ToolsSpec):

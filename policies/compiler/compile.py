@@ -9,6 +9,7 @@ from policies.compiler.embedded_check import check_embedded, may_judge_calls
 from policies.compiler.opa_check import CheckedGuards, check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
+from policies.contracts.recording import LoggingPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.contracts.tools import ToolsPolicy
 from policies.detectors.catalogue import Named
@@ -18,6 +19,7 @@ from policies.document.model import (
     GuardSpec,
     IdentitySpec,
     LimitsSpec,
+    LoggingSpec,
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
@@ -154,6 +156,21 @@ def _snapshot(
             ToolsPolicy(id=d.id, version=d.version, mode=d.mode, on_refusal=spec.on_refusal, rules=spec.rules)
             for d, spec in specs
             if isinstance(spec, ToolsSpec)
+        ),
+        logging=tuple(
+            LoggingPolicy(
+                id=d.id,
+                version=d.version,
+                records=spec.records,
+                prompts=spec.prompts,
+                answers=spec.answers,
+                max_bytes=spec.max_bytes,
+                operations=spec.operations,
+                models=spec.models,
+                subjects=spec.subjects,
+            )
+            for d, spec in specs
+            if isinstance(spec, LoggingSpec)
         ),
     )
 

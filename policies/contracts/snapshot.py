@@ -18,6 +18,7 @@ from policies.contracts.codec import JSON, digest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.members import ADDED, members, plain
+from policies.contracts.recording import LoggingPolicy
 from policies.contracts.redaction import (
     SEVERITY,
     AtBound,
@@ -204,6 +205,7 @@ class PolicySnapshot:
     redactions: tuple[RedactionPolicy, ...] = ()
     identity: tuple[IdentityPolicy, ...] = field(default=(), metadata=ADDED)
     tools: tuple[ToolsPolicy, ...] = field(default=(), metadata=ADDED)
+    logging: tuple[LoggingPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -252,6 +254,7 @@ class PolicySnapshot:
             redactions=tuple(map(RedactionPolicy.from_json, given["redactions"])),
             identity=tuple(map(IdentityPolicy.from_json, given.get("identity", ()))),
             tools=tuple(map(ToolsPolicy.from_json, given.get("tools", ()))),
+            logging=tuple(map(LoggingPolicy.from_json, given.get("logging", ()))),
         )
 
 

@@ -14,8 +14,8 @@ from policies.document.tests import read_tests
 from policies.document.tree import Array, Node, Object, Scalar, read_tree
 
 _MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
-# What may be asked for, and who may be known: neither can be tried without being in force.
-_WITHOUT_MODE: Final = frozenset({"routes", "identity"})
+# What may be asked for, who may be known and what is kept of it: none can be tried without being in force.
+_WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 

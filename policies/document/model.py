@@ -10,6 +10,7 @@ from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
 from policies.contracts.identity import CertificateRule, Issuer
+from policies.contracts.recording import ContentMode, RecordsMode
 from policies.contracts.request import RequestFacts, Subject
 from policies.contracts.snapshot import (
     CustomDetector,
@@ -117,7 +118,22 @@ class ToolsSpec:
     rules: tuple[ToolRule, ...]
 
 
-Spec: TypeAlias = AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec | ToolsSpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSpec:
+    """None: nothing is said of it."""
+
+    records: RecordsMode | None = None
+    prompts: ContentMode | None = None
+    answers: ContentMode | None = None
+    max_bytes: int | None = None
+    operations: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+
+Spec: TypeAlias = (
+    AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec | ToolsSpec | LoggingSpec
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from policies.document.kinds.access import read_access
 from policies.document.kinds.guard import read_guard
 from policies.document.kinds.identity import read_identity
 from policies.document.kinds.limits import read_limits
+from policies.document.kinds.logging import read_logging
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
 from policies.document.kinds.tools import read_tools
@@ -20,6 +21,7 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "guard": read_guard,
     "identity": read_identity,
     "limits": read_limits,
+    "logging": read_logging,
     "redaction": read_redaction,
     "routes": read_routes,
     "tools": read_tools,

@@ -160,3 +160,15 @@ def _hash(role):
     from controlplane.services.access import hash_token
 
     return hash_token(TOKENS[role])
+
+
+def test_a_release_is_made_and_warns_of_a_policy_that_has_no_effect(under_test):
+    assert under_test.release()["warnings"] == []
+    for name, kept in (("keeps-more", "sealed"), ("keeps-less", "hashed")):
+        source = f'kind: logging\nid: {name}\nversion: "1"\nspec: {{content: {{answers: {kept}}}}}'
+        created = under_test.call("POST", "/v1/policies", "author", json={"source": source})
+        assert created.status_code == 201, created.text
+    made = under_test.call("POST", "/v1/policy-sets/default/releases", "author", json={}).json
+    assert [(told["code"], told["policy"]) for told in made["warnings"]] == [("logging-contradicted", "keeps-more")]
+    listed = under_test.call("GET", "/v1/policy-sets/default/releases", "author").json["items"]
+    assert [len(item["warnings"]) for item in listed] == [0, 1]
