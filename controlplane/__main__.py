@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m controlplane` serves the API; `python -m controlplane init` prepares its database."""
+"""`python -m controlplane` serves the API; `… init` prepares its database, `… rewrap` exchanges its payload key."""
 
 # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
 import policies.engines.rego_library  # noqa: F401  # see above
@@ -33,13 +33,7 @@ def main(arguments: list[str]) -> int:
     """Return the exit status."""
     _log_json()
     try:
-        match arguments:
-            case []:
-                return _serve()
-            case ["init"]:
-                return _init(sys.stdin.read(_LARGEST_INPUT))
-            case _:
-                return _say("usage: python -m controlplane [init]", _MISUSED)
+        return _run(arguments)
     except (SettingInvalid, SchemaOutdated, StoreUnavailable) as exc:
         return _say(str(exc), _FAILED)
     except SQLAlchemyError as exc:
@@ -49,15 +43,29 @@ def main(arguments: list[str]) -> int:
         return _say(exc.detail, _MISUSED)
 
 
+def _run(arguments: list[str]) -> int:
+    match arguments:
+        case []:
+            return _serve()
+        case ["init"]:
+            return _init(sys.stdin.read(_LARGEST_INPUT))
+        case ["rewrap"]:
+            return _rewrap()
+        case _:
+            return _say("usage: python -m controlplane [init | rewrap]", _MISUSED)
+
+
 def _serve() -> int:
     store_settings = StoreSettings.from_environment(os.environ)
     server_settings = ServerSettings.from_environment(os.environ)
     observation = ObservationSettings.from_environment(os.environ, api_port=server_settings.port)
     engine = _open(store_settings)
     check_schema(engine)
-    store = SqlStore(engine)
+    store = SqlStore(engine, store_settings.payload_keys)
     try:
-        serve(_assemble(store_settings, store), server_settings, observation)
+        plane = _assemble(store_settings, store)
+        plane.payload_keys.check()
+        serve(plane, server_settings, observation)
     finally:
         store.close()
     return 0
@@ -68,12 +76,25 @@ def _init(text: str) -> int:
     tokens = _tokens(text)
     engine = _open(settings)
     migrate(engine)
-    store = SqlStore(engine)
+    store = SqlStore(engine, settings.payload_keys)
     try:
         prepare(_assemble(settings, store), tokens)
     finally:
         store.close()
     return 0
+
+
+def _rewrap() -> int:
+    settings = StoreSettings.from_environment(os.environ)
+    engine = _open(settings)
+    check_schema(engine)
+    store = SqlStore(engine, settings.payload_keys)
+    try:
+        keys = _assemble(settings, store).payload_keys
+        keys.check()
+        return _say(f"{keys.rewrap()} payload keys were under an earlier key; all are under the current one now", 0)
+    finally:
+        store.close()
 
 
 def _open(settings: StoreSettings) -> Engine:

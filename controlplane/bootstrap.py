@@ -19,6 +19,7 @@ from controlplane.services.decisions import Decisions
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
+from controlplane.services.payloads import PayloadKeys
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
 from controlplane.services.redactions import Redactions
@@ -58,6 +59,7 @@ class ControlPlane:
     api_keys: ApiKeys
     blocked_subjects: BlockedSubjects
     admin_events: AdminEvents
+    payload_keys: PayloadKeys
     feeds: Feeds
     cursors: Cursors
     bell: Bell
@@ -91,6 +93,7 @@ def assemble(
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),
+        payload_keys=PayloadKeys(store=store, clock=clock),
         feeds=Feeds(store=store),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from controlplane.sealing import KeyRing
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
 
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -28,6 +29,7 @@ class StoreSettings:
     signing_key_id: str
     key_pepper: bytes = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
+    payload_keys: KeyRing = field(repr=False)
     rego: RegoEngines
 
     @classmethod
@@ -39,6 +41,7 @@ class StoreSettings:
             signing_key_id=environment.get("GATEHOUSE_BUNDLE_KEY_ID", "gatehouse-1"),
             key_pepper=_key(environment, "GATEHOUSE_KEY_PEPPER_FILE"),
             pseudonym_key=_key(environment, "GATEHOUSE_PSEUDONYM_KEY_FILE"),
+            payload_keys=_key_ring(environment, "GATEHOUSE_PAYLOAD_KEY_FILE"),
             rego=RegoEngines(
                 nodes=_guard_engine(environment),
                 opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
@@ -127,3 +130,12 @@ def _key(environment: Mapping[str, str], name: str) -> bytes:
     if _HEX_KEY.fullmatch(text) is None:
         raise SettingInvalid(f"{name} does not hold a key: it must be 64 hexadecimal digits")
     return bytes.fromhex(text)
+
+
+def _key_ring(environment: Mapping[str, str], name: str) -> KeyRing:
+    what = "64 hexadecimal digits, on further lines the keys before it"
+    text = _file(environment, name, what).decode("ascii", "replace")
+    try:
+        return KeyRing.parse(text)
+    except ValueError as exc:
+        raise SettingInvalid(f"{name} does not hold keys: each line must be 64 hexadecimal digits") from exc

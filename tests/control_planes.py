@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from controlplane.__main__ import prepare
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane, assemble
+from controlplane.sealing import KeyRing
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
 from controlplane.settings import StoreSettings
 from controlplane.store.engine import open_database
@@ -23,6 +24,7 @@ from policies.contracts.record import DecisionRecord
 from tests.records import NOON, PSEUDONYM_KEY
 
 WITHOUT_OPA = RegoEngines(nodes=GuardEngineName.EMBEDDED, opa_binary=None)
+PAYLOAD_KEYS = KeyRing([b"k" * 32])
 TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ("admin", "author", "approver", "auditor", "agent")}
 
 ACCESS = """\
@@ -111,11 +113,12 @@ def make_plane(database_url: str, *, rego: RegoEngines = WITHOUT_OPA) -> PlaneUn
         signing_key_id="gatehouse-1",
         key_pepper=b"p" * 32,
         pseudonym_key=PSEUDONYM_KEY,
+        payload_keys=PAYLOAD_KEYS,
         rego=rego,
     )
     engine = open_database(database_url)
     migrate(engine)
-    store, clock = SqlStore(engine), TurnableClock()
+    store, clock = SqlStore(engine, PAYLOAD_KEYS), TurnableClock()
     plane = assemble(settings, store, clock=clock)
     prepare(plane, TOKENS)
     public = private.public_key().public_bytes(

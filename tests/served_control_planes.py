@@ -75,6 +75,7 @@ def make_environment(folder: Path) -> dict[str, str]:
         "GATEHOUSE_SIGNING_KEY_FILE": str(folder / "key.pem"),
         "GATEHOUSE_KEY_PEPPER_FILE": str(folder / "hex"),
         "GATEHOUSE_PSEUDONYM_KEY_FILE": str(folder / "hex"),
+        "GATEHOUSE_PAYLOAD_KEY_FILE": str(folder / "hex"),
     }
 
 

@@ -26,7 +26,7 @@ _CLOCK_SKEW: Final = timedelta(minutes=5)
 def ensure_materials(home: Home) -> None:
     """Make what is missing under `home.keys` and `home.ca`. What is there is never replaced."""
     _ensure_signing_key(home.keys)
-    for name in ("key-pepper", "pseudonym-key"):
+    for name in ("key-pepper", "pseudonym-key", "payload-key"):
         if not (home.keys / name).exists():
             write_private(home.keys / name, secrets.token_hex(32).encode())
     if not (home.ca / "ca.pem").exists():

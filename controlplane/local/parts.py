@@ -110,6 +110,7 @@ def control_plane(settings: RunSettings) -> Part:
         "GATEHOUSE_SIGNING_KEY_FILE": str(home.keys / "bundle-signing.pem"),
         "GATEHOUSE_KEY_PEPPER_FILE": str(home.keys / "key-pepper"),
         "GATEHOUSE_PSEUDONYM_KEY_FILE": str(home.keys / "pseudonym-key"),
+        "GATEHOUSE_PAYLOAD_KEY_FILE": str(home.keys / "payload-key"),
         "GATEHOUSE_GUARD_ENGINE": "embedded" if settings.opa is None else "opa",
     }
     if settings.opa is not None:

@@ -8,7 +8,7 @@ state. Lists are in the order of their key and begin after `after`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from controlplane.services.model import (
@@ -174,6 +174,19 @@ class LogReader(Protocol):
         """Return the days that have entries, in their order: each begins where the one before ends."""
 
 
+class PayloadVault(Protocol):
+    """The keys that payloads are sealed under. What the log gives as a payload was opened with them."""
+
+    def destroy(self, tenant: str, day: date, *, at: datetime) -> int:
+        """Destroy the keys of `day` for good, and return how many there were."""
+
+    def rewrap(self) -> int:
+        """Wrap the keys that are under another under the current key, and return how many those were."""
+
+    def unknown_keys(self) -> int:
+        """Return how many keys are wrapped under a key that the key file lacks."""
+
+
 class AdminEvents(Protocol):
     def add(self, event: AdminEvent) -> None:
         """Append the event; its `seq` is given by the store."""
@@ -204,6 +217,8 @@ class Session(Protocol):
     def decisions(self) -> DecisionLog: ...
     @property
     def log(self) -> LogReader: ...
+    @property
+    def payloads(self) -> PayloadVault: ...
     @property
     def admin_events(self) -> AdminEvents: ...
 

@@ -7,6 +7,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from controlplane.services.payload_state import PayloadState
+
 
 class EntryKind(StrEnum):
     """What an entry of the log tells of. A source writes the first six, the control plane the others."""
@@ -91,12 +93,13 @@ class DecisionFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRecord:
-    """One record as the log keeps it. `payload` is None once it was erased."""
+    """One record as the log keeps it. `payload` is None unless it is kept."""
 
     log_index: int
     received_at: datetime
     envelope: bytes
     payload: bytes | None
+    payload_state: PayloadState = PayloadState.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """One entry. `envelope` is None once retention dropped it, `payload` where there was none or it was erased."""
+    """One entry. `envelope` is None once retention dropped it, `payload` unless it is kept."""
 
     log_index: int
     kind: str | None
@@ -128,6 +131,7 @@ class LogEntry:
     envelope: bytes | None
     payload: bytes | None
     leaf_hash: bytes
+    payload_state: PayloadState = PayloadState.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from controlplane.services.records import (
     ReceivedRecord,
 )
 from controlplane.store.decision_query import decisions_like
+from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.projection import project
 from controlplane.store.rows import add_if_absent
 from controlplane.store.tables import decisions, log_heads, payloads, quarantine, records
@@ -31,8 +32,9 @@ SEQUENCE_CONFLICT: Final = "sequence-conflict"
 
 
 class SqlDecisionLog:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, vault: SqlPayloadVault) -> None:
         self._connection = connection
+        self._vault = vault
 
     def append(
         self,
@@ -47,10 +49,7 @@ class SqlDecisionLog:
         numbered = list(enumerate(fresh, start=size))
         if numbered:
             self._connection.execute(insert(records), [_row(index, record, at) for index, record in numbered])
-            self._connection.execute(
-                insert(payloads),
-                [{"tenant": tenant, "log_index": index, "content": record.payload} for index, record in numbered],
-            )
+            self._seal(tenant, numbered, at)
             project(self._connection, tenant, numbered)
             self._connection.execute(
                 update(log_heads).where(log_heads.c.tenant == tenant).values(size=size + len(numbered)),
@@ -96,7 +95,7 @@ class SqlDecisionLog:
 
     def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]:
         query = _with_payloads(tenant).where(records.c.request_id == request_id).order_by(records.c.log_index)
-        return tuple(map(_logged, self._connection.execute(query)))
+        return tuple(self._logged(tenant, row) for row in self._connection.execute(query))
 
     def _lock_head(self, tenant: str) -> int:
         query = select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update()
@@ -157,6 +156,20 @@ class SqlDecisionLog:
             known |= {(source_id, boot_id, row.seq): row.envelope_digest for row in rows}
         return known
 
+    def _seal(self, tenant: str, numbered: Sequence[tuple[int, ReceivedRecord]], at: datetime) -> None:
+        seal = self._vault.sealer(tenant, at.date(), at=at)
+        sealed = [
+            {
+                "tenant": tenant,
+                "log_index": index,
+                "content": seal(index, record.payload, record.members["payload_digest"]),
+            }
+            for index, record in numbered
+            if record.payload is not None
+        ]
+        if sealed:
+            self._connection.execute(insert(payloads), sealed)
+
     def _put_aside(self, tenant: str, lines: Sequence[QuarantinedLine], at: datetime) -> None:
         by_digest = {line.digest: line for line in lines}
         if not by_digest:
@@ -181,7 +194,7 @@ class SqlDecisionLog:
     def _with_records(self, tenant: str, rows: Sequence[Any]) -> tuple[LoggedDecision, ...]:
         indexes = {index for row in rows for index in (row.admission_index, row.terminal_index) if index is not None}
         query = _with_payloads(tenant).where(records.c.log_index.in_(indexes))
-        by_index = {row.log_index: _logged(row) for row in self._connection.execute(query)}
+        by_index = {row.log_index: self._logged(tenant, row) for row in self._connection.execute(query)}
         return tuple(
             LoggedDecision(
                 request_id=row.request_id,
@@ -190,6 +203,17 @@ class SqlDecisionLog:
                 terminal=by_index.get(row.terminal_index),
             )
             for row in rows
+        )
+
+    def _logged(self, tenant: str, row: Any) -> LoggedRecord:
+        envelope = bytes(row.envelope)
+        payload = self._vault.open(tenant, row.log_index, envelope, row.content)
+        return LoggedRecord(
+            log_index=row.log_index,
+            received_at=row.received_at,
+            envelope=envelope,
+            payload=payload.content,
+            payload_state=payload.state,
         )
 
 
@@ -222,13 +246,4 @@ def _with_payloads(tenant: str) -> Any:
             (payloads.c.tenant == records.c.tenant) & (payloads.c.log_index == records.c.log_index),
         )
         .where(records.c.tenant == tenant)
-    )
-
-
-def _logged(row: Any) -> LoggedRecord:
-    return LoggedRecord(
-        log_index=row.log_index,
-        received_at=row.received_at,
-        envelope=bytes(row.envelope),
-        payload=None if row.content is None else bytes(row.content),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from controlplane.services.records import Head, LogDay, LogEntry, TileMissing
+from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.tables import log_heads, payloads, records
 
 # An entry has at most 8 KiB of envelope and 1 MiB of payload, nearly always some kilobytes: a slice is a few megabytes.
@@ -17,8 +18,9 @@ _TILE: Final = 256
 
 
 class SqlLogReader:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, vault: SqlPayloadVault) -> None:
         self._connection = connection
+        self._vault = vault
 
     def size(self, tenant: str) -> int:
         found = self._connection.execute(select(log_heads.c.size).where(log_heads.c.tenant == tenant))
@@ -45,7 +47,7 @@ class SqlLogReader:
             rows = self._connection.execute(
                 query.where(records.c.log_index >= begin, records.c.log_index < end),
             ).all()
-            yield from map(_entry, rows)
+            yield from (self._entry(tenant, row) for row in rows)
             if len(rows) < end - begin:
                 return
 
@@ -67,17 +69,18 @@ class SqlLogReader:
             days.append(LogDay(day=day, first_index=indexes[0], end_index=indexes[-1] + 1))
         return tuple(days)
 
-
-def _entry(row: Any) -> LogEntry:
-    envelope = bytes(row.envelope)
-    return LogEntry(
-        log_index=row.log_index,
-        kind=row.kind,
-        received_at=row.received_at,
-        envelope=envelope,
-        payload=None if row.content is None else bytes(row.content),
-        leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
-    )
+    def _entry(self, tenant: str, row: Any) -> LogEntry:
+        envelope = bytes(row.envelope)
+        payload = self._vault.open(tenant, row.log_index, envelope, row.content)
+        return LogEntry(
+            log_index=row.log_index,
+            kind=row.kind,
+            received_at=row.received_at,
+            envelope=envelope,
+            payload=payload.content,
+            payload_state=payload.state,
+            leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
+        )
 
 
 def _root(leaves: list[bytes]) -> bytes:

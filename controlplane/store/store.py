@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from controlplane.sealing import KeyRing
 from controlplane.services.errors import StoreUnavailable
 from controlplane.store.activations import SqlActivations
 from controlplane.store.admin_events import SqlAdminEvents
@@ -18,6 +19,7 @@ from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
 from controlplane.store.log_reader import SqlLogReader
+from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
@@ -26,7 +28,8 @@ from controlplane.store.releases import SqlReleases
 class SqlSession:
     """One transaction's view of the store (`controlplane.services.ports.Session`)."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ring: KeyRing) -> None:
+        self.payloads = SqlPayloadVault(connection, ring)
         self.principals = SqlPrincipals(connection)
         self.policies = SqlPolicies(connection)
         self.releases = SqlReleases(connection)
@@ -35,16 +38,20 @@ class SqlSession:
         self.api_keys = SqlApiKeys(connection)
         self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
-        self.decisions = SqlDecisionLog(connection)
-        self.log = SqlLogReader(connection)
+        self.decisions = SqlDecisionLog(connection, self.payloads)
+        self.log = SqlLogReader(connection, self.payloads)
         self.admin_events = SqlAdminEvents(connection)
 
 
 class SqlStore:
-    """The store over `engine` (`controlplane.services.ports.Store`). Safe to use from many threads."""
+    """The store over `engine` (`controlplane.services.ports.Store`). Safe to use from many threads.
 
-    def __init__(self, engine: Engine) -> None:
+    Without `payload_keys` it seals under a key that ends with it: nothing is ever stored in plain.
+    """
+
+    def __init__(self, engine: Engine, payload_keys: KeyRing | None = None) -> None:
         self._engine = engine
+        self._ring = payload_keys or KeyRing.random()
 
     @contextmanager
     def read(self) -> Iterator[SqlSession]:
@@ -65,7 +72,7 @@ class SqlStore:
                     # Its default shows each statement another state; a read here is of one.
                     connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
-                    yield SqlSession(connection)
+                    yield SqlSession(connection, self._ring)
         except IntegrityError as exc:
             # Two writers added the same thing at once: the second one will find it there when it asks again.
             raise StoreUnavailable("another change came in between") from exc

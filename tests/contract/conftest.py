@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from controlplane.sealing import KeyRing
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import migrate
 from controlplane.store.store import SqlStore
@@ -54,4 +55,4 @@ def engine(bare_engine: Engine) -> Engine:
 
 @pytest.fixture
 def store(engine: Engine) -> SqlStore:
-    return SqlStore(engine)
+    return SqlStore(engine, KeyRing([b"k" * 32]))

@@ -3,10 +3,8 @@
 
 from alembic import context
 
-from controlplane.store import tables
+from controlplane.store.columns import METADATA
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=tables.principals.metadata, render_as_batch=True
-)
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -16,6 +16,7 @@ def environment(tmp_path):
         "GATEHOUSE_SIGNING_KEY_FILE": str(tmp_path / "pem"),
         "GATEHOUSE_KEY_PEPPER_FILE": str(tmp_path / "hex"),
         "GATEHOUSE_PSEUDONYM_KEY_FILE": str(tmp_path / "hex"),
+        "GATEHOUSE_PAYLOAD_KEY_FILE": str(tmp_path / "hex"),
     }
 
 
@@ -33,6 +34,7 @@ def test_keys_are_read_from_their_files_and_never_shown(environment):
         "GATEHOUSE_SIGNING_KEY_FILE",
         "GATEHOUSE_KEY_PEPPER_FILE",
         "GATEHOUSE_PSEUDONYM_KEY_FILE",
+        "GATEHOUSE_PAYLOAD_KEY_FILE",
     ],
 )
 def test_a_missing_variable_is_named(environment, name):

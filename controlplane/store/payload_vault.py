@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payloads on their way into the database and out of it: sealed and opened under the keys that the database keeps.
+
+Theory: a key is read in the transaction that uses it and kept no longer, so that a key which is destroyed is gone for
+every replica at once. Appends and destructions both hold the lock of the tenant's log head: no append seals under a
+key that is being destroyed. Destroying all keys of a day while it lasts makes the next append take a new one.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, Final
+
+import orjson
+import structlog
+from sqlalchemy import Connection, insert, select, update
+
+from controlplane.sealing import DataKey, KeyId, KeyRing, KeyUnknown, PayloadAltered, key_of, wrapping_key_id
+from controlplane.services.errors import StoreUnavailable
+from controlplane.services.payload_state import OpenedPayload, PayloadState
+from controlplane.store.payload_tables import payload_keys
+from controlplane.store.tables import log_heads
+
+_DIGEST: Final = re.compile(rb'"payload_digest":"(sha256:[0-9a-f]{64})"')
+
+_log = structlog.get_logger("gatehouse.payloads")
+
+Seal = Callable[[int, bytes, str], bytes]
+
+
+class SqlPayloadVault:
+    """The keys of one transaction (`controlplane.services.ports.PayloadVault`)."""
+
+    def __init__(self, connection: Connection, ring: KeyRing) -> None:
+        self._connection = connection
+        self._ring = ring
+        self._opened: dict[tuple[str, KeyId], DataKey | None] = {}
+
+    def sealer(self, tenant: str, day: date, *, at: datetime) -> Seal:
+        """Return what seals the payloads of one append: `(log_index, payload, payload_digest) -> bytes`.
+
+        The caller MUST hold the lock of the tenant's log head. Raises StoreUnavailable where the key file lacks the
+        key: a payload that cannot be sealed is not stored.
+        """
+        newest = self._connection.execute(
+            select(payload_keys.c.number, payload_keys.c.wrapped)
+            .where(payload_keys.c.tenant == tenant, payload_keys.c.day == day.isoformat())
+            .order_by(payload_keys.c.number.desc())
+            .limit(1),
+        ).one_or_none()
+        if newest is not None and newest.wrapped is not None:
+            key_id, wrapped = KeyId(day, newest.number), bytes(newest.wrapped)
+        else:
+            key_id = KeyId(day, 1 if newest is None else newest.number + 1)
+            wrapped = self._ring.new_key(tenant, key_id)
+            self._connection.execute(insert(payload_keys).values(_row(tenant, key_id, wrapped, at)))
+        try:
+            return self._ring.data_key(wrapped, tenant, key_id).seal
+        except (KeyUnknown, PayloadAltered) as exc:
+            raise StoreUnavailable(f"{exc}; GATEHOUSE_PAYLOAD_KEY_FILE must hold the key it was wrapped under") from exc
+
+    def open(self, tenant: str, log_index: int, envelope: bytes | None, content: Any) -> OpenedPayload:
+        """Return what the column of a payload holds, opened. Never raises for what was stored there.
+
+        What releases before there were keys stored in plain is returned as it is.
+        """
+        if content is None or envelope is None:
+            return OpenedPayload(PayloadState.ERASED if _digest(envelope) else PayloadState.NONE, None)
+        sealed = bytes(content)
+        try:
+            key_id = key_of(sealed)
+            if key_id is None:
+                return OpenedPayload(PayloadState.KEPT, sealed)
+            key = self._key(tenant, key_id)
+            if key is None:
+                return OpenedPayload(PayloadState.ERASED, None)
+            return OpenedPayload(PayloadState.KEPT, key.open(log_index, sealed, _digest(envelope) or ""))
+        except (KeyUnknown, PayloadAltered) as exc:
+            _log.error("payload_unreadable", tenant=tenant, log_index=log_index, problem=str(exc))
+            return OpenedPayload(PayloadState.UNREADABLE, None)
+
+    def destroy(self, tenant: str, day: date, *, at: datetime) -> int:
+        """Destroy the keys of `day` for good, and return how many there were."""
+        self._connection.execute(
+            select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update(),
+        ).one_or_none()
+        sqlite = self._connection.dialect.name == "sqlite"
+        if sqlite:  # else the bytes of the key would stay in the file until the page is written again
+            self._connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        destroyed = self._connection.execute(
+            update(payload_keys)
+            .where(
+                payload_keys.c.tenant == tenant,
+                payload_keys.c.day == day.isoformat(),
+                payload_keys.c.wrapped.is_not(None),
+            )
+            .values(wrapped=None, destroyed_at=at),
+        ).rowcount
+        if sqlite:
+            self._connection.exec_driver_sql("PRAGMA secure_delete = FAST")
+        self._opened.clear()
+        return destroyed
+
+    def rewrap(self) -> int:
+        """Wrap the keys that are under another under the current key, and return how many those were.
+
+        Raises KeyUnknown, PayloadAltered.
+        """
+        query = select(payload_keys).where(payload_keys.c.wrapped.is_not(None)).with_for_update()
+        kept = self._connection.execute(query).all()
+        rows = [row for row in kept if wrapping_key_id(bytes(row.wrapped)) != self._ring.current]
+        for row in rows:
+            key_id = KeyId(date.fromisoformat(row.day), row.number)
+            wrapped = self._ring.rewrap(bytes(row.wrapped), row.tenant, key_id)
+            one = (payload_keys.c.tenant, payload_keys.c.day, payload_keys.c.number)
+            self._connection.execute(
+                update(payload_keys)
+                .where(*(column == getattr(row, column.name) for column in one))
+                .values(wrapped=wrapped),
+            )
+        return len(rows)
+
+    def unknown_keys(self) -> int:
+        """Return how many keys are wrapped under a key that the key file lacks."""
+        wrapped = self._connection.execute(select(payload_keys.c.wrapped).where(payload_keys.c.wrapped.is_not(None)))
+        return sum(not self._ring.knows(wrapping_key_id(bytes(each))) for each in wrapped.scalars())
+
+    def _key(self, tenant: str, key_id: KeyId) -> DataKey | None:
+        place = (tenant, key_id)
+        if place not in self._opened:
+            wrapped = self._connection.execute(
+                select(payload_keys.c.wrapped).where(
+                    payload_keys.c.tenant == tenant,
+                    payload_keys.c.day == key_id.day.isoformat(),
+                    payload_keys.c.number == key_id.number,
+                ),
+            ).scalar_one_or_none()
+            self._opened[place] = None if wrapped is None else self._ring.data_key(bytes(wrapped), tenant, key_id)
+        return self._opened[place]
+
+
+def _digest(envelope: bytes | None) -> str | None:
+    """Return the digest by which an envelope names its payload; None where it has none."""
+    found = _DIGEST.findall(envelope or b"")
+    if len(found) == 1:
+        return str(found[0].decode())
+    named = orjson.loads(envelope)["payload_digest"] if found and envelope else None
+    return named if isinstance(named, str) else None
+
+
+def _row(tenant: str, key_id: KeyId, wrapped: bytes, at: datetime) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "day": key_id.day.isoformat(),
+        "number": key_id.number,
+        "wrapped": wrapped,
+        "created_at": at,
+        "destroyed_at": None,
+    }
