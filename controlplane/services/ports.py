@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
+from controlplane.services.checkpoints import SignedCheckpoint
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -187,6 +188,35 @@ class PayloadVault(Protocol):
         """Return how many keys are wrapped under a key that the key file lacks."""
 
 
+class Checkpoints(Protocol):
+    """What was signed of each log."""
+
+    def latest(self, tenant: str) -> SignedCheckpoint | None: ...
+    def covering(self, tenant: str, size: int) -> SignedCheckpoint | None:
+        """Return the smallest checkpoint of at least `size` entries."""
+
+    def page(self, tenant: str, *, after: int | None, limit: int) -> Page[SignedCheckpoint]: ...
+    def lead(self, fence: int) -> None:
+        """Raise Superseded unless the leader of that number still leads; if so, nobody follows it until the end of the
+        transaction.
+        """
+
+    def sign(self, tenant: str, *, size: int, root: bytes, note: str, at: datetime) -> None:
+        """Keep a note, or the renewed note of the last size. Raises Contradiction for another root of that, or less."""
+
+    def cosign(self, tenant: str, *, size: int, lines: str) -> None: ...
+
+
+class Leadership(Protocol):
+    """How the processes over one database agree on which of them is the sequencer."""
+
+    def claim(self) -> int | None:
+        """Return this leader's number, or None where another leads. MUST be called again every few seconds."""
+
+    def close(self) -> None:
+        """Lead no more."""
+
+
 class AdminEvents(Protocol):
     def add(self, event: AdminEvent) -> None:
         """Append the event; its `seq` is given by the store."""
@@ -221,6 +251,8 @@ class Session(Protocol):
     def payloads(self) -> PayloadVault: ...
     @property
     def admin_events(self) -> AdminEvents: ...
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
 
 class Store(Protocol):

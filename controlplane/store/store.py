@@ -15,6 +15,7 @@ from controlplane.store.admin_events import SqlAdminEvents
 from controlplane.store.agents import SqlAgents
 from controlplane.store.api_keys import SqlApiKeys
 from controlplane.store.blocked_subjects import SqlBlockedSubjects
+from controlplane.store.checkpoints import SqlCheckpoints
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
@@ -41,6 +42,7 @@ class SqlSession:
         self.decisions = SqlDecisionLog(connection, self.payloads)
         self.log = SqlLogReader(connection, self.payloads)
         self.admin_events = SqlAdminEvents(connection)
+        self.checkpoints = SqlCheckpoints(connection)
 
 
 class SqlStore:

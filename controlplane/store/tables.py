@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+from sqlalchemy import text as text_clause
 
 from controlplane.store.columns import METADATA, count, key, text, time
 
@@ -260,5 +261,13 @@ admin_events = Table(
     text("action"),
     text("target"),
     text("detail"),
+    # Its entry in the log. Null: not yet there, the sequencer's to put there.
+    count("log_index", nullable=True),
     Index(None, "tenant", "seq"),
+    Index(
+        "ix_admin_events_outbox",
+        "seq",
+        sqlite_where=text_clause("log_index IS NULL"),
+        postgresql_where=text_clause("log_index IS NULL"),
+    ),
 )
