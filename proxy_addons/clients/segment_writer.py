@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from proxy_addons.clients.segments import segment_path, segments, size_of, whole_bytes
+from proxy_addons.clients.segments import MAGIC, segment_path, segments, size_of, whole_bytes
 from proxy_addons.durable import sync_directory
 
 # Some 150 records: so few writes change the file's size that they do not show, and a kill leaves little to cut off.
@@ -46,10 +46,16 @@ class SegmentWriter:
         if not found:
             return 0
         last = found[-1]
-        size, whole = last.path.stat().st_size, whole_bytes(last.path)
-        if whole < size:
-            os.truncate(last.path, whole)
-            self._total -= size - whole
+        descriptor = os.open(last.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            size, whole = os.fstat(descriptor).st_size, whole_bytes(descriptor)
+            if whole < size:
+                os.ftruncate(descriptor, whole)
+                # Else the torn end could be back after a power loss, in a segment that is no longer the last.
+                os.fsync(descriptor)
+                self._total -= size - whole
+        finally:
+            os.close(descriptor)
         return last.number
 
     def append(self, frames: bytes) -> None:
@@ -62,6 +68,8 @@ class SegmentWriter:
                 raise SpoolFull("the spool is full: records are not being shipped")
         if self._segment is None or self._segment_size >= self._segment_bytes:
             self._rotate()
+        if not self._segment_size and frames:
+            frames = MAGIC + frames
         try:
             self._write_through(frames)
         except OSError:

@@ -2,20 +2,24 @@
 """The node's end of a spool: reads what workers wrote, in order, and deletes what is acknowledged.
 
 Facts: a segment is complete once one with a higher number is there; only the highest may be growing. So a broken frame
-in the highest may be a write under way and is waited for, and in any other it will never be whole: the rest of that
-segment is set aside as `.corrupt` for a person to look at, counted, and the next segment goes on.
+in the highest may be a write under way and is waited for. In any other it will never be whole: the segment gets a
+second name `.corrupt` for a person to look at, is counted, and reading goes on with the next whole frame.
+
+Rules: what is here and not known as acknowledged is sent. Sent twice, it is stored once.
 """
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import structlog
 
-from proxy_addons.clients.segments import HEADER, MAX_LINE_BYTES, Broken, Frames, Segment, segment_path, segments
+from proxy_addons.clients.segments import MAX_LINE_BYTES, Broken, Frames, Segment, count_frames, segments
 
 _log: Final = structlog.get_logger()
 
@@ -32,14 +36,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Lines to send, and where reading goes on once they are acknowledged. `corrupt` segments are left unfinished.
+    """Lines to send, and where reading goes on once they are acknowledged. `through` are the segments it has read.
 
     `full` says that a limit ended it: there may be more to read at once.
     """
 
     lines: tuple[bytes, ...]
     end: Position
-    corrupt: tuple[int, ...] = ()
+    through: tuple[int, ...] = ()
     full: bool = False
 
 
@@ -53,51 +57,87 @@ class SpoolReader:
         self._position = self._load()
         self._counted = self._position
         self._pending = 0  # frames from the position to `_counted`
+        self._not_deleted: set[int] = set()  # acknowledged, and still there
+        self._set_aside: set[int] = set()
 
     def read_batch(self, *, max_lines: int, max_bytes: int) -> Batch | None:
         """Return the next lines, None where there is nothing new. Nothing is taken away until `acknowledge`."""
         lines: list[bytes] = []
-        corrupt: list[int] = []
         room = max_bytes
-        end = self._position
-        for segment, is_last in self._from(end):
+        start = end = self._begin()
+        through: list[int] = []
+        full = False
+        for segment, is_last in self._from(start):
             if segment.number > end.segment:
                 end = Position(segment.number, 0)
-            with segment.path.open("rb", buffering=0) as file:
-                file.seek(end.offset)
-                frames = Frames(file)
+            through.append(segment.number)
+            with _opened(segment) as descriptor:
+                frames = Frames(descriptor, end.offset, past_damage=not is_last)
                 for line, behind in frames:
                     if lines and len(line) > room:
-                        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt), full=True)
+                        full = True
+                        break
                     lines.append(line)
                     room -= len(line)
                     end = Position(segment.number, behind)
                     if len(lines) >= max_lines:
+                        full = True
                         break
-            if not is_last and frames.broken in {Broken.TORN, Broken.CORRUPT}:
-                corrupt.append(segment.number)
-            if len(lines) >= max_lines:
+            if not is_last and (frames.damaged or frames.broken in {Broken.TORN, Broken.CORRUPT}):
+                self._keep_damaged(segment)
+            if full:
                 break
-        if end == self._position:
+        if end == start and not lines:
             return None
-        return Batch(lines=tuple(lines), end=end, corrupt=tuple(corrupt), full=len(lines) >= max_lines)
+        return Batch(lines=tuple(lines), end=end, through=tuple(through), full=full)
 
     def acknowledge(self, batch: Batch) -> None:
         """Remember that all of `batch` is durable elsewhere, and delete the segments that lie before its end."""
         self._position = batch.end
         self._pending = max(0, self._pending - len(batch.lines))
-        for number in batch.corrupt:
-            path = segment_path(self._directory, number)
-            path.rename(path.with_suffix(".corrupt"))
-            self.corrupt_count += 1
-            _log.error("spool_segment_corrupt", segment=str(path.with_suffix(".corrupt")))
+        self._not_deleted |= {number for number in batch.through if number < batch.end.segment}
         for segment in segments(self._directory):
-            if segment.number < batch.end.segment:
-                segment.path.unlink()
-        if batch.corrupt or self._counted < batch.end:
+            if segment.number in self._not_deleted:
+                try:
+                    segment.path.unlink(missing_ok=True)
+                except OSError as exc:  # it is tried again after the next batch
+                    _log.warning("spool_segment_not_deleted", segment=str(segment.path), problem=exc.strerror)
+                    continue
+                self._not_deleted.discard(segment.number)
+        if self._counted < batch.end:
             self._counted, self._pending = batch.end, 0
         # Last, since on a full disk it needs the room that was just made.
         self._remember(batch.end)
+
+    def _begin(self) -> Position:
+        """Return where to read on: at the position, or at a segment before it that is not known as acknowledged.
+
+        Such a segment came back with a backup, or its numbers began anew in a directory that was emptied.
+        """
+        before = [
+            segment.number
+            for segment in segments(self._directory)
+            if segment.number < self._position.segment and segment.number not in self._not_deleted
+        ]
+        if not before:
+            return self._position
+        _log.warning("spool_segment_before_position", spool=str(self._directory), segment=before[0])
+        return Position(before[0], 0)
+
+    def _keep_damaged(self, segment: Segment) -> None:
+        """Give the damaged `segment` a name that stays when it is deleted."""
+        if segment.number in self._set_aside:
+            return
+        self._set_aside.add(segment.number)
+        kept = segment.path.with_suffix(".corrupt")
+        try:
+            os.link(segment.path, kept)
+        except FileExistsError:
+            return  # it was found before a restart
+        except OSError as exc:
+            _log.warning("spool_segment_not_kept", segment=str(segment.path), problem=exc.strerror)
+        self.corrupt_count += 1
+        _log.error("spool_segment_corrupt", segment=str(kept))
 
     def _remember(self, position: Position) -> None:
         """Write the position down. Where it is lost, with a crash or a full disk, a restart sends some records again.
@@ -116,10 +156,10 @@ class SpoolReader:
         for segment, _ in self._from(self._counted):
             if segment.number > self._counted.segment:
                 self._counted = Position(segment.number, 0)
-            with segment.path.open("rb") as file:
-                found, offset = _count_frames(file, self._counted.offset)
-            self._pending += found
-            self._counted = Position(segment.number, offset)
+            with suppress(FileNotFoundError), _opened(segment) as descriptor:
+                found, offset = count_frames(descriptor, self._counted.offset)
+                self._pending += found
+                self._counted = Position(segment.number, offset)
         return self._pending
 
     def oldest_s(self, now: datetime) -> int:
@@ -134,9 +174,13 @@ class SpoolReader:
             return 0  # a line the control plane will put into quarantine
 
     def _from(self, position: Position) -> list[tuple[Segment, bool]]:
-        """Return the segments from `position` on, each with whether it is the last one."""
+        """Return the segments from `position` on that are not acknowledged, each with whether it is the last one."""
         found = segments(self._directory)
-        return [(segment, segment is found[-1]) for segment in found if segment.number >= position.segment]
+        return [
+            (segment, segment is found[-1])
+            for segment in found
+            if segment.number >= position.segment and segment.number not in self._not_deleted
+        ]
 
     def _load(self) -> Position:
         start = Position(0, 0)
@@ -148,25 +192,24 @@ class SpoolReader:
         except (ValueError, TypeError):
             _log.warning("spool_position_lost", spool=str(self._directory))
             return start
-        # A place behind the end of its segment would pass over records that were never sent.
-        sizes = {found.number: found.path.stat().st_size for found in segments(self._directory)}
-        if type(segment) is not int or type(offset) is not int or not 0 <= offset <= sizes.get(segment, -1):
+        if type(segment) is not int or type(offset) is not int or not self._ends_a_frame(segment, offset):
             _log.warning("spool_position_lost", spool=str(self._directory))
             return start
         return Position(segment, offset)
 
+    def _ends_a_frame(self, segment: int, offset: int) -> bool:
+        """Tell whether a frame ends there: any other place would pass over records that were never sent."""
+        for found in segments(self._directory):
+            if found.number == segment:
+                with _opened(found) as descriptor:
+                    return not offset or any(behind == offset for _, behind in Frames(descriptor, past_damage=True))
+        return False
 
-def _count_frames(file: BinaryIO, offset: int) -> tuple[int, int]:
-    """Return how many whole frames follow `offset`, by their lengths alone, and where the last one ends."""
-    size = os.fstat(file.fileno()).st_size
-    count = 0
-    while True:
-        file.seek(offset)
-        header = file.read(HEADER.size)
-        if len(header) < HEADER.size:
-            return count, offset
-        length, _ = HEADER.unpack(header)
-        end = offset + HEADER.size + length
-        if not 0 < length <= MAX_LINE_BYTES or end > size:
-            return count, offset
-        count, offset = count + 1, end
+
+@contextmanager
+def _opened(segment: Segment) -> Iterator[int]:
+    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

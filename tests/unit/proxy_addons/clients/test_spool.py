@@ -12,18 +12,11 @@ import pytest
 from policies.contracts.record import DecisionRecord
 from proxy_addons.clients import segment_writer as writer_module
 from proxy_addons.clients import spool as spool_module
-from proxy_addons.clients.segments import Frames, frame, segments, size_of, whole_bytes
+from proxy_addons.clients.segments import MAGIC, frame, segments, size_of
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
+from tests.spools import lines, whole_bytes_of
 
 RECORD = DecisionRecord(envelope=b'{"a":1}', payload=b'{"b":"\xc3\xa9"}')
-
-
-def lines(directory: Path) -> list[bytes]:
-    found = []
-    for segment in segments(directory):
-        with segment.path.open("rb") as file:
-            found += [line for line, _ in Frames(file)]
-    return found
 
 
 def open_spool(directory: Path, **options) -> Spool:
@@ -124,12 +117,12 @@ async def test_a_frame_torn_at_any_byte_is_cut_off_at_start(tmp_path, cut):
         file.write(frame(RECORD.to_line())[:cut])
     with open_spool(tmp_path) as spool:
         await spool.write(RECORD)
-    assert torn.stat().st_size == whole_bytes(torn) == len(frame(RECORD.to_line()))
+    assert torn.stat().st_size == whole_bytes_of(torn) == len(MAGIC + frame(RECORD.to_line()))
     assert lines(tmp_path) == [RECORD.to_line()] * 2
 
 
 async def test_above_the_mark_nothing_is_taken_until_there_is_room(tmp_path):
-    size = len(frame(RECORD.to_line()))
+    size = len(MAGIC + frame(RECORD.to_line()))
     with open_spool(tmp_path, segment_bytes=size, high_water_bytes=2 * size) as spool:
         await spool.write(RECORD)
         await spool.write(RECORD)
@@ -205,7 +198,7 @@ async def test_above_the_mark_a_trial_does_not_say_that_there_is_room(tmp_path, 
     looked = threading.Semaphore(0)
     real = size_of
     monkeypatch.setattr(writer_module, "size_of", lambda directory: (looked.release(), real(directory))[1])
-    with open_spool(tmp_path, high_water_bytes=len(RECORD.to_line()) + 8) as spool:
+    with open_spool(tmp_path, high_water_bytes=len(MAGIC + frame(RECORD.to_line()))) as spool:
         await spool.write(RECORD)
         with pytest.raises(SpoolUnavailable, match="full"):
             await spool.write(RECORD)

@@ -7,11 +7,12 @@ import pytest
 
 from policies.contracts.record import DecisionRecord
 from proxy_addons.clients.control_plane import ControlPlane
-from proxy_addons.clients.segments import frame, segment_path, segments
+from proxy_addons.clients.segments import frame, segments
 from proxy_addons.clients.spool import Spool
 from proxy_addons.node import shipper as shipper_module
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.spool_reader import SpoolReader
+from tests import spools
 from tests.fake_control_plane import AGENT_TOKEN, FakeControlPlane
 
 
@@ -24,9 +25,7 @@ def record(number: int) -> DecisionRecord:
 
 
 def write_segment(directory, number: int, records: list[int], rest: bytes = b"") -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    frames = b"".join(frame(record(seq).to_line()) for seq in records)
-    segment_path(directory, number).write_bytes(frames + rest)
+    spools.write_segment(directory, number, (record(seq).to_line() for seq in records), rest)
 
 
 def numbers(lines) -> list[int]:
@@ -154,7 +153,10 @@ def test_a_frame_that_is_completed_later_is_sent_whole(tmp_path):
     assert drain(reader) == [[1]]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '[1,"x"]', "[7,0]", "[1,-1]", "[1,100000]", f"[1,{10**30}]", "not json"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '[1,"x"]', "[7,0]", "[1,-1]", "[1,100000]", "[1,50]", "[0,0]", "[2,0]", f"[1,{10**30}]", "not json"],
+)
 def test_a_lost_position_sends_everything_again(tmp_path, content):
     write_segment(tmp_path, 1, [1])
     (tmp_path / "position.json").write_text(content)
