@@ -19,7 +19,13 @@ from controlplane.bootstrap import ControlPlane, assemble
 from controlplane.serve import serve
 from controlplane.services.errors import Invalid, StoreUnavailable
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT
-from controlplane.settings import ObservationSettings, ServerSettings, SettingInvalid, StoreSettings
+from controlplane.settings import (
+    ObservationSettings,
+    ServerSettings,
+    SettingInvalid,
+    StoreSettings,
+    sinks_from_environment,
+)
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
@@ -59,13 +65,14 @@ def _serve() -> int:
     store_settings = StoreSettings.from_environment(os.environ)
     server_settings = ServerSettings.from_environment(os.environ)
     observation = ObservationSettings.from_environment(os.environ, api_port=server_settings.port)
+    sinks = sinks_from_environment(os.environ)
     engine = _open(store_settings)
     check_schema(engine)
     store = SqlStore(engine, store_settings.payload_keys)
     try:
         plane = _assemble(store_settings, store)
         plane.payload_keys.check()
-        serve(plane, server_settings, observation)
+        serve(plane, server_settings, observation, sinks=sinks)
     finally:
         store.close()
     return 0

@@ -19,6 +19,7 @@ from controlplane.services.decisions import Decisions
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
+from controlplane.services.opa_intake import OpaIntake
 from controlplane.services.payloads import PayloadKeys
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
@@ -56,6 +57,7 @@ class ControlPlane:
     decisions: Decisions
     ingestion: Ingestion
     fleet: Fleet
+    opa_intake: OpaIntake
     api_keys: ApiKeys
     blocked_subjects: BlockedSubjects
     admin_events: AdminEvents
@@ -90,6 +92,7 @@ def assemble(
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
         ingestion=Ingestion(store=store, clock=clock),
         fleet=Fleet(store=store, activations=activations, clock=clock),
+        opa_intake=OpaIntake(store=store, clock=clock, new_id=new_id),
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),

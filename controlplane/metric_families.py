@@ -70,6 +70,16 @@ STALE_NODES: Final = _family(
     ("tenant", "environment"),
     "those of them that did not report for 15 s",
 )
+SINK_LAG: Final = _family(
+    "sink_lag_entries",
+    Kind.GAUGE,
+    ("sink",),
+    "entries of the log that a sink has not got yet, as this process last saw it",
+)
+SINK_LOST: Final = _family(
+    "sink_lost_entries", Kind.GAUGE, ("sink",), "entries that retention dropped before the sink had them"
+)
+SINK_FAILING: Final = _family("sink_failing", Kind.GAUGE, ("sink",), "1 while the sink does not take what is sent")
 BUILD_INFO: Final = _family("build_info", Kind.GAUGE, ("version",), "1 for the version that runs")
 
 FAMILIES: Final = (
@@ -83,5 +93,8 @@ FAMILIES: Final = (
     SERIAL,
     NODES,
     STALE_NODES,
+    SINK_LAG,
+    SINK_LOST,
+    SINK_FAILING,
     BUILD_INFO,
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the control plane counts of itself, and the page that Prometheus reads. No label has a word of a client."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from typing import Final
@@ -16,12 +16,14 @@ from controlplane.metric_families import Family
 from controlplane.services.errors import Refused, StoreUnavailable
 from controlplane.services.fleet import EnvironmentReading
 from controlplane.services.records import Ingested
+from controlplane.siem.pusher import Lag
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 # From an indexed read to a parked feed, which is held for 30 s.
 _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 31.0, 60.0)
 
 Readings = Callable[[], Iterable[EnvironmentReading]]
+Lags = Callable[[], Mapping[str, Lag]]
 
 
 class Metrics:
@@ -41,6 +43,7 @@ class Metrics:
         self._waiters = Gauge(families.FEED_WAITERS.name, families.FEED_WAITERS.meaning, registry=self._counted)
         self._releases = self._counter(families.RELEASES)
         self._activations = self._counter(families.ACTIVATIONS)
+        self._lags: Lags = dict
 
     def served(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
         """Count a request that ended. `method` and `route` MUST be of closed sets: they become labels."""
@@ -51,6 +54,10 @@ class Metrics:
         self._records.labels("stored").inc(lines.stored)
         self._records.labels("duplicate").inc(lines.duplicates)
         self._records.labels("quarantined").inc(lines.quarantined)
+
+    def watch_sinks(self, lags: Lags) -> None:
+        """Show what `lags` says, by sink, on every page."""
+        self._lags = lags
 
     def waiting(self) -> AbstractContextManager[None]:
         """Count one parked request for as long as the context is open."""
@@ -67,7 +74,7 @@ class Metrics:
     def page(self, readings: Readings) -> bytes:
         """Return what was counted and what `readings` says now; without the latter where the store does not answer."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *_read(readings)]))
+        registry.register(_Collected([*self._counters(), *_read(readings), *_sinks(self._lags())]))
         return generate_latest(registry)
 
     def _counter(self, family: Family) -> Counter:
@@ -113,6 +120,12 @@ def _read(readings: Readings) -> Iterator[Metric]:
     yield _gauge(families.NODES, {key: one.nodes for key, one in by_environment.items()})
     yield _gauge(families.STALE_NODES, {key: one.stale_nodes for key, one in by_environment.items()})
     yield _gauge(families.BUILD_INFO, {(version("gatehouse"),): 1})
+
+
+def _sinks(lags: Mapping[str, Lag]) -> Iterator[Metric]:
+    yield _gauge(families.SINK_LAG, {(sink,): lag.entries for sink, lag in lags.items()})
+    yield _gauge(families.SINK_LOST, {(sink,): lag.lost for sink, lag in lags.items()})
+    yield _gauge(families.SINK_FAILING, {(sink,): lag.failing for sink, lag in lags.items()})
 
 
 def _gauge(family: Family, values: dict[tuple[str, ...], int]) -> Metric:

@@ -3,10 +3,12 @@
 
 import functools
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from types import FrameType
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -14,9 +16,12 @@ import uvicorn
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane
 from controlplane.edge import Watch, create_edge
+from controlplane.identifiers import utc_now
 from controlplane.metrics_port import metrics_port
 from controlplane.observed import Observed, Trace
 from controlplane.settings import ObservationSettings, ServerSettings
+from controlplane.siem.serving import pushing
+from controlplane.siem.sinks import Sink
 
 # Requests in flight at SIGTERM may finish; a batch of records takes well under a second.
 _DRAIN_S: Final = 10
@@ -48,10 +53,23 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(plane: ControlPlane, settings: ServerSettings, observation: ObservationSettings) -> None:
-    """Serve `plane` until SIGTERM or SIGINT. Raises SettingInvalid where the port for metrics cannot be had."""
+def serve(
+    plane: ControlPlane,
+    settings: ServerSettings,
+    observation: ObservationSettings,
+    *,
+    sinks: Sequence[Sink] = (),
+) -> None:
+    """Serve `plane`, and push its log to `sinks`, until SIGTERM or SIGINT.
+
+    Raises SettingInvalid where the port for metrics cannot be had.
+    """
     with ExitStack() as stack:
         trace = _tracing(observation, stack)
+        if sinks:
+            host = urlsplit(settings.url).hostname or settings.host
+            pushers = pushing(sinks, store=plane.store, clock=utc_now, log_name=host, version=version("gatehouse"))
+            plane.metrics.watch_sinks(stack.enter_context(pushers).lags)
         if observation.metrics_port is not None:
             page = functools.partial(plane.metrics.page, plane.fleet.readings)
             stack.enter_context(metrics_port(observation.metrics_host, observation.metrics_port, page=page))

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from controlplane.sealing import KeyRing
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
+from controlplane.siem.sinks import Sink, SinksInvalid, read_sinks
 
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
@@ -95,6 +96,15 @@ class ObservationSettings:
             metrics_port=port,
             otlp_endpoint=endpoint,
         )
+
+
+def sinks_from_environment(environment: Mapping[str, str]) -> tuple[Sink, ...]:
+    """Return where the log is pushed to; nowhere where GATEHOUSE_SINKS_FILE is not set. Raises SettingInvalid."""
+    name = environment.get("GATEHOUSE_SINKS_FILE")
+    try:
+        return read_sinks(Path(name)) if name else ()
+    except SinksInvalid as exc:
+        raise SettingInvalid(str(exc)) from exc
 
 
 def _port(name: str, value: str) -> int:

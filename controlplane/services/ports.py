@@ -26,6 +26,8 @@ from controlplane.services.model import (
     Principal,
     Release,
 )
+from controlplane.services.opa_instances import OpaInstance
+from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
     DecisionFilter,
     Head,
@@ -217,6 +219,25 @@ class Leadership(Protocol):
         """Lead no more."""
 
 
+class Opa(Protocol):
+    def remember(
+        self, tenant: str, keys: Sequence[tuple[str, str]], *, now: datetime, forget_before: datetime
+    ) -> frozenset[tuple[str, str]]:
+        """Return which decisions (OPA's id, the decision's) were not known; from now on they are."""
+
+    def get(self, tenant: str, environment: str, instance: str) -> OpaInstance | None: ...
+    def put(self, instance: OpaInstance) -> None: ...
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[OpaInstance]: ...
+
+
+class SinkPositions(Protocol):
+    def take(self, tenant: str, sink: str, *, owner: str, now: datetime, until: datetime) -> SinkPosition | None:
+        """Return the position where `owner` holds the sink until `until` from now on, None where another does."""
+
+    def move(self, tenant: str, sink: str, position: SinkPosition, *, owner: str, until: datetime) -> bool:
+        """Keep the position. False, and nothing changed, where `owner` does not hold the sink any more."""
+
+
 class AdminEvents(Protocol):
     def add(self, event: AdminEvent) -> None:
         """Append the event; its `seq` is given by the store."""
@@ -249,6 +270,10 @@ class Session(Protocol):
     def log(self) -> LogReader: ...
     @property
     def payloads(self) -> PayloadVault: ...
+    @property
+    def opa(self) -> Opa: ...
+    @property
+    def sink_positions(self) -> SinkPositions: ...
     @property
     def admin_events(self) -> AdminEvents: ...
     @property

@@ -20,10 +20,12 @@ from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
 from controlplane.store.log_reader import SqlLogReader
+from controlplane.store.opa import SqlOpa
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
+from controlplane.store.sink_positions import SqlSinkPositions
 
 
 class SqlSession:
@@ -41,6 +43,8 @@ class SqlSession:
         self.agents = SqlAgents(connection)
         self.decisions = SqlDecisionLog(connection, self.payloads)
         self.log = SqlLogReader(connection, self.payloads)
+        self.opa = SqlOpa(connection)
+        self.sink_positions = SqlSinkPositions(connection)
         self.admin_events = SqlAdminEvents(connection)
         self.checkpoints = SqlCheckpoints(connection)
 
