@@ -38,7 +38,13 @@ NODE_OPTIONS: Final = (
 )
 
 # The control plane's, likewise.
-CONTROL_PLANE_OPTIONS: Final = ("GATEHOUSE_METRICS_HOST", "GATEHOUSE_METRICS_PORT", "GATEHOUSE_OTLP_ENDPOINT")
+CONTROL_PLANE_OPTIONS: Final = (
+    "GATEHOUSE_DATABASE_URL",
+    "GATEHOUSE_METRICS_HOST",
+    "GATEHOUSE_METRICS_PORT",
+    "GATEHOUSE_OTLP_ENDPOINT",
+    "GATEHOUSE_SINKS_FILE",
+)
 
 # A part answers its health question within microseconds when it is well; longer means that it is not.
 _HEALTH_TIMEOUT_S: Final = 2.0
@@ -102,8 +108,8 @@ def control_plane(settings: RunSettings) -> Part:
     home = settings.home
     environment = {
         "GATEHOUSE_METRICS_PORT": str(settings.metrics_port),
-        **settings.control_plane_options,
         "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
+        **settings.control_plane_options,
         "GATEHOUSE_API_HOST": "127.0.0.1",
         "GATEHOUSE_API_PORT": str(settings.api_port),
         "GATEHOUSE_API_URL": settings.api_url,
