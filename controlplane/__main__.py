@@ -12,23 +12,25 @@ import sys
 from typing import Final
 
 import structlog
-from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.bootstrap import ControlPlane, assemble
 from controlplane.serve import serve
 from controlplane.services.errors import Invalid, StoreUnavailable
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT
+from controlplane.services.sequencing import Sequencer
 from controlplane.settings import (
+    DatabaseRoles,
+    LogSettings,
     ObservationSettings,
     ServerSettings,
     SettingInvalid,
     StoreSettings,
     sinks_from_environment,
 )
-from controlplane.store.engine import open_database
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
+from controlplane.stores import open_engine, open_stores
 
 _MISUSED: Final = 2
 _FAILED: Final = 1
@@ -66,22 +68,20 @@ def _serve() -> int:
     server_settings = ServerSettings.from_environment(os.environ)
     observation = ObservationSettings.from_environment(os.environ, api_port=server_settings.port)
     sinks = sinks_from_environment(os.environ)
-    engine = _open(store_settings)
-    check_schema(engine)
-    store = SqlStore(engine, store_settings.payload_keys)
-    try:
-        plane = _assemble(store_settings, store)
+    roles = DatabaseRoles.from_environment(os.environ, database_url=store_settings.database_url)
+    log = LogSettings.from_environment(os.environ)
+    with open_stores(store_settings, roles, log) as stores:
+        plane = _assemble(store_settings, stores.serving, ingestion_store=stores.ingestion, sequencer=stores.sequencer)
         plane.payload_keys.check()
-        serve(plane, server_settings, observation, sinks=sinks)
-    finally:
-        store.close()
+        serve(plane, server_settings, observation, sinks=sinks, witnesses=log.witnesses)
     return 0
 
 
 def _init(text: str) -> int:
     settings = StoreSettings.from_environment(os.environ)
     tokens = _tokens(text)
-    engine = _open(settings)
+    roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
+    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
     migrate(engine)
     store = SqlStore(engine, settings.payload_keys)
     try:
@@ -93,7 +93,7 @@ def _init(text: str) -> int:
 
 def _rewrap() -> int:
     settings = StoreSettings.from_environment(os.environ)
-    engine = _open(settings)
+    engine = open_engine("GATEHOUSE_DATABASE_URL", settings.database_url)
     check_schema(engine)
     store = SqlStore(engine, settings.payload_keys)
     try:
@@ -104,17 +104,15 @@ def _rewrap() -> int:
         store.close()
 
 
-def _open(settings: StoreSettings) -> Engine:
+def _assemble(
+    settings: StoreSettings,
+    store: SqlStore,
+    *,
+    ingestion_store: SqlStore | None = None,
+    sequencer: Sequencer | None = None,
+) -> ControlPlane:
     try:
-        return open_database(settings.database_url)
-    except (ValueError, ArgumentError) as exc:
-        fix = "set it to sqlite:///PATH or postgresql://USER@HOST/NAME"
-        raise SettingInvalid(f"GATEHOUSE_DATABASE_URL names no database of a known kind: {fix}") from exc
-
-
-def _assemble(settings: StoreSettings, store: SqlStore) -> ControlPlane:
-    try:
-        return assemble(settings, store)
+        return assemble(settings, store, ingestion_store=ingestion_store, sequencer=sequencer)
     except ValueError as exc:
         raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE cannot be used: {exc}") from exc
 

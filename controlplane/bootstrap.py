@@ -25,6 +25,7 @@ from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
+from controlplane.services.sequencing import Sequencer
 from controlplane.settings import StoreSettings
 from controlplane.signing import BundlePublisher
 
@@ -67,12 +68,22 @@ class ControlPlane:
     bell: Bell
     metrics: Metrics
     new_id: NewId
+    sequencer: Sequencer | None
 
 
 def assemble(
-    settings: StoreSettings, store: Store, *, clock: Clock = utc_now, new_id: NewId = new_ulid
+    settings: StoreSettings,
+    store: Store,
+    *,
+    ingestion_store: Store | None = None,
+    sequencer: Sequencer | None = None,
+    clock: Clock = utc_now,
+    new_id: NewId = new_ulid,
 ) -> ControlPlane:
-    """Return the control plane over `store`. Raises ValueError where the signing key is none."""
+    """Return the control plane over `store`; records arrive by `ingestion_store` where there is one.
+
+    Raises ValueError where the signing key is none.
+    """
     bell = Bell()
     publisher = BundlePublisher(
         signing_key=settings.signing_key,
@@ -90,7 +101,7 @@ def assemble(
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
-        ingestion=Ingestion(store=store, clock=clock),
+        ingestion=Ingestion(store=ingestion_store or store, clock=clock),
         fleet=Fleet(store=store, activations=activations, clock=clock),
         opa_intake=OpaIntake(store=store, clock=clock, new_id=new_id),
         api_keys=api_keys,
@@ -103,4 +114,5 @@ def assemble(
         bell=bell,
         metrics=Metrics(),
         new_id=new_id,
+        sequencer=sequencer,
     )

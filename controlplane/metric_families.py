@@ -80,6 +80,19 @@ SINK_LOST: Final = _family(
     "sink_lost_entries", Kind.GAUGE, ("sink",), "entries that retention dropped before the sink had them"
 )
 SINK_FAILING: Final = _family("sink_failing", Kind.GAUGE, ("sink",), "1 while the sink does not take what is sent")
+LOG_LEADER: Final = _family("log_leader", Kind.GAUGE, (), "1 where this process is the sequencer, which signs the log")
+LOG_SIGNED_ENTRIES: Final = _family(
+    "log_signed_entries", Kind.GAUGE, ("tenant",), "entries under the last checkpoint that this process signed"
+)
+LOG_SIGNED_AT: Final = _family(
+    "log_signed_timestamp_seconds", Kind.GAUGE, ("tenant",), "when it signed that, in seconds since 1970"
+)
+LOG_ALTERED: Final = _family(
+    "log_altered",
+    Kind.GAUGE,
+    ("tenant",),
+    "1 once this process refuses to sign a log, because what is stored is not what was signed",
+)
 BUILD_INFO: Final = _family("build_info", Kind.GAUGE, ("version",), "1 for the version that runs")
 
 FAMILIES: Final = (
@@ -96,5 +109,9 @@ FAMILIES: Final = (
     SINK_LAG,
     SINK_LOST,
     SINK_FAILING,
+    LOG_LEADER,
+    LOG_SIGNED_ENTRIES,
+    LOG_SIGNED_AT,
+    LOG_ALTERED,
     BUILD_INFO,
 )

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -16,6 +16,7 @@ from controlplane.metric_families import Family
 from controlplane.services.errors import Refused, StoreUnavailable
 from controlplane.services.fleet import EnvironmentReading
 from controlplane.services.records import Ingested
+from controlplane.services.sequencing import LogStatus
 from controlplane.siem.pusher import Lag
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -24,6 +25,14 @@ _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.
 
 Readings = Callable[[], Iterable[EnvironmentReading]]
 Lags = Callable[[], Mapping[str, Lag]]
+
+
+class Sequencing(Protocol):
+    """Whoever may sign the log in this process."""
+
+    @property
+    def leads(self) -> bool: ...
+    def status(self) -> Iterable[LogStatus]: ...
 
 
 class Metrics:
@@ -44,6 +53,7 @@ class Metrics:
         self._releases = self._counter(families.RELEASES)
         self._activations = self._counter(families.ACTIVATIONS)
         self._lags: Lags = dict
+        self._sequencer: Sequencing | None = None
 
     def served(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
         """Count a request that ended. `method` and `route` MUST be of closed sets: they become labels."""
@@ -54,6 +64,10 @@ class Metrics:
         self._records.labels("stored").inc(lines.stored)
         self._records.labels("duplicate").inc(lines.duplicates)
         self._records.labels("quarantined").inc(lines.quarantined)
+
+    def watch_sequencer(self, sequencer: Sequencing) -> None:
+        """Show what `sequencer` signs and refuses to sign on every page."""
+        self._sequencer = sequencer
 
     def watch_sinks(self, lags: Lags) -> None:
         """Show what `lags` says, by sink, on every page."""
@@ -74,8 +88,16 @@ class Metrics:
     def page(self, readings: Readings) -> bytes:
         """Return what was counted and what `readings` says now; without the latter where the store does not answer."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected([*self._counters(), *_read(readings), *_sinks(self._lags())]))
+        registry.register(_Collected([*self._counters(), *_read(readings), *_sinks(self._lags()), *self._log()]))
         return generate_latest(registry)
+
+    def _log(self) -> Iterator[Metric]:
+        logs = () if self._sequencer is None else self._sequencer.status()
+        signed = [(log.tenant, log.size, log.signed_at) for log in logs]
+        yield _gauge(families.LOG_LEADER, {(): self._sequencer is not None and self._sequencer.leads})
+        yield _gauge(families.LOG_SIGNED_ENTRIES, {(tenant,): size for tenant, size, at in signed if at})
+        yield _gauge(families.LOG_SIGNED_AT, {(tenant,): at.timestamp() for tenant, _, at in signed if at})
+        yield _gauge(families.LOG_ALTERED, {(log.tenant,): log.altered is not None for log in logs})
 
     def _counter(self, family: Family) -> Counter:
         return Counter(family.name, family.meaning, family.labels, registry=self._counted)
@@ -128,7 +150,7 @@ def _sinks(lags: Mapping[str, Lag]) -> Iterator[Metric]:
     yield _gauge(families.SINK_FAILING, {(sink,): lag.failing for sink, lag in lags.items()})
 
 
-def _gauge(family: Family, values: dict[tuple[str, ...], int]) -> Metric:
+def _gauge(family: Family, values: Mapping[tuple[str, ...], float]) -> Metric:
     metric = GaugeMetricFamily(family.name, family.meaning, labels=family.labels)
     for labels, value in values.items():
         metric.add_metric(labels, float(value))

@@ -19,6 +19,8 @@ from controlplane.edge import Watch, create_edge
 from controlplane.identifiers import utc_now
 from controlplane.metrics_port import metrics_port
 from controlplane.observed import Observed, Trace
+from controlplane.sequencer import sequencing
+from controlplane.services.witnesses import Witness
 from controlplane.settings import ObservationSettings, ServerSettings
 from controlplane.siem.serving import pushing
 from controlplane.siem.sinks import Sink
@@ -59,6 +61,7 @@ def serve(
     observation: ObservationSettings,
     *,
     sinks: Sequence[Sink] = (),
+    witnesses: tuple[Witness, ...] = (),
 ) -> None:
     """Serve `plane`, and push its log to `sinks`, until SIGTERM or SIGINT.
 
@@ -73,6 +76,11 @@ def serve(
         if observation.metrics_port is not None:
             page = functools.partial(plane.metrics.page, plane.fleet.readings)
             stack.enter_context(metrics_port(observation.metrics_host, observation.metrics_port, page=page))
+        if plane.sequencer is None:
+            _log.warning("log_key_missing", fix="set GATEHOUSE_LOG_KEY_FILE on at least one server")
+        else:
+            plane.metrics.watch_sequencer(plane.sequencer)
+            stack.enter_context(sequencing(plane.sequencer, witnesses))
         _run(plane, settings, trace)
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from controlplane.audit.note_keys import KeyMalformed, VerifierKey
 from controlplane.sealing import KeyRing
+from controlplane.services.log_key import LogKey
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
+from controlplane.services.witnesses import Witness
 from controlplane.siem.sinks import Sink, SinksInvalid, read_sinks
 
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -48,6 +51,47 @@ class StoreSettings:
                 opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseRoles:
+    """As whom the server works on the database: one URL for each task, so that each has the rights of that task."""
+
+    ingestion_url: str = field(repr=False)
+    sequencing_url: str = field(repr=False)
+    migration_url: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, database_url: str) -> Self:
+        """Take `database_url` for each task that has none of its own."""
+        return cls(
+            ingestion_url=environment.get("GATEHOUSE_INGESTION_DATABASE_URL") or database_url,
+            sequencing_url=environment.get("GATEHOUSE_SEQUENCING_DATABASE_URL") or database_url,
+            migration_url=environment.get("GATEHOUSE_MIGRATION_DATABASE_URL") or database_url,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What signs the log, and who is asked to sign beside it. Without a key this process is never the sequencer."""
+
+    key: LogKey | None
+    witnesses: tuple[Witness, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises SettingInvalid for the first variable that is wrong."""
+        key = None
+        if environment.get("GATEHOUSE_LOG_KEY_FILE"):
+            text = _file(environment, "GATEHOUSE_LOG_KEY_FILE", "a signer's key of one line").decode("utf-8", "replace")
+            try:
+                key = LogKey.parse(text, name=environment.get("GATEHOUSE_LOG_NAME") or None)
+            except KeyMalformed as exc:
+                raise SettingInvalid(
+                    f"GATEHOUSE_LOG_KEY_FILE holds no key, or GATEHOUSE_LOG_NAME is no name for it: {exc}"
+                ) from exc
+        lines = [line for line in environment.get("GATEHOUSE_WITNESSES", "").splitlines() if line.strip()]
+        return cls(key=key, witnesses=tuple(map(_witness, lines)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +149,23 @@ def sinks_from_environment(environment: Mapping[str, str]) -> tuple[Sink, ...]:
         return read_sinks(Path(name)) if name else ()
     except SinksInvalid as exc:
         raise SettingInvalid(str(exc)) from exc
+
+
+def _witness(line: str) -> Witness:
+    url, _, vkey = line.strip().partition(" ")
+    try:
+        return Witness(url=_checked_url(url), key=VerifierKey.parse(vkey.strip()).cosigner())
+    except ValueError as exc:
+        raise SettingInvalid(
+            f"GATEHOUSE_WITNESSES has a line that is not 'URL VKEY' ({exc}): set one line for each witness, such as "
+            "'https://witness.example witness.example+0a1b2c3d+AQ…'"
+        ) from exc
+
+
+def _checked_url(url: str) -> str:
+    if _COLLECTOR.fullmatch(url) is None:
+        raise ValueError("the address is not an http or https URL")
+    return url.rstrip("/")
 
 
 def _port(name: str, value: str) -> int:

@@ -22,6 +22,7 @@ _STATUSES: Final[tuple[tuple[type[Refused], HTTPStatus], ...]] = (
     (errors.Conflict, HTTPStatus.CONFLICT),
     (errors.PreconditionMissing, HTTPStatus.PRECONDITION_REQUIRED),
     (errors.PreconditionFailed, HTTPStatus.PRECONDITION_FAILED),
+    (errors.Unready, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
 

@@ -28,6 +28,10 @@ class Home:
         return self.root / "keys"
 
     @property
+    def log_key(self) -> Path:
+        return self.keys / "log-signing.key"
+
+    @property
     def ca(self) -> Path:
         return self.root / "ca"
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controlplane.local.home import Home, write_private
+from controlplane.services.log_key import new_log_key
 
 SIGNING_KEY_ID: Final = "gatehouse-1"
 
@@ -29,6 +30,9 @@ def ensure_materials(home: Home) -> None:
     for name in ("key-pepper", "pseudonym-key", "payload-key"):
         if not (home.keys / name).exists():
             write_private(home.keys / name, secrets.token_hex(32).encode())
+    if not home.log_key.exists():
+        # Never replaced: what was signed before would no longer be this log's.
+        write_private(home.log_key, new_log_key().encode() + b"\n")
     if not (home.ca / "ca.pem").exists():
         _make_ca(home.ca)
     for name, usage in (("inference", ExtendedKeyUsageOID.SERVER_AUTH), ("proxy", ExtendedKeyUsageOID.CLIENT_AUTH)):

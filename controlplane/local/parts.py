@@ -13,6 +13,7 @@ import httpx
 
 from controlplane.local.home import Home
 from controlplane.local.materials import SIGNING_KEY_ID
+from controlplane.services.errors import LOG_ALTERED
 
 MODELS: Final = ("parrot", "parrot-restricted")
 
@@ -39,11 +40,11 @@ NODE_OPTIONS: Final = (
 
 # The control plane's, likewise.
 CONTROL_PLANE_OPTIONS: Final = (
-    "GATEHOUSE_DATABASE_URL",
+    "GATEHOUSE_LOG_NAME",
     "GATEHOUSE_METRICS_HOST",
     "GATEHOUSE_METRICS_PORT",
     "GATEHOUSE_OTLP_ENDPOINT",
-    "GATEHOUSE_SINKS_FILE",
+    "GATEHOUSE_WITNESSES",
 )
 
 # A part answers its health question within microseconds when it is well; longer means that it is not.
@@ -108,8 +109,8 @@ def control_plane(settings: RunSettings) -> Part:
     home = settings.home
     environment = {
         "GATEHOUSE_METRICS_PORT": str(settings.metrics_port),
-        "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
         **settings.control_plane_options,
+        "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
         "GATEHOUSE_API_HOST": "127.0.0.1",
         "GATEHOUSE_API_PORT": str(settings.api_port),
         "GATEHOUSE_API_URL": settings.api_url,
@@ -117,6 +118,7 @@ def control_plane(settings: RunSettings) -> Part:
         "GATEHOUSE_KEY_PEPPER_FILE": str(home.keys / "key-pepper"),
         "GATEHOUSE_PSEUDONYM_KEY_FILE": str(home.keys / "pseudonym-key"),
         "GATEHOUSE_PAYLOAD_KEY_FILE": str(home.keys / "payload-key"),
+        "GATEHOUSE_LOG_KEY_FILE": str(home.log_key),
         "GATEHOUSE_GUARD_ENGINE": "embedded" if settings.opa is None else "opa",
     }
     if settings.opa is not None:
@@ -126,7 +128,8 @@ def control_plane(settings: RunSettings) -> Part:
         argv=(sys.executable, "-m", "controlplane"),
         environment=environment,
         address=settings.api_url,
-        is_healthy=lambda: _answers_200(f"{settings.api_url}/readyz"),
+        # One that refuses to sign an altered log still serves it, and takes records: it must not be kept from that.
+        is_healthy=lambda: _answers_200(f"{settings.api_url}/readyz", or_says=LOG_ALTERED),
     )
 
 
@@ -202,7 +205,7 @@ def proxy(settings: RunSettings, *, upstream: str) -> Part:
     )
 
 
-def _answers_200(url: str, home: Home | None = None) -> bool:
+def _answers_200(url: str, home: Home | None = None, *, or_says: str | None = None) -> bool:
     verify: ssl.SSLContext | bool = False
     if home is not None:
         verify = ssl.create_default_context(cafile=home.ca / "ca.pem")
@@ -211,4 +214,12 @@ def _answers_200(url: str, home: Home | None = None) -> bool:
         answer = httpx.get(url, timeout=_HEALTH_TIMEOUT_S, trust_env=False, verify=verify)
     except (httpx.HTTPError, OSError):
         return False
-    return answer.status_code == httpx.codes.OK
+    return answer.status_code == httpx.codes.OK or (or_says is not None and _code(answer) == or_says)
+
+
+def _code(answer: httpx.Response) -> str | None:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return None
+    return problem.get("code") if isinstance(problem, dict) else None

@@ -2,6 +2,10 @@
 """Why a use case said no. Each is an answer to the caller, with a stable code; the API gives it an HTTP status."""
 
 from dataclasses import dataclass
+from typing import Final
+
+# What is stored of a log is not what was signed of it.
+LOG_ALTERED: Final = "log-altered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,10 @@ class PreconditionMissing(Refused):
 
 class PreconditionFailed(Refused):
     """The change starts from a state that is no longer current."""
+
+
+class Unready(Refused):
+    """The process answers, and something that it is for does not work."""
 
 
 class StoreUnavailable(Exception):

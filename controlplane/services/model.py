@@ -210,7 +210,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminEvent:
-    """Who changed what in the control plane. `detail` holds identifiers, never sources, tokens or keys."""
+    """Who changed what in the control plane. `detail` holds identifiers, never sources, tokens or keys.
+
+    `log_index` is its place in the log; None until the sequencer has put it there.
+    """
 
     tenant: str
     seq: int
@@ -220,3 +223,4 @@ class AdminEvent:
     action: str
     target: str
     detail: dict[str, JSON]
+    log_index: int | None = None

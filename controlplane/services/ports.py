@@ -6,13 +6,12 @@ Writers of one store never interleave in a way that gives a serial, an epoch or 
 state. Lists are in the order of their key and begin after `after`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
 from controlplane.services.checkpoints import SignedCheckpoint
-from controlplane.services.decision_index import DecisionIndex
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -30,10 +29,13 @@ from controlplane.services.model import (
 from controlplane.services.opa_instances import OpaInstance
 from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
+    DecisionFilter,
     Head,
     Ingested,
     LogDay,
     LogEntry,
+    LoggedDecision,
+    LoggedRecord,
     QuarantinedLine,
     ReceivedRecord,
 )
@@ -142,6 +144,21 @@ class DecisionLog(Protocol):
         """Append what was not stored before at the next dense indexes, and keep the decisions by request up to date."""
 
     def size(self, tenant: str) -> int: ...
+    def find(
+        self,
+        tenant: str,
+        wanted: DecisionFilter,
+        *,
+        after: int | None,
+        as_of: int,
+        descending: bool,
+        limit: int,
+    ) -> tuple[LoggedDecision, ...]:
+        """Return decisions whose first record has an index below `as_of`, by that index, at most `limit`."""
+
+    def by_request(self, tenant: str, request_id: str) -> LoggedDecision | None: ...
+    def request_of(self, tenant: str, record_id: str) -> str | None: ...
+    def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]: ...
 
 
 class LogReader(Protocol):
@@ -175,6 +192,9 @@ class PayloadVault(Protocol):
 
 class Checkpoints(Protocol):
     """What was signed of each log."""
+
+    def tenants(self) -> tuple[str, ...]:
+        """Return the tenants that have a log."""
 
     def latest(self, tenant: str) -> SignedCheckpoint | None: ...
     def covering(self, tenant: str, size: int) -> SignedCheckpoint | None:
@@ -225,6 +245,12 @@ class AdminEvents(Protocol):
     def add(self, event: AdminEvent) -> None:
         """Append the event; its `seq` is given by the store."""
 
+    def waiting(self, *, limit: int, tenant: str | None = None) -> tuple[AdminEvent, ...]:
+        """Return events that are not in the log yet, the oldest first."""
+
+    def placed(self, indexes: Mapping[int, int]) -> None:
+        """Note the place in the log of each event, by its `seq`."""
+
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
@@ -249,8 +275,6 @@ class Session(Protocol):
     def agents(self) -> Agents: ...
     @property
     def decisions(self) -> DecisionLog: ...
-    @property
-    def decision_index(self) -> DecisionIndex: ...
     @property
     def log(self) -> LogReader: ...
     @property

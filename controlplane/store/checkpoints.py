@@ -10,11 +10,15 @@ from controlplane.services.checkpoints import Contradiction, SignedCheckpoint, S
 from controlplane.services.model import Page
 from controlplane.store.checkpoint_tables import checkpoints, sequencer_terms
 from controlplane.store.pages import page_of
+from controlplane.store.tables import log_heads
 
 
 class SqlCheckpoints:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def tenants(self) -> tuple[str, ...]:
+        return tuple(self._connection.execute(select(log_heads.c.tenant).order_by(log_heads.c.tenant)).scalars())
 
     def latest(self, tenant: str) -> SignedCheckpoint | None:
         query = select(checkpoints).where(checkpoints.c.tenant == tenant).order_by(checkpoints.c.size.desc()).limit(1)

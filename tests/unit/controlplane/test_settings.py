@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.settings import ObservationSettings, ServerSettings, SettingInvalid, StoreSettings
+from controlplane.audit.note_keys import KeyKind
+from controlplane.services.log_key import LogKey, new_log_key
+from controlplane.settings import (
+    DatabaseRoles,
+    LogSettings,
+    ObservationSettings,
+    ServerSettings,
+    SettingInvalid,
+    StoreSettings,
+)
 
 
 @pytest.fixture
@@ -80,6 +89,49 @@ def test_the_reference_lists_what_is_read():
     read = set(re.findall(r'"(GATEHOUSE_\w+)"', (root / "controlplane" / "settings.py").read_text()))
     page = (root / "docs" / "reference" / "control-plane-settings.md").read_text()
     assert read == set(re.findall(r"^\| `(GATEHOUSE_\w+)`", page, re.MULTILINE))
+
+
+def test_each_task_has_the_servers_url_unless_it_has_its_own():
+    own = {"GATEHOUSE_INGESTION_DATABASE_URL": "postgresql://ingest@db/g"}
+    roles = DatabaseRoles.from_environment(own, database_url="postgresql://serve@db/g")
+    assert roles.ingestion_url == "postgresql://ingest@db/g"
+    assert roles.sequencing_url == roles.migration_url == "postgresql://serve@db/g"
+    assert "postgresql" not in repr(roles)
+
+
+def test_without_a_log_key_nothing_is_signed():
+    assert LogSettings.from_environment({}) == LogSettings(key=None, witnesses=())
+
+
+def test_the_log_is_named_by_its_key_or_by_its_setting(tmp_path):
+    (tmp_path / "log.key").write_text(new_log_key() + "\n")
+    of_file = {"GATEHOUSE_LOG_KEY_FILE": str(tmp_path / "log.key")}
+    assert LogSettings.from_environment(of_file).key.name.startswith("gatehouse-")
+    named = of_file | {"GATEHOUSE_LOG_NAME": "audit.example.com"}
+    assert LogSettings.from_environment(named).key.name == "audit.example.com"
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_LOG_NAME"):
+        LogSettings.from_environment(named | {"GATEHOUSE_LOG_NAME": "two words"})
+
+
+def test_a_file_that_holds_no_log_key_is_named_and_not_shown(tmp_path):
+    (tmp_path / "log.key").write_text("secret")
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_LOG_KEY_FILE") as raised:
+        LogSettings.from_environment({"GATEHOUSE_LOG_KEY_FILE": str(tmp_path / "log.key")})
+    assert "secret" not in str(raised.value)
+
+
+def test_witnesses_are_lines_of_address_and_key():
+    vkey = LogKey.parse(new_log_key()).vkey("w")
+    lines = f"https://w1.example/ {vkey}\n\n  http://127.0.0.1:9 {vkey}  \n"
+    found = LogSettings.from_environment({"GATEHOUSE_WITNESSES": lines}).witnesses
+    assert [each.url for each in found] == ["https://w1.example", "http://127.0.0.1:9"]
+    assert {each.key.kind for each in found} == {KeyKind.COSIGNATURE}
+
+
+@pytest.mark.parametrize("line", ["https://w.example", "https://w.example x+y+z", "ftp://w.example a+b+c"])
+def test_a_witness_that_cannot_be_asked_is_refused(line):
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_WITNESSES"):
+        LogSettings.from_environment({"GATEHOUSE_WITNESSES": line})
 
 
 def test_nothing_is_observed_unless_asked_for():

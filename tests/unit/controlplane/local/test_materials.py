@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, tokens and certificates of one home."""
 
+import re
 import ssl
 import stat
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from controlplane.local.home import Home, write_private
 from controlplane.local.materials import ensure_materials
+from controlplane.services.log_key import LogKey
 
 
 @pytest.fixture
@@ -35,6 +37,15 @@ def test_a_second_start_changes_nothing(home):
     before = contents(home)
     ensure_materials(home)
     assert before == contents(home)
+
+
+def test_the_logs_key_names_a_log_that_no_other_home_has(home, tmp_path):
+    other = Home(tmp_path / "other")
+    other.create()
+    ensure_materials(other)
+    keys = [LogKey.parse(each.log_key.read_text()) for each in (home, other)]
+    assert keys[0].name != keys[1].name
+    assert re.fullmatch(r"gatehouse-[0-9a-f]{8}\.local", keys[0].name)
 
 
 def test_public_key_is_the_signing_keys(home):

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sequencer: puts administrative events into the log, and signs what the log is, every few seconds.
+
+Rules. One process leads (`Leadership`); whatever it stores, it stores in a transaction that has found it to be still
+the leader. Before the first signature of a term all leaf hashes of a log are read and must give the root that was
+signed last, and the newest entries must be those of their hashes. Before every signature the root that was signed last
+is computed again from the tiles. Where anything differs, the log is not signed any more while this process runs: two
+checkpoints of which one is not the beginning of the other are the one thing that nothing mends. Records are still
+taken, so that nothing is lost while somebody finds out what happened.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from controlplane.audit.checkpoints import Checkpoint, sign_checkpoint
+from controlplane.audit.note_keys import KeyMalformed
+from controlplane.identifiers import Clock, NewId
+from controlplane.services.checkpoints import Contradiction, SignedCheckpoint, Superseded
+from controlplane.services.errors import StoreUnavailable
+from controlplane.services.log_key import LogKey
+from controlplane.services.log_state import LogAltered, StoredTiles, check_head, check_leaves, check_tail, root_of
+from controlplane.services.ports import Leadership, Session, Store
+
+# A checkpoint is at most this old while a sequencer runs; also that of a log to which nothing was added.
+SIGN_EVERY_S: Final = 2.0
+# An administrative event is in the log within this and the time of one transaction.
+DRAIN_EVERY_S: Final = 0.25
+# While a log is checked, which takes seconds for millions of entries.
+_CLAIM_EVERY_S: Final = 1.0
+
+_log = structlog.get_logger("gatehouse.log")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStatus:
+    """What this process knows of one log as its sequencer. `altered` says why it does not sign it any more."""
+
+    tenant: str
+    size: int = 0
+    root: bytes = b""
+    signed_at: datetime | None = None
+    altered: str | None = None
+
+
+class Sequencer:
+    """Leads where it may. `step` is for one thread; everything else may be asked from any."""
+
+    def __init__(self, *, store: Store, leadership: Leadership, key: LogKey, clock: Clock, new_id: NewId) -> None:
+        self.store = store
+        self._leadership = leadership
+        self._key = key
+        self._clock = clock
+        self._new_id = new_id
+        self._fence: int | None = None
+        self._last_fence: int | None = None
+        self._checked: set[str] = set()
+        self._status: dict[str, LogStatus] = {}
+        self._claimed_at = 0.0
+        self._stop = threading.Event()
+
+    @property
+    def leads(self) -> bool:
+        return self._fence is not None
+
+    def status(self) -> tuple[LogStatus, ...]:
+        """Return what became of each log that this process signed or refused to sign."""
+        return tuple(self._status.values())
+
+    def run(self, stop: threading.Event, *, sign_every_s: float = SIGN_EVERY_S) -> None:
+        """Do the sequencer's work until `stop` is set, then let another process lead."""
+        due = 0.0
+        self._stop = stop
+        try:
+            while not stop.is_set():
+                self.step(sign=due <= 0)
+                due = sign_every_s if due <= 0 else due - DRAIN_EVERY_S
+                stop.wait(DRAIN_EVERY_S)
+        finally:
+            self._leadership.close()
+
+    def step(self, *, sign: bool = True) -> None:
+        """Put waiting events into the log, and where `sign` says so, sign every log.
+
+        A store that does not answer is waited for.
+        """
+        if not self._lead():
+            return
+        try:
+            with self.store.read() as session:
+                tenants = session.checkpoints.tenants()
+            for tenant in tenants:
+                if sign:
+                    self._sign_or_refuse(tenant)
+        except StoreUnavailable as exc:
+            _log.warning("sequencer_waits", problem=str(exc))
+        except Superseded:
+            self._follow("superseded")
+
+    def _lead(self) -> bool:
+        fence = self._leadership.claim()
+        if fence is None:
+            if self._fence is not None:
+                self._follow("lost")
+            return False
+        if fence != self._fence:
+            _log.info("sequencer_leads", fence=fence)
+            if self._last_fence is None or fence != self._last_fence + 1:
+                self._checked.clear()  # others have led since: everything is looked at again
+            self._fence = self._last_fence = fence
+        return True
+
+    def _follow(self, reason: str) -> None:
+        _log.warning("sequencer_follows", fence=self._fence, reason=reason)
+        self._fence = None
+
+    def _sign_or_refuse(self, tenant: str) -> None:
+        known = self._status.setdefault(tenant, LogStatus(tenant=tenant))
+        if known.altered is not None:
+            return
+        try:
+            if tenant not in self._checked:
+                self._check(tenant)
+                self._checked.add(tenant)
+            signed = self._sign(tenant, known)
+        except (LogAltered, Contradiction, KeyMalformed) as exc:
+            _log.error("log_altered", tenant=tenant, problem=str(exc))
+            self._status[tenant] = replace(known, altered=str(exc))
+        else:
+            self._status[tenant] = replace(known, size=signed.size, root=signed.root, signed_at=signed.signed_at)
+
+    def _check(self, tenant: str) -> None:
+        """Compare all of a log with what was signed of it."""
+        began = time.monotonic()
+        with self.store.read() as session:
+            head, last = session.log.head(tenant), session.checkpoints.latest(tenant)
+            check_leaves(StoredTiles(session.log, tenant), head, last, awake=self._stay_awake)
+            check_tail(session.log, tenant, head)
+        _log.info("log_checked", tenant=tenant, size=head.size, seconds=round(time.monotonic() - began, 1))
+
+    def _stay_awake(self) -> None:
+        now = time.monotonic()
+        if self._stop.is_set():
+            raise Superseded
+        if now - self._claimed_at > _CLAIM_EVERY_S:
+            self._claimed_at = now
+            if self._leadership.claim() != self._fence:
+                raise Superseded
+
+    def _sign(self, tenant: str, known: LogStatus) -> SignedCheckpoint:
+        key = self._key.signer(tenant)
+        with self._leading() as session:
+            head, last = session.log.head(tenant), session.checkpoints.latest(tenant)
+            tiles = StoredTiles(session.log, tenant)
+            check_head(tiles, head, last, key.verifier)
+            _check_memory(tiles, last, known)
+            at = self._clock()
+            checkpoint = Checkpoint(key.name, head.size, head.root)
+            note = sign_checkpoint(checkpoint, key, at_s=int(at.timestamp())).to_bytes().decode()
+            session.checkpoints.sign(tenant, size=head.size, root=head.root, note=note, at=at)
+        return SignedCheckpoint(
+            tenant=tenant,
+            size=head.size,
+            root=head.root,
+            note=note,
+            cosignatures="",
+            first_signed_at=at,
+            signed_at=at,
+        )
+
+    @contextmanager
+    def _leading(self) -> Iterator[Session]:
+        """A transaction in which nobody else leads."""
+        if self._fence is None:
+            raise Superseded
+        with self.store.write() as session:
+            session.checkpoints.lead(self._fence)
+            yield session
+
+
+def _check_memory(tiles: StoredTiles, last: SignedCheckpoint | None, known: LogStatus) -> None:
+    """Raise LogAltered where what this process signed is no longer there: a store may forget, a signature stays."""
+    if known.signed_at is None:
+        return
+    if last is None or last.size < known.size:
+        raise LogAltered(f"{known.size} entries were signed, and that checkpoint is no longer there")
+    if root_of(tiles, known.size) != known.root:
+        raise LogAltered(f"the tiles of the first {known.size} entries have another root than the one signed")

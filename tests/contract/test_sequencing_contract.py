@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sequencer on every database: what it signs, what it refuses to sign, and that only one does."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from controlplane.audit.checkpoints import open_checkpoint
+from controlplane.audit.note_keys import VerifierKey
+from controlplane.identifiers import new_ulid
+from controlplane.services.log_key import LogKey, new_log_key
+from controlplane.services.record_lines import read_line
+from controlplane.services.sequencing import Sequencer
+from controlplane.store.leadership import TERM_S, leadership
+from tests.control_planes import TurnableClock
+from tests.records import NOON, make_record
+
+T = "default"
+KEY = LogKey.parse(new_log_key())
+
+
+@pytest.fixture
+def clock() -> TurnableClock:
+    return TurnableClock()
+
+
+@pytest.fixture
+def sequencer(engine, store, clock):
+    made = []
+
+    def make(key: LogKey = KEY) -> Sequencer:
+        leads = leadership(engine, clock)
+        made.append(leads)
+        return Sequencer(store=store, leadership=leads, key=key, clock=clock, new_id=new_ulid)
+
+    yield make
+    for leads in made:
+        leads.close()
+
+
+def append(store, first: int, count: int) -> None:
+    records = [read_line(make_record(seq=seq).to_line(), tenant=T) for seq in range(first, first + count)]
+    with store.write() as session:
+        session.decisions.append(T, records, [], at=NOON)
+
+
+def signed(store):
+    with store.read() as session:
+        return session.checkpoints.latest(T)
+
+
+def opened(store, key: LogKey = KEY):
+    return open_checkpoint(signed(store).text.encode(), [VerifierKey.parse(key.vkey(T))])
+
+
+def test_what_is_there_is_signed_and_renewed_also_when_nothing_happens(store, sequencer, clock):
+    append(store, 1, 5)
+    one = sequencer()
+    one.step()
+    first = opened(store)
+    clock.turn(2)
+    one.step()
+    second = opened(store)
+    assert first.checkpoint == second.checkpoint
+    assert (first.checkpoint.origin, first.checkpoint.size) == (f"{KEY.name}/{T}", 5)
+    assert second.at_s == first.at_s + 2
+    assert signed(store).first_signed_at == NOON
+
+
+def test_the_next_checkpoint_has_what_was_added(store, sequencer):
+    one = sequencer()
+    for count in (1, 3, 2):
+        append(store, (signed(store).size if signed(store) else 0) + 1, count)
+        one.step()
+    with store.read() as session:
+        sizes = [each.size for each in session.checkpoints.page(T, after=None, limit=10).items]
+        head = session.log.head(T)
+    assert sizes == [1, 4, 6]
+    assert opened(store).checkpoint.root == head.root
+
+
+def test_one_of_two_signs(store, sequencer, clock):
+    append(store, 1, 2)
+    first, second = sequencer(), sequencer()
+    first.step()
+    before = signed(store)
+    clock.turn(2)
+    second.step()
+    assert (first.leads, second.leads) == (True, False)
+    assert signed(store) == before
+
+
+def test_one_that_slept_and_was_followed_signs_nothing_more(store, sequencer, clock, engine):
+    append(store, 1, 2)
+    slept, second = sequencer(), sequencer()
+    slept.step()
+    clock.turn(TERM_S + 1)
+    _end_sessions(engine)
+    second.step()
+    append(store, 3, 1)
+    second.step()
+    by_second = signed(store)
+    slept._sign_or_refuse = None  # it must not come so far
+    slept.step()
+    assert (slept.leads, second.leads) == (False, True)
+    assert signed(store) == by_second
+
+
+def test_one_that_sleeps_within_its_transaction_stores_nothing_afterwards(store, sequencer, clock, engine):
+    append(store, 1, 2)
+    slept, second = sequencer(), sequencer()
+    slept.step()
+    append(store, 3, 1)
+    clock.turn(TERM_S + 1)
+    _end_sessions(engine)
+    second.step()
+    before = signed(store)
+    # It claimed before it slept, and goes on where it was.
+    slept._lead = lambda: True
+    slept.step()
+    assert not slept.leads
+    assert signed(store) == before
+
+
+def test_a_restart_goes_on_where_the_last_one_ended(store, sequencer):
+    append(store, 1, 4)
+    first = sequencer()
+    first.step()
+    first._leadership.close()
+    append(store, 5, 3)
+    second = sequencer()
+    second.step()
+    assert opened(store).checkpoint.size == 7
+    assert second.status()[0].altered is None
+
+
+def test_a_log_signed_by_another_key_is_not_signed(store, sequencer, clock):
+    append(store, 1, 4)
+    other = LogKey(KEY.name, b"k" * 32)
+    first = sequencer(other)
+    first.step()
+    first._leadership.close()
+    before = signed(store)
+    second = sequencer()
+    second.step()
+    assert "not signed by the log's key" in second.status()[0].altered
+    assert signed(store) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        pytest.param("DELETE FROM checkpoints", "no longer there", id="the-checkpoint-is-gone"),
+        pytest.param("UPDATE checkpoints SET size = 3", "another size or root", id="a-smaller-size-beside-the-note"),
+        pytest.param("UPDATE checkpoints SET root = :root", "another size or root", id="another-root-beside-the-note"),
+        pytest.param("UPDATE checkpoints SET note = replace(note, '4', '5')", "not signed", id="a-changed-note"),
+    ],
+)
+def test_a_changed_checkpoint_stops_the_signing(store, sequencer, engine, statement, problem):
+    append(store, 1, 4)
+    one = sequencer()
+    one.step()
+    _change(engine, statement)
+    append(store, 5, 1)
+    for _ in range(2):
+        one.step()
+    assert problem in one.status()[0].altered
+    assert (signed(store) is None) or signed(store).size <= 4
+
+
+def test_records_are_taken_while_nothing_is_signed(store, sequencer, engine):
+    append(store, 1, 4)
+    one = sequencer()
+    one.step()
+    _change(engine, "DELETE FROM checkpoints")
+    one.step()
+    append(store, 5, 2)
+    with store.read() as session:
+        assert session.log.size(T) == 6
+
+
+def test_each_tenant_has_its_own_log_and_origin(store, sequencer):
+    append(store, 1, 2)
+    with store.write() as session:
+        session.decisions.append("other", [], [], at=NOON)
+    one = sequencer()
+    one.step()
+    assert [status.tenant for status in one.status()] == ["default", "other"]
+    with store.read() as session:
+        note = session.checkpoints.latest("other").note
+    assert note.startswith(f"{KEY.name}/other\n0\n")
+
+
+def test_the_time_that_a_note_states_is_the_clocks(store, sequencer, clock):
+    append(store, 1, 1)
+    sequencer().step()
+    assert opened(store).at_s == int(NOON.timestamp())
+    assert signed(store).signed_at == NOON
+    assert clock() - signed(store).signed_at == timedelta(0)
+
+
+def _change(engine, statement: str) -> None:
+    from sqlalchemy import text
+
+    with engine.begin() as connection:
+        connection.execute(text(statement), {"root": hashlib.sha256(b"x").digest()} if ":root" in statement else {})
+
+
+def _end_sessions(engine) -> None:
+    """End the session of the leader, as PostgreSQL does with one that sleeps."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+            )
