@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import secrets
 import socket
 import sys
 import time
@@ -26,6 +27,7 @@ from policies.evaluation.pipeline import TakeToken
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.record_decision import RecordIdentity
 from proxy_addons.addons.trace import Trace
+from proxy_addons.clients.open_requests import OpenRequests, tables_left
 from proxy_addons.clients.rates import RateCounter, SharedRates
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
 from proxy_addons.core.record_builder import RecordScope
@@ -75,7 +77,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=inherited.node_fd))
     worker = Worker(settings, writer)
     rates = _rate_counter(settings)
-    spool = await _open_spool(settings, inherited.slot)
+    spool, table = await _open_spool(settings, inherited.slot)
     tally = Tally()
     traces = open_traces(settings, inherited.slot)
     live: list[Callable[[], list[Series]]] = [tally.read, lambda: _spool_series(spool)]
@@ -89,7 +91,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
             _set_start_up_aside()
             await serve(
                 sock=listener,
-                addons=build_addons(worker.feed, _ports(settings, spool, rates, tally, traces.addon)),
+                addons=build_addons(worker.feed, _ports(settings, (spool, table), rates, tally, traces.addon)),
                 upstream=settings.upstream,
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
@@ -103,6 +105,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
             saying.cancel()
     finally:
         await asyncio.to_thread(spool.close)
+        table.close()
         await rates.close()
         await traces.close()
         writer.close()
@@ -122,7 +125,11 @@ def _spool_series(spool: Spool) -> list[Series]:
     return [("gatehouse_spool_flush_seconds", (), spool.flushes.read())]
 
 
-def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tally, trace: Trace | None) -> AddonPorts:
+def _ports(
+    settings: NodeSettings, kept: tuple[Spool, OpenRequests], rates: RateCounter, tally: Tally, trace: Trace | None
+) -> AddonPorts:
+    spool, table = kept
+
     async def take_token(asked: TakeToken) -> float:
         return await rates.take(asked.policy, str(asked.subject), asked.rate)
 
@@ -143,6 +150,7 @@ def _ports(settings: NodeSettings, spool: Spool, rates: RateCounter, tally: Tall
         hosts=settings.proxy_hosts,
         on_end=lambda exchange: tally.count(exchange, time.monotonic_ns()),
         trace=trace,
+        open_requests=table,
     )
 
 
@@ -155,14 +163,22 @@ def _rate_counter(settings: NodeSettings) -> RateCounter:
     return SharedRates(settings.counters_file, scope=scope)
 
 
-async def _open_spool(settings: NodeSettings, slot: int) -> Spool:
-    """Return the first spool of the slot that no other process writes to: a predecessor may still be at its own."""
+async def _open_spool(settings: NodeSettings, slot: int) -> tuple[Spool, OpenRequests]:
+    """Return the first spool of the slot that no other process writes to, and a table of open requests beside it.
+
+    A predecessor may still be at its own. One that a dead process left requests in belongs to the node until it has
+    recorded them; it is taken only where nothing else is left.
+    """
     deadline = time.monotonic() + _SPOOL_WAIT_S
     while True:
+        late = time.monotonic() > deadline
         for directory in settings.spool_dirs(slot):
+            if directory.is_dir() and tables_left(directory) and not late:
+                continue
             with contextlib.suppress(SpoolUnavailable):
-                return Spool.open(directory, source_id=f"{settings.node_id}/w{slot}")
-        if time.monotonic() > deadline:
+                spool = Spool.open(directory, source_id=f"{settings.node_id}/w{slot}")
+                return spool, OpenRequests.create(directory, boot=secrets.token_hex(8))
+        if late:
             raise SpoolUnavailable(f"every spool of slot {slot} is in use")
         await asyncio.sleep(_SPOOL_RETRY_S)
 

@@ -74,8 +74,7 @@ _SPECS: Final = (
     ReasonSpec("call-not-offered", 403, _POLICY, "The answer calls a tool that the request did not offer."),
     ReasonSpec("call-not-permitted", 403, _POLICY, "Policy does not permit a tool call of this answer."),
     ReasonSpec("call-arguments-not-permitted", 403, _POLICY, "Policy does not permit the arguments of a tool call."),
-    # Codes below are found only in records: nobody is left to be told. `worker-lost` is reserved for the terminal
-    # record of an exchange whose worker was killed. Nobody writes it yet, so that such an exchange stays incomplete.
+    # Codes below are found only in records: nobody is left to be told.
     ReasonSpec("client-disconnected", 499, _BAD, "The client left before the answer was complete."),
     ReasonSpec("worker-lost", 499, _SERVER, "The worker died before the answer was complete."),
 )

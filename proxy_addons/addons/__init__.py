@@ -15,11 +15,13 @@ from proxy_addons.addons.enforce_request import EnforceRequest
 from proxy_addons.addons.enforce_response import EnforceResponse
 from proxy_addons.addons.enforce_stream import EnforceStream
 from proxy_addons.addons.identify import Identify
+from proxy_addons.addons.note_open import BeginOpen, EndOpen, OpenTable
 from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
 from proxy_addons.addons.seal import Seal
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.addons.trace import Trace
 from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.lost_request import Noting
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.http1.bounds import Bounds
 
@@ -32,7 +34,7 @@ class AddonPorts:
     """What the addons need from outside: where records go and whose they are, how rates are counted, our host names.
 
     `on_end` is told each exchange that has ended. It MUST NOT raise: the exchange would be refused. `trace` is None
-    where nobody is told of traces.
+    where nobody is told of traces; `open_requests` is None where no worker's death has to be survived (in tests).
     """
 
     sink: RecordSink
@@ -42,6 +44,7 @@ class AddonPorts:
     hosts: frozenset[str] = frozenset()
     on_end: Callable[[Exchange], None] = lambda _: None
     trace: Trace | None = None
+    open_requests: OpenTable | None = None
 
 
 def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
@@ -57,7 +60,9 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
             exchange.tally.forget()
 
     aside = Aside()
+    table, noting = ports.open_requests, Noting(ports.scope)
     return [
+        *(() if table is None else (BeginOpen(table, noting),)),
         feed,
         Identify(feed, clock=ports.identity.clock),
         EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts, aside=aside),
@@ -65,5 +70,6 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes, aside=aside),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
+        *(() if table is None else (EndOpen(table, noting),)),
         Seal(on_end=ended),
     ]

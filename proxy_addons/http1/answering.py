@@ -255,6 +255,9 @@ class Answering(Conversation):
         if turn is not None:
             self._end(turn)
         if turn is None or turn.answer_started:
+            if turn is not None and not turn.response_told:  # of a stream: what became of it must be recorded
+                turn.fail("policy-unavailable")
+                yield from self._tell("response", turn)
             yield CloseConnection(self.context.client)
             return
         turn.fail("policy-unavailable")

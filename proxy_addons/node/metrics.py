@@ -41,6 +41,7 @@ class Readings:
     hangs: Mapping[int, int]
     feeds: Mapping[str, FeedContact]
     spool_bytes: int
+    requests_lost: int = 0
     opa_up: bool | None = field(default=None)
 
 
@@ -105,6 +106,7 @@ def _of_node(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
         ("gatehouse_spool_oldest_seconds", ()): status.spool.oldest_s,
         ("gatehouse_records_shipped_total", ()): status.spool.shipped,
         ("gatehouse_policy_stale", ()): status.stale,
+        ("gatehouse_requests_lost_total", ()): readings.requests_lost,
     }
     for worker in status.workers:
         slot = (str(worker.slot),)

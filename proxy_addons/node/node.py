@@ -39,6 +39,7 @@ from proxy_addons.node.guard_socket import answers, guard_address
 from proxy_addons.node.health import serve_health
 from proxy_addons.node.issuer_keys import IssuerKeeper
 from proxy_addons.node.listeners import bind_listeners
+from proxy_addons.node.lost_workers import LostWorkers
 from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.metrics import FeedContact, Readings, exposition
 from proxy_addons.node.patterns import PatternKeeper
@@ -106,6 +107,7 @@ class Node:
             settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
         )
         self._shipper = Shipper(settings.node_dir / "spool", control_plane)
+        self._lost_workers = LostWorkers.of(settings)
         self._contacts = {"bundles": Contact(), "credentials": Contact()}
         self._stop = asyncio.Event()
 
@@ -129,6 +131,7 @@ class Node:
                     group.create_task(self._keep_current()),
                     group.create_task(self._bundles.retire()),
                     group.create_task(self._shipper.run()),
+                    group.create_task(self._lost_workers.run()),
                     group.create_task(self._issuer_keys.run()),
                     group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
                     group.create_task(self._restart_on_hangup()),
@@ -141,6 +144,7 @@ class Node:
                 await workers
                 for task in background:
                     task.cancel()
+            await self._lost_workers.look()
             await self._shipper.finish(_SHIP_REST_S)
             if metrics_out is not None:
                 await metrics_out.close()
@@ -183,6 +187,7 @@ class Node:
                 for name, made in self._contacts.items()
             },
             spool_bytes=await asyncio.to_thread(_bytes_below, self._settings.node_dir / "spool"),
+            requests_lost=self._lost_workers.recorded,
             opa_up=await answers(guard) if guard else None,
         )
 

@@ -62,7 +62,6 @@ def test_reason_codes_are_kebab_case_and_documented(update_golden):
             "Every refusal carries one as `error.code`, and every record as `reasons[].code`. A code is never reused for another meaning.",
             "In order of refusal: framing, identity, host, path, route, scope, size, encoding, media type, body, policy, limits. Guards declare further codes in their",
             "documents (`spec.reasons`); those are answered with 403. Codes with status 499 stand in records only: nobody is left to be told.",
-            "`worker-lost` is reserved: nothing writes it yet.",
             "",
             "| code | status | `error.type` | message |",
             "| --- | --- | --- | --- |",

@@ -339,3 +339,13 @@ def test_no_deadline_of_a_stream_outlives_it():
     talk.answer(STREAM_HEAD + chunk(b"one ") + b"0\r\n\r\n")
     assert talk.deadline is not None
     assert talk.deadline.after_s != 0.05
+
+
+def test_a_stream_that_the_layer_breaks_in_is_told_to_the_addons_all_the_same():
+    addon = AllowAll()
+    talk = asking(addon, Streams(Shouting()))
+    talk.answer(STREAM_HEAD + chunk(b"data: a\n\n"))
+    talk.layer._framed = lambda *_: 1 / 0
+    talk.answer(chunk(b"data: b\n\n"))
+    assert talk.closed
+    assert (addon.hooks[-1], exchange(addon).fault) == ("response", "policy-unavailable")
