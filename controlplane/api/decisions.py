@@ -2,51 +2,35 @@
 """/v1/decisions: what was decided, one item for each request."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from controlplane.api.decision_filters import FilterSchema, filter_of
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import PageQuerySchema, Time, page_schema, text
+from controlplane.api.fields import MAX_INTEGER, Digits, PageQuerySchema, Time, page_schema
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
 from controlplane.services.decisions import DecisionView
 from controlplane.services.model import Page
-from controlplane.services.records import DecisionFilter
-from policies.contracts.decision import Verdict
-from policies.contracts.record import RecordOutcome
 
 resource = Resource("decisions", __name__, url_prefix="/v1", description="The decision log.")
 
 
-def _any_of(**arguments: Any) -> fields.List[Any]:
-    return fields.List(text(**arguments), load_default=[], validate=validate.Length(max=100))
+# Of an answer: an auditor's client must be able to hold any page.
+_MOST_BYTES: Final = 1024 * 1024
 
 
-def _one_of(names: list[str]) -> fields.List[Any]:
-    return fields.List(
-        fields.String(validate=validate.OneOf(names)),
-        load_default=[],
-        validate=validate.Length(max=100),
-    )
+class DecisionQuerySchema(FilterSchema, PageQuerySchema):  # type: ignore[misc,valid-type]  # made from the dimensions
+    """A repeated filter means either; different filters all hold. `order` is `asc` (the log's, default) or `desc`.
 
+    `as_of` is a size of the log: with it, the same question has the same answer for ever.
+    """
 
-class DecisionQuerySchema(PageQuerySchema):
-    """A repeated filter means either; different filters all hold. `order` is `asc` (the log's, default) or `desc`."""
-
-    subject = _any_of()
-    outcome = _one_of([outcome.value for outcome in RecordOutcome])
-    verdict = _one_of([verdict.value for verdict in Verdict])
-    reason = _any_of()
-    model = _any_of()
-    policy = _any_of()
-    revision = _any_of()
-    request_id = _any_of()
-    since = Time(data_key="from", load_default=None)
-    until = Time(data_key="to", load_default=None)
     order = fields.String(load_default="asc", validate=validate.OneOf(["asc", "desc"]))
+    as_of = Digits(load_default=None, validate=validate.Range(min=0, max=MAX_INTEGER))
 
 
 class LogIndexesSchema(ma.Schema):
@@ -96,36 +80,34 @@ class DecisionWithRecordsSchema(DecisionSchema):
     records = fields.List(fields.Nested(LoggedRecordSchema), required=True)
 
 
+class DecisionPageSchema(page_schema(DecisionSchema)):  # type: ignore[misc]  # made from its item
+    """A page may have fewer items than `limit`, and even none, while `next_cursor` is there: then go on."""
+
+    as_of = fields.Integer(required=True)
+
+
 @resource.endpoint(
     "GET",
     "/decisions",
     permission=Permission.DECISIONS_READ,
     query=DecisionQuerySchema,
-    gives=page_schema(DecisionSchema),
+    gives=DecisionPageSchema,
 )
 def list_decisions(query: dict[str, Any]) -> dict[str, Any]:
-    """Find decisions, in the order of the log. All pages are of the log as it was at the first one."""
-    wanted = DecisionFilter(
-        subjects=tuple(query["subject"]),
-        outcomes=tuple(query["outcome"]),
-        verdicts=tuple(query["verdict"]),
-        reasons=tuple(query["reason"]),
-        models=tuple(query["model"]),
-        policies=tuple(query["policy"]),
-        revisions=tuple(query["revision"]),
-        request_ids=tuple(query["request_id"]),
-        since=query["since"],
-        until=query["until"],
-    )
-    after = after_of(query)
+    """Find decisions, in the order of the log. All pages are of the log as it was at the first one, or at `as_of`."""
+    position = after_of(query)
+    after, as_of = (None, query["as_of"]) if position is None else _position(position)
     page = plane().decisions.find(
         caller(),
-        wanted,
-        after=None if after is None else _position(after),
+        filter_of(query),
+        after=after,
+        as_of=as_of,
         descending=query["order"] == "desc",
         limit=limit_of(query),
     )
-    return page_of(Page(items=tuple(map(_item, page.items)), next_key=page.next_key))
+    items, at = _within_bytes([_item(view) for view in page.items], page.at)
+    shown = page_of(Page(items=tuple(items), next_key=None if at is None else f"{at} {page.as_of}"))
+    return shown | {"as_of": page.as_of}
 
 
 @resource.endpoint(
@@ -138,6 +120,16 @@ def get_decision(identifier: str) -> dict[str, Any]:
     """Get one decision by its request id, or by the record id of one of its records."""
     view = plane().decisions.get(caller(), identifier)
     return _item(view) | {"envelope": view.envelope, "input": view.input, "records": view.records}
+
+
+def _within_bytes(items: list[dict[str, Any]], at: int | None) -> tuple[list[dict[str, Any]], int | None]:
+    """Return as many items as an answer may hold, at least one, and the index after which the next page begins."""
+    held = 0
+    for number, item in enumerate(items):
+        held += len(json.dumps(item)) + 1
+        if held > _MOST_BYTES and number:
+            return items[:number], items[number - 1]["log_index"]
+    return items, at
 
 
 def _position(key: str) -> tuple[int, int]:

@@ -40,10 +40,12 @@ NODE_OPTIONS: Final = (
 
 # The control plane's, likewise.
 CONTROL_PLANE_OPTIONS: Final = (
+    "GATEHOUSE_DATABASE_URL",
     "GATEHOUSE_LOG_NAME",
     "GATEHOUSE_METRICS_HOST",
     "GATEHOUSE_METRICS_PORT",
     "GATEHOUSE_OTLP_ENDPOINT",
+    "GATEHOUSE_SINKS_FILE",
     "GATEHOUSE_WITNESSES",
 )
 
@@ -109,8 +111,8 @@ def control_plane(settings: RunSettings) -> Part:
     home = settings.home
     environment = {
         "GATEHOUSE_METRICS_PORT": str(settings.metrics_port),
-        **settings.control_plane_options,
         "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
+        **settings.control_plane_options,
         "GATEHOUSE_API_HOST": "127.0.0.1",
         "GATEHOUSE_API_PORT": str(settings.api_port),
         "GATEHOUSE_API_URL": settings.api_url,

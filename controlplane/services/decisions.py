@@ -3,14 +3,16 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from controlplane.services.decision_filter import DecisionFilter
+from controlplane.services.dimensions import Dimension
 from controlplane.services.errors import Invalid, NotFound, Problem
-from controlplane.services.model import Page, Principal
+from controlplane.services.model import Principal
 from controlplane.services.ports import Store
-from controlplane.services.records import DecisionFilter, LoggedDecision, LoggedRecord
+from controlplane.services.records import LoggedDecision, LoggedRecord
 from policies.contracts.record import pseudonym
 
 _SUBJECT: Final = re.compile(r"[a-z]+:[A-Za-z0-9._@-]{1,128}", re.ASCII)
@@ -35,6 +37,15 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionPage:
+    """Decisions of the log at size `as_of`. `at` is the index after which the next page begins, None on the last."""
+
+    items: tuple[DecisionView, ...]
+    as_of: int
+    at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
     store: Store
     pseudonym_key: bytes
@@ -44,41 +55,45 @@ class Decisions:
         actor: Principal,
         wanted: DecisionFilter,
         *,
-        after: tuple[int, int] | None,
+        after: int | None,
+        as_of: int | None,
         descending: bool,
         limit: int,
-    ) -> Page[DecisionView]:
-        """Return a page of decisions in the order of the log. `after` is the last page's `LOG_INDEX AS_OF`.
+    ) -> DecisionPage:
+        """Return a page of decisions in the order of the log as it was at size `as_of`, at its size now without.
 
-        All pages of one list are of the log as it was when the first was asked for, so that an auditor who reads
-        them while records arrive reads each decision once.
+        Raises Invalid where the log never had that size.
         """
-        sought = replace(wanted, subjects=self._pseudonyms(actor, wanted.subjects))
+        sought = replace(wanted, values=self._named(actor, wanted.values))
         with self.store.read() as session:
-            as_of = session.decisions.size(actor.tenant) if after is None else after[1]
-            found = session.decisions.find(
-                actor.tenant,
-                sought,
-                after=None if after is None else after[0],
-                as_of=as_of,
-                descending=descending,
-                limit=limit + 1,
+            size = session.decisions.size(actor.tenant)
+            seen = size if as_of is None else as_of
+            if seen > size:
+                fix = f"Ask with as_of at most {size}, or without."
+                raise _invalid("as-of-ahead", f"The log has {size} entries.", pointer="/as_of", fix=fix)
+            found = session.decision_index.find(
+                actor.tenant, sought, after=after, as_of=seen, descending=descending, limit=limit
             )
-        shown = found[:limit]
-        more = len(found) > limit
-        return Page(items=tuple(map(_view, shown)), next_key=f"{shown[-1].log_index} {as_of}" if more else None)
+        return DecisionPage(items=tuple(map(_view, found.items)), as_of=seen, at=found.at)
 
     def get(self, actor: Principal, identifier: str) -> DecisionView:
         """Return the decision of a request id, or of the record id of one of its records, with all its records."""
         with self.store.read() as session:
-            decision = session.decisions.by_request(actor.tenant, identifier)
-            if decision is None:
-                request_id = session.decisions.request_of(actor.tenant, identifier)
-                decision = None if request_id is None else session.decisions.by_request(actor.tenant, request_id)
+            as_of = session.decisions.size(actor.tenant)
+            index = session.decision_index
+            decision = index.by_request(actor.tenant, identifier, as_of=as_of) or index.by_record(
+                actor.tenant, identifier, as_of=as_of
+            )
             if decision is None:
                 raise NotFound("decision-unknown", "No record is of that request or has that id.")
-            records = session.decisions.records(actor.tenant, decision.request_id)
+            records = index.records(actor.tenant, decision.request_id, as_of=as_of)
         return replace(_view(decision), records=records)
+
+    def _named(
+        self, actor: Principal, values: Mapping[Dimension, tuple[str, ...]]
+    ) -> Mapping[Dimension, tuple[str, ...]]:
+        subjects = self._pseudonyms(actor, values.get(Dimension.SUBJECT, ()))
+        return {**values, Dimension.SUBJECT: subjects} if subjects else values
 
     def _pseudonyms(self, actor: Principal, subjects: Sequence[str]) -> tuple[str, ...]:
         wrong = [
@@ -86,17 +101,18 @@ class Decisions:
         ]
         if wrong:
             fix = "Write user:NAME, service:NAME, or a pseudonym p1:HEX."
-            raise Invalid(
-                "query-invalid",
-                "A subject is not one.",
-                problems=(Problem(code="subject-invalid", message="Not a subject.", pointer="/subject", fix=fix),),
-            )
+            raise _invalid("subject-invalid", "Not a subject.", pointer="/subject", fix=fix)
         return tuple(
             subject
             if _PSEUDONYM.fullmatch(subject)
             else pseudonym(self.pseudonym_key, tenant=actor.tenant, subject=subject)
             for subject in subjects
         )
+
+
+def _invalid(code: str, message: str, *, pointer: str, fix: str) -> Invalid:
+    problem = Problem(code=code, message=message, pointer=pointer, fix=fix)
+    return Invalid("query-invalid", message, problems=(problem,))
 
 
 def _view(decision: LoggedDecision) -> DecisionView:

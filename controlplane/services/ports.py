@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from controlplane.services.checkpoints import SignedCheckpoint
+from controlplane.services.decision_index import DecisionIndex
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -29,13 +30,10 @@ from controlplane.services.model import (
 from controlplane.services.opa_instances import OpaInstance
 from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
-    DecisionFilter,
     Head,
     Ingested,
     LogDay,
     LogEntry,
-    LoggedDecision,
-    LoggedRecord,
     QuarantinedLine,
     ReceivedRecord,
 )
@@ -144,21 +142,6 @@ class DecisionLog(Protocol):
         """Append what was not stored before at the next dense indexes, and keep the decisions by request up to date."""
 
     def size(self, tenant: str) -> int: ...
-    def find(
-        self,
-        tenant: str,
-        wanted: DecisionFilter,
-        *,
-        after: int | None,
-        as_of: int,
-        descending: bool,
-        limit: int,
-    ) -> tuple[LoggedDecision, ...]:
-        """Return decisions whose first record has an index below `as_of`, by that index, at most `limit`."""
-
-    def by_request(self, tenant: str, request_id: str) -> LoggedDecision | None: ...
-    def request_of(self, tenant: str, record_id: str) -> str | None: ...
-    def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]: ...
 
 
 class LogReader(Protocol):
@@ -275,6 +258,8 @@ class Session(Protocol):
     def agents(self) -> Agents: ...
     @property
     def decisions(self) -> DecisionLog: ...
+    @property
+    def decision_index(self) -> DecisionIndex: ...
     @property
     def log(self) -> LogReader: ...
     @property

@@ -76,22 +76,6 @@ class Ingested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionFilter:
-    """What an auditor looks for. Values of one member are alternatives; members all hold. `until` is exclusive."""
-
-    subjects: tuple[str, ...] = ()
-    outcomes: tuple[str, ...] = ()
-    verdicts: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    revisions: tuple[str, ...] = ()
-    request_ids: tuple[str, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRecord:
     """One record as the log keeps it. `payload` is None unless it is kept."""
 
@@ -110,6 +94,14 @@ class LoggedDecision:
     log_index: int
     admission: LoggedRecord | None
     terminal: LoggedRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDecisions:
+    """A page. `at` is the index after which the next one begins, None where there is none."""
+
+    items: tuple[LoggedDecision, ...]
+    at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,18 +15,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from controlplane.services.records import (
-    DecisionFilter,
     Ingested,
-    LoggedDecision,
-    LoggedRecord,
     QuarantinedLine,
     ReceivedRecord,
 )
-from controlplane.store.decision_query import decisions_like
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.projection import project
 from controlplane.store.rows import add_if_absent
-from controlplane.store.tables import decisions, log_heads, payloads, quarantine, records
+from controlplane.store.tables import log_heads, payloads, quarantine, records
 
 SEQUENCE_CONFLICT: Final = "sequence-conflict"
 
@@ -61,41 +57,6 @@ class SqlDecisionLog:
     def size(self, tenant: str) -> int:
         found = self._connection.execute(select(log_heads.c.size).where(log_heads.c.tenant == tenant))
         return int(found.scalar_one_or_none() or 0)
-
-    def find(
-        self,
-        tenant: str,
-        wanted: DecisionFilter,
-        *,
-        after: int | None,
-        as_of: int,
-        descending: bool,
-        limit: int,
-    ) -> tuple[LoggedDecision, ...]:
-        query = decisions_like(tenant, wanted).where(decisions.c.log_index < as_of).limit(limit)
-        column = decisions.c.log_index
-        query = query.order_by(column.desc() if descending else column)
-        if after is not None:
-            query = query.where(column < after if descending else column > after)
-        return self._with_records(tenant, self._connection.execute(query).all())
-
-    def by_request(self, tenant: str, request_id: str) -> LoggedDecision | None:
-        found = self._with_records(
-            tenant,
-            self._connection.execute(
-                decisions_like(tenant, DecisionFilter(request_ids=(request_id,))),
-            ).all(),
-        )
-        return found[0] if found else None
-
-    def request_of(self, tenant: str, record_id: str) -> str | None:
-        query = select(records.c.request_id).where(records.c.tenant == tenant, records.c.record_id == record_id)
-        found = self._connection.execute(query.order_by(records.c.log_index).limit(1)).scalar_one_or_none()
-        return None if found is None else str(found)
-
-    def records(self, tenant: str, request_id: str) -> tuple[LoggedRecord, ...]:
-        query = _with_payloads(tenant).where(records.c.request_id == request_id).order_by(records.c.log_index)
-        return tuple(self._logged(tenant, row) for row in self._connection.execute(query))
 
     def _lock_head(self, tenant: str) -> int:
         query = select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update()
@@ -191,35 +152,6 @@ class SqlDecisionLog:
         if rows:
             self._connection.execute(insert(quarantine), rows)
 
-    def _with_records(self, tenant: str, rows: Sequence[Any]) -> tuple[LoggedDecision, ...]:
-        indexes = {index for row in rows for index in (row.admission_index, row.terminal_index) if index is not None}
-        query = _with_payloads(tenant).where(records.c.log_index.in_(indexes))
-        by_index = {row.log_index: self._logged(tenant, row) for row in self._connection.execute(query)}
-        return tuple(
-            LoggedDecision(
-                request_id=row.request_id,
-                log_index=row.log_index,
-                admission=by_index.get(row.admission_index),
-                terminal=by_index.get(row.terminal_index),
-            )
-            for row in rows
-        )
-
-    def _logged(self, tenant: str, row: Any) -> LoggedRecord:
-        envelope = bytes(row.envelope)
-        payload = self._vault.open(tenant, row.log_index, envelope, row.content)
-        return LoggedRecord(
-            log_index=row.log_index,
-            received_at=row.received_at,
-            envelope=envelope,
-            payload=payload.content,
-            payload_state=payload.state,
-        )
-
-
-def _digest(record: ReceivedRecord) -> str:
-    return "sha256:" + hashlib.sha256(record.envelope).hexdigest()
-
 
 def _row(index: int, record: ReceivedRecord, at: datetime) -> dict[str, Any]:
     return {
@@ -238,12 +170,5 @@ def _row(index: int, record: ReceivedRecord, at: datetime) -> dict[str, Any]:
     }
 
 
-def _with_payloads(tenant: str) -> Any:
-    return (
-        select(records.c.log_index, records.c.received_at, records.c.envelope, payloads.c.content)
-        .outerjoin(
-            payloads,
-            (payloads.c.tenant == records.c.tenant) & (payloads.c.log_index == records.c.log_index),
-        )
-        .where(records.c.tenant == tenant)
-    )
+def _digest(record: ReceivedRecord) -> str:
+    return "sha256:" + hashlib.sha256(record.envelope).hexdigest()

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from controlplane.store.engine import WRITES
+from controlplane.store.reindex import is_behind, reindex
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -19,15 +20,20 @@ class SchemaOutdated(Exception):
 
 
 def migrate(engine: Engine) -> None:
-    """Run every migration the database has not seen, in one transaction."""
+    """Run every migration the database has not seen, in one transaction, then index what of the log is not yet.
+
+    The index is made by the code of today, never by a migration's: what a migration does must stay as it is, and how
+    records are indexed will change. It may be interrupted, and goes on from there when it is run again.
+    """
     config = _config()
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    reindex(engine)
 
 
 def check_schema(engine: Engine) -> None:
-    """Raise SchemaOutdated unless the database is at the newest migration."""
+    """Raise SchemaOutdated unless the database is at the newest migration, and all of its log is indexed."""
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
@@ -36,6 +42,9 @@ def check_schema(engine: Engine) -> None:
             f"the database is at schema {found or 'none'}, this program needs {wanted}: "
             "run 'python -m controlplane init'",
         )
+    with engine.connect() as connection:
+        if is_behind(connection):
+            raise SchemaOutdated("the index of the decision log is not of all of it: run 'python -m controlplane init'")
 
 
 def _config() -> Config:

@@ -1,154 +1,206 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep one row for each request up to date as its records arrive: admission and terminal record, in any order.
+"""Keep what decisions are found by up to date as records arrive: admission and terminal record, in any order.
 
 The terminal record says how the request ended, so it overrides what the admission record said. A second record of
 the same kind for a request changes nothing here; it stands in the log all the same.
+
+Rules: a decision is in the bitmap of every value that one of its records described it with. It may so be in more than
+hold for it now, or held for it at an earlier size of the log, and never in fewer: whoever reads compares what is found
+with its record.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection
 
+from controlplane.services.dimensions import (
+    DECISION_KINDS,
+    MANY_VALUED,
+    latency_us_of,
+    request_id_of,
+    text,
+    values_of,
+)
 from controlplane.services.records import ReceivedRecord
-from controlplane.store.tables import decision_policies, decision_reasons, decisions
+from controlplane.services.times import parse_time
+from controlplane.store.bulk import rows_of, write
+from controlplane.store.columns import microseconds
+from controlplane.store.fingerprints import Fingerprints
+from controlplane.store.index_geometry import GEOMETRY, Geometry
+from controlplane.store.index_tables import decision_index_heads, decision_zones, decisions
+from controlplane.store.postings import Postings, term_of
 from policies.contracts.record import RecordKind
+
+# Raised whenever records are indexed in another way: `controlplane init` then makes the index again from the log.
+MAKE: Final = 1
+# Fingerprints of entries, not of decisions: the id of a record, and the request of one that its decision left out.
+RECORD_ID: Final = "record_id"
+REPEATED: Final = "repeated"
+# Bitmaps of octaves: a question for latencies reads a few of them.
+LATENCY: Final = "latency_octave"
+
+_DECISION_COLUMNS: Final = (
+    "tenant",
+    "log_index",
+    "request_id",
+    "admission_index",
+    "terminal_index",
+    "admission_at",
+    "terminal_at",
+)
+_REPLACED: Final = (
+    "ON CONFLICT (tenant, log_index) DO UPDATE SET admission_index = excluded.admission_index, "
+    "terminal_index = excluded.terminal_index, admission_at = excluded.admission_at, "
+    "terminal_at = excluded.terminal_at"
+)
+_WIDENED: Final = (
+    "ON CONFLICT (tenant, chunk) DO UPDATE SET "
+    "first_at = CASE WHEN excluded.first_at < decision_zones.first_at "
+    "THEN excluded.first_at ELSE decision_zones.first_at END, "
+    "last_at = CASE WHEN excluded.last_at > decision_zones.last_at "
+    "THEN excluded.last_at ELSE decision_zones.last_at END"
+)
+_MOVED: Final = "ON CONFLICT (tenant) DO UPDATE SET make = excluded.make, size = excluded.size"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the log with the members of its envelope."""
+
+    log_index: int
+    members: Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class _Projected:
-    """A request's row while a batch is read: which records it has, and the one that describes it."""
-
+class _Decision:
     log_index: int
-    is_new: bool
+    request_id: str
     admission_index: int | None = None
     terminal_index: int | None = None
-    described_by: ReceivedRecord | None = None
-
-    def add(self, index: int, record: ReceivedRecord) -> None:
-        if record.kind == RecordKind.TERMINAL and self.terminal_index is None:
-            self.terminal_index = index
-            self.described_by = record
-        elif record.kind == RecordKind.ADMISSION and self.admission_index is None:
-            self.admission_index = index
-            if self.terminal_index is None:
-                self.described_by = record
+    admission_at: int | None = None
+    terminal_at: int | None = None
 
 
-def project(connection: Connection, tenant: str, numbered: Sequence[tuple[int, ReceivedRecord]]) -> None:
-    """Bring the decisions of `numbered` records up to date."""
-    of_requests = [(index, record.request_id, record) for index, record in numbered if record.request_id is not None]
-    projected = _known(connection, tenant, {request_id for _, request_id, _ in of_requests})
-    for index, request_id, record in of_requests:
-        row = projected.setdefault(request_id, _Projected(log_index=index, is_new=True))
-        row.add(index, record)
-    _insert(connection, tenant, [row for row in projected.values() if row.is_new])
-    _update(connection, tenant, [row for row in projected.values() if not row.is_new])
+def project(
+    connection: Connection,
+    tenant: str,
+    numbered: Sequence[tuple[int, ReceivedRecord]],
+    *,
+    geometry: Geometry = GEOMETRY,
+) -> None:
+    """Bring the index up to date with `numbered` records, which are the newest of the log and dense."""
+    if numbered:
+        entries = [Entry(index, record.members) for index, record in numbered]
+        index_entries(connection, tenant, entries, first=numbered[0][0], end=numbered[-1][0] + 1, geometry=geometry)
 
 
-def _known(connection: Connection, tenant: str, request_ids: set[str]) -> dict[str, _Projected]:
-    rows = connection.execute(
-        select(
-            decisions.c.request_id,
-            decisions.c.log_index,
-            decisions.c.admission_index,
-            decisions.c.terminal_index,
-        ).where(decisions.c.tenant == tenant, decisions.c.request_id.in_(request_ids)),
-    )
-    return {
-        row.request_id: _Projected(
-            log_index=row.log_index,
-            is_new=False,
-            admission_index=row.admission_index,
-            terminal_index=row.terminal_index,
+def index_entries(
+    connection: Connection,
+    tenant: str,
+    entries: Sequence[Entry],
+    *,
+    first: int,
+    end: int,
+    geometry: Geometry = GEOMETRY,
+) -> None:
+    """Add `entries`, which are what is left of [first, end) of the log, to the index."""
+    batch = _Batch(connection, tenant, geometry)
+    batch.read(entries)
+    batch.store(first=first, end=end)
+
+
+class _Batch:
+    """What one append changes, gathered in memory and then written table by table."""
+
+    def __init__(self, connection: Connection, tenant: str, geometry: Geometry) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._geometry = geometry
+        self._changed: dict[int, _Decision] = {}
+        self._bits: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._fingerprints: list[tuple[str, str, int]] = []
+        self._zones: dict[int, tuple[int, int]] = {}
+
+    def read(self, entries: Sequence[Entry]) -> None:
+        asked = [
+            request_id
+            for entry in entries
+            if entry.members.get("kind") in DECISION_KINDS and (request_id := request_id_of(entry.members)) is not None
+        ]
+        known = self._known(sorted(set(asked)))
+        for entry in entries:
+            record_id = text(entry.members.get("record_id"))
+            if record_id is not None:
+                self._fingerprints.append((RECORD_ID, record_id, entry.log_index))
+            request_id = request_id_of(entry.members)
+            if entry.members.get("kind") in DECISION_KINDS and request_id is not None:
+                decision = known.setdefault(request_id, _Decision(entry.log_index, request_id))
+                self._add(decision, entry)
+
+    def store(self, *, first: int, end: int) -> None:
+        tenant = self._tenant
+        write(
+            self._connection,
+            decisions,
+            _DECISION_COLUMNS,
+            [
+                (tenant, one.log_index, one.request_id, one.admission_index, one.terminal_index,
+                 one.admission_at, one.terminal_at)
+                for one in self._changed.values()
+            ],
+            conflict=_REPLACED,
+        )  # fmt: skip
+        postings = Postings(self._connection, tenant, self._geometry)
+        postings.add(self._bits)
+        postings.tidy(self._bits, first=first, end=end)
+        fingerprints = Fingerprints(self._connection, tenant, self._geometry)
+        fingerprints.add(self._fingerprints)
+        fingerprints.settle(first=first, end=end)
+        write(
+            self._connection,
+            decision_zones,
+            ("tenant", "chunk", "first_at", "last_at"),
+            [(tenant, chunk, earliest, latest) for chunk, (earliest, latest) in self._zones.items()],
+            conflict=_WIDENED,
         )
-        for row in rows
-    }
+        head = [(tenant, MAKE, end)]
+        write(self._connection, decision_index_heads, ("tenant", "make", "size"), head, conflict=_MOVED)
 
-
-def _insert(connection: Connection, tenant: str, rows: Sequence[_Projected]) -> None:
-    described = [(row, row.described_by) for row in rows if row.described_by is not None]
-    if not described:
-        return
-    connection.execute(
-        insert(decisions),
-        [
-            {
-                "tenant": tenant,
-                "log_index": row.log_index,
-                "environment": record.environment,
-                "request_id": record.request_id,
-                "admission_index": row.admission_index,
-                "terminal_index": row.terminal_index,
-                "time": record.time,
-                **_described(record),
-            }
-            for row, record in described
-        ],
-    )
-    _name(connection, tenant, described)
-
-
-def _update(connection: Connection, tenant: str, rows: Sequence[_Projected]) -> None:
-    one = (decisions.c.tenant == tenant, decisions.c.log_index == bindparam("at"))
-    indexes = [
-        {"at": row.log_index, "admission_index": row.admission_index, "terminal_index": row.terminal_index}
-        for row in rows
-    ]
-    if indexes:
-        connection.execute(
-            update(decisions)
-            .where(*one)
-            .values(admission_index=bindparam("admission_index"), terminal_index=bindparam("terminal_index")),
-            indexes,
+    def _known(self, request_ids: Sequence[str]) -> dict[str, _Decision]:
+        statement = (
+            "SELECT log_index, request_id, admission_index, terminal_index, admission_at, terminal_at "
+            "FROM decisions WHERE tenant = ? AND request_id {among}"
         )
-    described = [(row, row.described_by) for row in rows if row.described_by is not None]
-    if not described:
-        return
-    names = ("subject", "outcome", "verdict", "model", "revision", "serial")
-    connection.execute(
-        update(decisions).where(*one).values({name: bindparam(name) for name in names}),
-        [{"at": row.log_index, **_described(record)} for row, record in described],
-    )
-    replaced = [row.log_index for row, _ in described]
-    for table in (decision_reasons, decision_policies):
-        connection.execute(delete(table).where(table.c.tenant == tenant, table.c.log_index.in_(replaced)))
-    _name(connection, tenant, described)
+        found = rows_of(self._connection, statement, self._tenant, among=request_ids)
+        return {row.request_id: _Decision(*row) for row in found}
 
+    def _add(self, decision: _Decision, entry: Entry) -> None:
+        at = microseconds(parse_time(entry.members["time"]))
+        is_admission = entry.members["kind"] == RecordKind.ADMISSION
+        if (decision.admission_index if is_admission else decision.terminal_index) is not None:
+            self._fingerprints.append((REPEATED, decision.request_id, entry.log_index))
+            return
+        self._changed[decision.log_index] = decision
+        if is_admission:
+            decision.admission_index, decision.admission_at = entry.log_index, at
+        else:
+            decision.terminal_index, decision.terminal_at = entry.log_index, at
+        # What an admission record says no longer describes a decision that has ended.
+        if not (is_admission and decision.terminal_index is not None):
+            self._describe(decision.log_index, entry.members, at)
 
-def _name(connection: Connection, tenant: str, described: Sequence[tuple[_Projected, ReceivedRecord]]) -> None:
-    _insert_all(
-        connection,
-        decision_reasons,
-        [
-            {"tenant": tenant, "log_index": row.log_index, "code": code}
-            for row, record in described
-            for code in set(record.reasons)
-        ],
-    )
-    _insert_all(
-        connection,
-        decision_policies,
-        [
-            {"tenant": tenant, "log_index": row.log_index, "policy": policy}
-            for row, record in described
-            for policy in set(record.policies)
-        ],
-    )
-
-
-def _insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def _described(record: ReceivedRecord) -> dict[str, Any]:
-    return {
-        "subject": record.subject,
-        "outcome": record.outcome,
-        "verdict": record.verdict,
-        "model": record.model,
-        "revision": record.revision,
-        "serial": record.serial,
-    }
+    def _describe(self, index: int, members: Mapping[str, Any], at: int) -> None:
+        chunk, bit = index // self._geometry.chunk, 1 << index % self._geometry.chunk
+        for dimension, value in values_of(members):
+            if dimension in MANY_VALUED:
+                self._fingerprints.append((dimension, value, index))
+            else:
+                self._bits[chunk, term_of(dimension, value)] |= bit
+        latency = latency_us_of(members)
+        if latency is not None:
+            self._bits[chunk, term_of(LATENCY, str(latency.bit_length()))] |= bit
+        earliest, latest = self._zones.get(chunk, (at, at))
+        self._zones[chunk] = min(earliest, at), max(latest, at)

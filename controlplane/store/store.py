@@ -16,6 +16,7 @@ from controlplane.store.agents import SqlAgents
 from controlplane.store.api_keys import SqlApiKeys
 from controlplane.store.blocked_subjects import SqlBlockedSubjects
 from controlplane.store.checkpoints import SqlCheckpoints
+from controlplane.store.decision_index import SqlDecisionIndex
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
@@ -45,6 +46,7 @@ class SqlSession:
         self.log = SqlLogReader(connection, self.payloads)
         self.opa = SqlOpa(connection)
         self.sink_positions = SqlSinkPositions(connection)
+        self.decision_index = SqlDecisionIndex(connection, self.log)
         self.admin_events = SqlAdminEvents(connection)
         self.checkpoints = SqlCheckpoints(connection)
 

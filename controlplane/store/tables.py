@@ -198,47 +198,6 @@ payloads = Table(
     ForeignKeyConstraint(["tenant", "log_index"], ["records.tenant", "records.log_index"]),
 )
 
-# One row for each request: what it is found by. `log_index` is that of its first record and never changes.
-decisions = Table(
-    "decisions",
-    METADATA,
-    key("tenant"),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-    text("environment"),
-    text("request_id"),
-    count("admission_index", nullable=True),
-    count("terminal_index", nullable=True),
-    time("time"),
-    text("subject", nullable=True),
-    text("outcome"),
-    text("verdict", nullable=True),
-    text("model", nullable=True),
-    text("revision", nullable=True),
-    count("serial", nullable=True),
-    UniqueConstraint("tenant", "request_id"),
-    Index(None, "tenant", "subject", "log_index"),
-    Index(None, "tenant", "outcome", "log_index"),
-    Index(None, "tenant", "model", "log_index"),
-    Index(None, "tenant", "revision", "log_index"),
-    Index(None, "tenant", "time"),
-)
-
-decision_reasons = Table(
-    "decision_reasons",
-    METADATA,
-    key("tenant"),
-    key("code"),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-)
-
-decision_policies = Table(
-    "decision_policies",
-    METADATA,
-    key("tenant"),
-    key("policy"),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-)
-
 quarantine = Table(
     "quarantine",
     METADATA,

@@ -32,7 +32,7 @@ def append(store: SqlStore, *records: ReceivedRecord, at=NOON) -> None:
 
 def kept(store: SqlStore, record: ReceivedRecord) -> LoggedRecord:
     with store.read() as session:
-        (found,) = session.decisions.records(T, record.request_id)
+        (found,) = session.decision_index.records(T, record.request_id, as_of=session.log.size(T))
     return found
 
 

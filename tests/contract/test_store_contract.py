@@ -8,10 +8,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from controlplane.services.decision_filter import DecisionFilter
+from controlplane.services.dimensions import Dimension
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.model import ApiKey, Artifact, BlockedSubject, Policy, PolicyRevision, Principal, Role
 from controlplane.services.record_lines import put_aside, read_line
-from controlplane.services.records import DecisionFilter, Ingested, ReceivedRecord
+from controlplane.services.records import Ingested, ReceivedRecord
 from controlplane.store.columns import METADATA
 from controlplane.store.migrate import SchemaOutdated, check_schema
 from controlplane.store.store import SqlStore
@@ -30,17 +32,22 @@ def append(store: SqlStore, *records: ReceivedRecord) -> Ingested:
         return session.decisions.append(T, records, [], at=NOON)
 
 
-def find(store: SqlStore, *, descending: bool = False, **wanted) -> list[str]:
+def find(store: SqlStore, *, descending: bool = False, since=None, until=None, request_ids=(), **values) -> list[str]:
     with store.read() as session:
-        found = session.decisions.find(
+        found = session.decision_index.find(
             T,
-            DecisionFilter(**wanted),
+            DecisionFilter(
+                values={Dimension(name): wanted for name, wanted in values.items()},
+                since=since,
+                until=until,
+                request_ids=request_ids,
+            ),
             after=None,
             as_of=session.decisions.size(T),
             descending=descending,
             limit=100,
         )
-    return [decision.request_id for decision in found]
+    return [decision.request_id for decision in found.items]
 
 
 def api_key(key_id: str, **changes) -> ApiKey:
@@ -209,14 +216,14 @@ def test_indexes_are_dense_and_records_sent_twice_are_stored_once(store):
     assert append(store, second, third) == Ingested(stored=1, duplicates=1, quarantined=0)
     with store.read() as session:
         assert session.decisions.size(T) == 3
-        assert [session.decisions.records(T, r.request_id)[0].log_index for r in (first, second, third)] == [0, 1, 2]
+        assert [session.decision_index.index_of(T, r.record_id, as_of=3) for r in (first, second, third)] == [0, 1, 2]
 
 
 def test_the_bytes_come_back_as_they_were_received(store):
     record = received(seq=1)
     append(store, record)
     with store.read() as session:
-        (kept,) = session.decisions.records(T, record.request_id)
+        (kept,) = session.decision_index.records(T, record.request_id, as_of=1)
     assert (kept.envelope, kept.payload) == (record.envelope, record.payload)
 
 
@@ -225,7 +232,7 @@ def test_another_content_at_a_known_sequence_number_is_put_aside(store):
     forged = received(seq=1, outcome="deny")
     assert append(store, forged) == Ingested(stored=0, duplicates=0, quarantined=1)
     assert append(store, forged) == Ingested(stored=0, duplicates=0, quarantined=1)
-    assert find(store, outcomes=("deny",)) == []
+    assert find(store, outcome=("deny",)) == []
 
 
 def test_quarantine_takes_any_bytes_and_the_same_ones_once(store):
@@ -248,10 +255,10 @@ def test_admission_and_terminal_record_become_one_decision(store, order):
     for batch in batches:
         append(store, *batch)
     assert find(store) == ["req_1"]
-    assert find(store, outcomes=("deny",), reasons=("access-denied",)) == ["req_1"]
-    assert find(store, outcomes=("allow",)) == []
+    assert find(store, outcome=("deny",), reason=("access-denied",)) == ["req_1"]
+    assert find(store, outcome=("allow",)) == []
     with store.read() as session:
-        decision = session.decisions.by_request(T, "req_1")
+        decision = session.decision_index.by_request(T, "req_1", as_of=2)
     assert decision is not None
     assert (decision.admission.envelope, decision.terminal.envelope) == (admission.envelope, terminal.envelope)
 
@@ -260,16 +267,16 @@ def test_admission_and_terminal_record_become_one_decision(store, order):
     ("wanted", "want"),
     [
         pytest.param({}, ["req_b0_1", "req_b0_2", "req_b0_3"], id="no filter"),
-        pytest.param({"models": ("owl",)}, ["req_b0_2"], id="model"),
-        pytest.param({"models": ("owl", "parrot")}, ["req_b0_1", "req_b0_2", "req_b0_3"], id="either model"),
-        pytest.param({"reasons": ("no-applicable-policy",)}, ["req_b0_3"], id="reason"),
-        pytest.param({"policies": ("caps",)}, ["req_b0_3"], id="policy of a reason"),
-        pytest.param({"policies": ("chat-access",), "models": ("owl",)}, ["req_b0_2"], id="policy and model"),
+        pytest.param({"model": ("owl",)}, ["req_b0_2"], id="model"),
+        pytest.param({"model": ("owl", "parrot")}, ["req_b0_1", "req_b0_2", "req_b0_3"], id="either model"),
+        pytest.param({"reason": ("no-applicable-policy",)}, ["req_b0_3"], id="reason"),
+        pytest.param({"policy": ("caps",)}, ["req_b0_3"], id="policy of a reason"),
+        pytest.param({"policy": ("chat-access",), "model": ("owl",)}, ["req_b0_2"], id="policy and model"),
         pytest.param({"since": NOON.replace(hour=18, minute=30)}, ["req_b0_2", "req_b0_3"], id="since, inclusive"),
         pytest.param({"until": NOON.replace(hour=18, minute=30)}, ["req_b0_1"], id="until, exclusive"),
         pytest.param({"request_ids": ("req_b0_2",)}, ["req_b0_2"], id="request"),
-        pytest.param({"verdicts": ("blocked",)}, ["req_b0_3"], id="verdict"),
-        pytest.param({"models": ("' OR 1=1 --",)}, [], id="not SQL"),
+        pytest.param({"verdict": ("blocked",)}, ["req_b0_3"], id="verdict"),
+        pytest.param({"model": ("' OR 1=1 --",)}, [], id="not SQL"),
     ],
 )
 def test_filters(store, wanted, want):

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision log at scale: `python -O -m benchmarks.decision_log DATABASE_URL [--records N] [--days D]`.
+
+Ships N records (10 million by default) through the real ingestion, tree and index included, as if they came within D
+days; then asks as auditors do, through the API in this process: filtered pages, aggregates, proofs. The database stays,
+so that a second run with `--ask` only asks again. 10 million records need some 40 GB and half an hour.
+
+Records are made by a process of their own. What is printed for each slice is the time of the append calls alone (wall)
+and the processor time of this process; a database server's comes on top.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import random
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+
+import structlog
+
+from benchmarks.shipped_lines import BATCH, MODELS, SUBJECTS, Shipments
+from controlplane.services.model import Principal, Role
+from tests.control_planes import PlaneUnderTest, make_plane
+from tests.records import NOON
+
+END = datetime(2026, 11, 20, tzinfo=UTC)
+SLICES = 10
+ASKED = 100
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("database")
+    parser.add_argument("--records", type=int, default=10_000_000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--ask", action="store_true", help="the records are there already")
+    options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    under_test = make_plane(options.database)
+    start = END - timedelta(days=options.days)
+    if not options.ask:
+        load(under_test, records=options.records, start=start, step=timedelta(days=options.days) / options.records)
+    with under_test.store.read() as session:
+        size = session.log.size("default")
+    under_test.clock.now = END
+    ask(under_test, size=size, start=start)
+    print(f"resident at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+def load(under_test: PlaneUnderTest, *, records: int, start: datetime, step: timedelta) -> None:
+    """Ship `records` and print how fast they were taken in."""
+    agent = Principal(tenant="default", id="agent", name="agent", role=Role.AGENT, created_at=NOON)
+    batches = records // BATCH
+    shipped = made_elsewhere(batches, start=start, step=step)
+    for slice_number in range(SLICES):
+        count = batches * (slice_number + 1) // SLICES - batches * slice_number // SLICES
+        wall_s = cpu_s = 0.0
+        for _ in range(count):
+            at, lines = next(shipped)
+            under_test.clock.now = at
+            cpu, began = time.process_time(), time.perf_counter()
+            ingested = under_test.plane.ingestion.append(agent, lines)
+            wall_s += time.perf_counter() - began
+            cpu_s += time.process_time() - cpu
+            if ingested.stored != BATCH:
+                raise SystemExit(f"{ingested} of {BATCH} were stored")
+        done = count * BATCH
+        total = batches * (slice_number + 1) // SLICES * BATCH
+        print(
+            f"to {total:>10,}: {done / wall_s:8,.0f} records/s, {cpu_s / done * 1e6:5.1f} µs of CPU a record",
+            flush=True,
+        )
+
+
+def made_elsewhere(batches: int, *, start: datetime, step: timedelta) -> Iterator[tuple[datetime, bytes]]:
+    """Yield batches that another process makes while the last ones are stored."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    maker = multiprocessing.get_context("spawn").Process(target=_make, args=(there, batches, start, step), daemon=True)
+    maker.start()
+    there.close()
+    for _ in range(batches):
+        yield here.recv()
+    maker.join()
+
+
+def _make(pipe: Connection, batches: int, start: datetime, step: timedelta) -> None:
+    for _, batch in zip(range(batches), Shipments(start=start, step=step), strict=False):
+        pipe.send((batch.at, batch.lines))
+
+
+def ask(under_test: PlaneUnderTest, *, size: int, start: datetime) -> None:
+    """Ask what auditors ask, each question many times with other values, and print how long the answers took."""
+    draw = random.Random(7)  # the same questions again
+
+    def subject() -> str:
+        return f"subject=user:u{draw.randrange(SUBJECTS)}"
+
+    def day() -> str:
+        first = start + timedelta(days=draw.randrange(28))
+        return f"from={first:%Y-%m-%dT%H:%M:%SZ}&to={first + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+
+    def index() -> int:
+        return draw.randrange(size)
+
+    month = f"from={start:%Y-%m-%dT%H:%M:%SZ}&to={END:%Y-%m-%dT%H:%M:%SZ}"
+    pages: dict[str, Callable[[], str]] = {
+        "newest": lambda: "order=desc",
+        "outcome": lambda: "outcome=deny&order=desc",
+        "subject": subject,
+        "subject, newest first": lambda: f"{subject()}&order=desc",
+        "subject and outcome": lambda: f"{subject()}&outcome=error_deny",
+        "model and reason": lambda: f"model={MODELS[-1]}&reason=rate-limited",
+        "two reasons, a model, a day": lambda: f"reason=rate-limited&reason=guard-denied&model={MODELS[2]}&{day()}",
+        "detector in a day": lambda: f"detector=iban&{day()}",
+        "what never meets": lambda: "outcome=allow&reason=access-denied",
+        "nothing like it": lambda: "model=no-such-model",
+    }
+    print(f"\nof {size:,} entries, {ASKED} times each, through the API, in ms")
+    for name, question in pages.items():
+        measured(f"page: {name}", lambda question=question: get(under_test, f"/v1/decisions?limit=50&{question()}"))
+    for by in ("outcome", "model", "reason"):
+        path = f"/v1/decisions:aggregate?by={by}&bucket=hour&{month}"
+        measured(f"aggregate: month by hour and {by}", lambda path=path: get(under_test, path), times=20)
+    measured(
+        "proof of inclusion",
+        lambda: get(under_test, f"/v1/audit/proofs/inclusion?index={index()}&tree_size={size}"),
+    )
+    measured(
+        "proof of consistency",
+        lambda: get(under_test, f"/v1/audit/proofs/consistency?first={index() + 1}&second={size}"),
+    )
+
+
+def measured(name: str, question: Callable[[], object], *, times: int = ASKED) -> None:
+    """Ask `times` times, after twice to warm up, and print the quantiles."""
+    taken = []
+    for number in range(times + 2):
+        began = time.perf_counter()
+        question()
+        if number > 1:
+            taken.append((time.perf_counter() - began) * 1000)
+    cuts = statistics.quantiles(taken, n=100, method="inclusive")
+    print(f"{name:<40} p50 {cuts[49]:7.1f}  p99 {cuts[98]:7.1f}  most {max(taken):7.1f}", flush=True)
+
+
+def get(under_test: PlaneUnderTest, path: str) -> None:
+    """Ask, and insist on an answer."""
+    answer = under_test.call("GET", path, "auditor")
+    if answer.status_code != 200:  # OK
+        raise SystemExit(f"{path}: {answer.status_code} {answer.text}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

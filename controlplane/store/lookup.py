@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find entries and decisions by the ids they were given."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection
+
+from controlplane.services.decision_filter import DecisionFilter
+from controlplane.services.dimensions import request_id_of
+from controlplane.store.bulk import rows_of
+from controlplane.store.fingerprints import Fingerprints
+from controlplane.store.index_geometry import Geometry
+from controlplane.store.projection import RECORD_ID, REPEATED
+
+# Values whose short hashes are the same are rare. Who makes some on purpose gets answers that leave the last ones out.
+_MOST_OF_ONE_HASH: Final = 10_000
+
+
+class Lookup:
+    def __init__(self, connection: Connection, tenant: str, geometry: Geometry) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._fingerprints = Fingerprints(connection, tenant, geometry)
+
+    def decisions(self, wanted: DecisionFilter, *, as_of: int) -> set[int]:
+        """Return the indexes of the decisions that have one of the ids asked for, of requests and of records."""
+        by_request = set(wanted.request_ids)
+        if wanted.record_ids:
+            named = {
+                request_id
+                for members in self._entries(RECORD_ID, "record_id", wanted.record_ids, as_of).values()
+                if (request_id := request_id_of(members)) is not None
+            }
+            by_request = by_request & named if by_request else named
+        statement = "SELECT log_index FROM decisions WHERE tenant = ? AND request_id {among}"
+        return {row.log_index for row in rows_of(self._connection, statement, self._tenant, among=sorted(by_request))}
+
+    def entry(self, record_id: str, *, as_of: int) -> int | None:
+        """Return the index of the entry with that record id, the first where a source used it twice."""
+        return min(self._entries(RECORD_ID, "record_id", (record_id,), as_of), default=None)
+
+    def repeated(self, request_id: str, *, as_of: int) -> list[int]:
+        """Return the indexes of the request's records that repeat what another one had said already."""
+        return sorted(self._entries(REPEATED, "request_id", (request_id,), as_of))
+
+    def envelopes(self, indexes: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+        """Return the members of those envelopes that are still there, by index."""
+        statement = "SELECT log_index, envelope FROM records WHERE tenant = ? AND log_index {among}"
+        return {
+            row.log_index: orjson.loads(bytes(row.envelope))
+            for row in rows_of(self._connection, statement, self._tenant, among=indexes)
+            if row.envelope is not None
+        }
+
+    def _entries(self, dimension: str, member: str, values: Sequence[str], as_of: int) -> dict[int, Mapping[str, Any]]:
+        indexes = sorted(set(self._fingerprints.read(dimension, values, 0, as_of - 1)))[:_MOST_OF_ONE_HASH]
+        found = self.envelopes(indexes)
+        return {index: members for index, members in found.items() if members.get(member) in values}
