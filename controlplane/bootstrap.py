@@ -16,9 +16,11 @@ from controlplane.services.api_keys import ApiKeys
 from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
+from controlplane.services.erasures import Erasures
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
+from controlplane.services.legal_holds import LegalHolds
 from controlplane.services.opa_intake import OpaIntake
 from controlplane.services.payloads import PayloadKeys
 from controlplane.services.policies import Policies
@@ -63,6 +65,8 @@ class ControlPlane:
     blocked_subjects: BlockedSubjects
     admin_events: AdminEvents
     payload_keys: PayloadKeys
+    erasures: Erasures
+    legal_holds: LegalHolds
     feeds: Feeds
     cursors: Cursors
     bell: Bell
@@ -108,6 +112,8 @@ def assemble(
         blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),
         payload_keys=PayloadKeys(store=store, clock=clock),
+        erasures=Erasures(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
+        legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         feeds=Feeds(store=store),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),

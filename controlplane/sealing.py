@@ -24,6 +24,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _VERSION: Final = 1
+# How a sealed payload begins.
+SEALED: Final = bytes([_VERSION])
 _HEADER: Final = struct.Struct(">BIH6s")
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -125,7 +127,7 @@ class DataKey:
 
 def key_of(sealed: bytes) -> KeyId | None:
     """Return which key a payload is sealed under; None where it was stored in plain. Raises PayloadAltered."""
-    if sealed[:1] != b"\1":
+    if sealed[:1] != SEALED:
         return None
     try:
         _, ordinal, number, _ = _HEADER.unpack_from(sealed)

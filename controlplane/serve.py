@@ -16,6 +16,7 @@ import uvicorn
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane
 from controlplane.edge import Watch, create_edge
+from controlplane.housekeeping import housekeeping
 from controlplane.identifiers import utc_now
 from controlplane.metrics_port import metrics_port
 from controlplane.observed import Observed, Trace
@@ -81,6 +82,7 @@ def serve(
         else:
             plane.metrics.watch_sequencer(plane.sequencer)
             stack.enter_context(sequencing(plane.sequencer, witnesses))
+        stack.enter_context(housekeeping({"erasures": plane.erasures.go_on}))
         _run(plane, settings, trace)
 
 

@@ -15,6 +15,7 @@ from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
 from controlplane.services.decisions import DecisionView
 from controlplane.services.model import Page
+from controlplane.services.payload_state import PayloadState
 
 resource = Resource("decisions", __name__, url_prefix="/v1", description="The decision log.")
 
@@ -60,6 +61,7 @@ class DecisionSchema(ma.Schema):
     revision = fields.String(required=True, allow_none=True)
     serial = fields.Integer(required=True, allow_none=True)
     findings = fields.List(fields.Dict(), required=True)
+    payload = fields.Enum(PayloadState, by_value=True, required=True)
 
 
 class LoggedRecordSchema(ma.Schema):
@@ -161,4 +163,5 @@ def _item(view: DecisionView) -> dict[str, Any]:
         "revision": envelope["revision"],
         "serial": envelope["serial"],
         "findings": envelope["findings"],
+        "payload": view.payload_state,
     }

@@ -11,6 +11,7 @@ from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.dimensions import Dimension
 from controlplane.services.errors import Invalid, NotFound, Problem
 from controlplane.services.model import Principal
+from controlplane.services.payload_state import PayloadState
 from controlplane.services.ports import Store
 from controlplane.services.records import LoggedDecision, LoggedRecord
 from policies.contracts.record import pseudonym
@@ -23,7 +24,7 @@ _PSEUDONYM: Final = re.compile(r"p1:[0-9a-f]{32}", re.ASCII)
 class DecisionView:
     """One request. `envelope` is that of the terminal record, of the admission record while there is none.
 
-    `subject` and `input` come from the erasable payload: None once it was erased.
+    `subject` and `input` come from the erasable payload: None unless it is kept.
     """
 
     request_id: str
@@ -31,6 +32,7 @@ class DecisionView:
     envelope: dict[str, Any]
     subject: str | None
     input: dict[str, Any] | None
+    payload_state: PayloadState
     admission_index: int | None
     terminal_index: int | None
     records: tuple[LoggedRecord, ...] = ()
@@ -127,6 +129,7 @@ def _view(decision: LoggedDecision) -> DecisionView:
         envelope=envelope,
         subject=_subject(payload),
         input=payload.get("input"),
+        payload_state=last.payload_state,
         admission_index=None if decision.admission is None else decision.admission.log_index,
         terminal_index=None if decision.terminal is None else decision.terminal.log_index,
     )

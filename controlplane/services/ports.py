@@ -8,11 +8,12 @@ state. Lists are in the order of their key and begin after `after`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
 from controlplane.services.checkpoints import SignedCheckpoint
 from controlplane.services.decision_index import DecisionIndex
+from controlplane.services.keeping_ports import Erasures, LegalHolds, PayloadVault
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -160,19 +161,6 @@ class LogReader(Protocol):
         """Return the days that have entries, in their order: each begins where the one before ends."""
 
 
-class PayloadVault(Protocol):
-    """The keys that payloads are sealed under. What the log gives as a payload was opened with them."""
-
-    def destroy(self, tenant: str, day: date, *, at: datetime) -> int:
-        """Destroy the keys of `day` for good, and return how many there were."""
-
-    def rewrap(self) -> int:
-        """Wrap the keys that are under another under the current key, and return how many those were."""
-
-    def unknown_keys(self) -> int:
-        """Return how many keys are wrapped under a key that the key file lacks."""
-
-
 class Checkpoints(Protocol):
     """What was signed of each log."""
 
@@ -269,6 +257,10 @@ class Session(Protocol):
     @property
     def sink_positions(self) -> SinkPositions: ...
     @property
+    def legal_holds(self) -> LegalHolds: ...
+    @property
+    def erasures(self) -> Erasures: ...
+    @property
     def admin_events(self) -> AdminEvents: ...
     @property
     def checkpoints(self) -> Checkpoints: ...
@@ -277,3 +269,5 @@ class Session(Protocol):
 class Store(Protocol):
     def read(self) -> AbstractContextManager[Session]: ...
     def write(self) -> AbstractContextManager[Session]: ...
+    def scrub_keys(self) -> None:
+        """Take what was left of destroyed keys out of the database's files, as far as the database lets us."""

@@ -7,19 +7,29 @@ key that is being destroyed. Destroying all keys of a day while it lasts makes t
 """
 
 import re
-from collections.abc import Callable
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from controlplane.sealing import DataKey, KeyId, KeyRing, KeyUnknown, PayloadAltered, key_of, wrapping_key_id
+from controlplane.sealing import (
+    SEALED,
+    DataKey,
+    KeyId,
+    KeyRing,
+    KeyUnknown,
+    PayloadAltered,
+    key_of,
+    wrapping_key_id,
+)
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.payload_state import OpenedPayload, PayloadState
 from controlplane.store.payload_tables import payload_keys
-from controlplane.store.tables import log_heads
+from controlplane.store.tables import log_heads, payloads, quarantine
 
 _DIGEST: Final = re.compile(rb'"payload_digest":"(sha256:[0-9a-f]{64})"')
 
@@ -84,22 +94,65 @@ class SqlPayloadVault:
         self._connection.execute(
             select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update(),
         ).one_or_none()
-        sqlite = self._connection.dialect.name == "sqlite"
-        if sqlite:  # else the bytes of the key would stay in the file until the page is written again
-            self._connection.exec_driver_sql("PRAGMA secure_delete = ON")
-        destroyed = self._connection.execute(
-            update(payload_keys)
-            .where(
-                payload_keys.c.tenant == tenant,
-                payload_keys.c.day == day.isoformat(),
-                payload_keys.c.wrapped.is_not(None),
-            )
-            .values(wrapped=None, destroyed_at=at),
-        ).rowcount
-        if sqlite:
-            self._connection.exec_driver_sql("PRAGMA secure_delete = FAST")
+        with self._leaving_nothing():
+            destroyed = self._connection.execute(
+                update(payload_keys)
+                .where(
+                    payload_keys.c.tenant == tenant,
+                    payload_keys.c.day == day.isoformat(),
+                    payload_keys.c.wrapped.is_not(None),
+                )
+                .values(wrapped=None, destroyed_at=at),
+            ).rowcount
         self._opened.clear()
         return destroyed
+
+    def delete(self, tenant: str, indexes: Collection[int]) -> int:
+        """Delete the payloads at `indexes`, and return how many there were."""
+        if not indexes:
+            return 0
+        with self._leaving_nothing():
+            return self._connection.execute(
+                delete(payloads).where(payloads.c.tenant == tenant, payloads.c.log_index.in_(indexes)),
+            ).rowcount
+
+    def delete_plain(self, tenant: str, first: int, end: int) -> tuple[int, bool]:
+        """Delete what was stored in plain from `first` up to `end`. Return how many, and whether more may follow.
+
+        None follows on a sealed one: since there are keys, everything is sealed.
+        """
+        rows = self._connection.execute(
+            select(payloads.c.log_index, func.substr(payloads.c.content, 1, 1).label("begins"))
+            .where(payloads.c.tenant == tenant, payloads.c.log_index >= first, payloads.c.log_index < end)
+            .order_by(payloads.c.log_index),
+        ).all()
+        plain = [row.log_index for row in rows if bytes(row.begins) != SEALED]
+        return self.delete(tenant, plain), len(plain) == len(rows)
+
+    def blank_quarantine(self, tenant: str, day: date) -> None:
+        """Keep of the lines put aside on `day` their digest and reason alone: they may hold payloads in plain."""
+        begin = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
+        with self._leaving_nothing():
+            self._connection.execute(
+                update(quarantine)
+                .where(
+                    quarantine.c.tenant == tenant,
+                    quarantine.c.received_at >= begin,
+                    quarantine.c.received_at < begin + timedelta(days=1),
+                )
+                .values(line=b""),
+            )
+
+    @contextmanager
+    def _leaving_nothing(self) -> Iterator[None]:
+        """Have what goes overwritten: on SQLite it would stay in the file until its page is written again."""
+        if self._connection.dialect.name != "sqlite":
+            yield
+            return
+        before = self._connection.exec_driver_sql("PRAGMA secure_delete").scalar_one()
+        self._connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        yield
+        self._connection.exec_driver_sql(f"PRAGMA secure_delete = {int(before)}")
 
     def rewrap(self) -> int:
         """Wrap the keys that are under another under the current key, and return how many those were.

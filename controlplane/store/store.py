@@ -20,6 +20,7 @@ from controlplane.store.decision_index import SqlDecisionIndex
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
 from controlplane.store.environments import SqlEnvironments
+from controlplane.store.keeping import SqlErasures, SqlLegalHolds
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.opa import SqlOpa
 from controlplane.store.payload_vault import SqlPayloadVault
@@ -34,6 +35,8 @@ class SqlSession:
 
     def __init__(self, connection: Connection, ring: KeyRing) -> None:
         self.payloads = SqlPayloadVault(connection, ring)
+        self.legal_holds = SqlLegalHolds(connection)
+        self.erasures = SqlErasures(connection)
         self.principals = SqlPrincipals(connection)
         self.policies = SqlPolicies(connection)
         self.releases = SqlReleases(connection)
@@ -91,6 +94,17 @@ class SqlStore:
             if exc.connection_invalidated:
                 raise StoreUnavailable("the connection to the database was lost") from exc
             raise
+
+    def scrub_keys(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            connection = self._engine.raw_connection()
+            try:  # a log of writes that readers still need is left; the next erasure or the next stop truncates it
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()
+        else:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as plain:
+                plain.exec_driver_sql("VACUUM payload_keys")
 
     def close(self) -> None:
         self._engine.dispose()
