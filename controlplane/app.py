@@ -10,6 +10,7 @@ from controlplane.api import (
     admin_events,
     agents,
     api_keys,
+    audit,
     blocked_subjects,
     decisions,
     docs,
@@ -24,6 +25,7 @@ from controlplane.api import (
     redactions,
     releases,
     roles,
+    tlog,
 )
 from controlplane.api.endpoint import RevisionConverter
 from controlplane.api.errors import ProblemApi
@@ -46,6 +48,8 @@ RESOURCES: Final = (
     legal_holds.resource,
     roles.resource,
     admin_events.resource,
+    audit.resource,
+    tlog.resource,
     health.resource,
 )
 

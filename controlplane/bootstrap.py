@@ -25,6 +25,7 @@ from controlplane.services.opa_intake import OpaIntake
 from controlplane.services.payloads import PayloadKeys
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
+from controlplane.services.proofs import Proofs
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.services.sequencing import Sequencer
@@ -64,6 +65,7 @@ class ControlPlane:
     api_keys: ApiKeys
     blocked_subjects: BlockedSubjects
     admin_events: AdminEvents
+    proofs: Proofs
     payload_keys: PayloadKeys
     erasures: Erasures
     legal_holds: LegalHolds
@@ -111,6 +113,7 @@ def assemble(
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),
+        proofs=Proofs(store=store),
         payload_keys=PayloadKeys(store=store, clock=clock),
         erasures=Erasures(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),

@@ -16,6 +16,8 @@ resource = Resource("admin-events", __name__, url_prefix="/v1", description="Cha
 
 
 class AdminEventSchema(ma.Schema):
+    """`log_index` is its entry in the log; null for up to a second, until it is there."""
+
     seq = fields.Integer(required=True)
     at = Time(required=True)
     principal = fields.String(required=True)
@@ -23,6 +25,7 @@ class AdminEventSchema(ma.Schema):
     action = fields.String(required=True)
     target = fields.String(required=True)
     detail = fields.Dict(required=True)
+    log_index = fields.Integer(required=True, allow_none=True)
 
 
 @resource.endpoint(

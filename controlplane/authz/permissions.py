@@ -28,3 +28,4 @@ class Permission(StrEnum):
     HOLDS_WRITE = "holds:write"
     HOLDS_RELEASE = "holds:release"
     ADMIN_EVENTS_READ = "admin-events:read"
+    AUDIT_READ = "audit:read"
