@@ -31,12 +31,16 @@ from controlplane.services.model import (
 from controlplane.services.opa_instances import OpaInstance
 from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
+    Batch,
+    Gap,
     Head,
     Ingested,
     LogDay,
     LogEntry,
     QuarantinedLine,
     ReceivedRecord,
+    SourceClaim,
+    SourceReading,
 )
 
 
@@ -142,6 +146,16 @@ class DecisionLog(Protocol):
     ) -> Ingested:
         """Append what was not stored before at the next dense indexes, and keep the decisions by request up to date."""
 
+    def append_batches(self, tenant: str, batches: Sequence[Batch], *, at: datetime) -> tuple[Ingested, ...]:
+        """As `append` with each of `batches`, in one go; what became of each is in their order."""
+
+    def append_own(self, tenant: str, entries: Sequence[ReceivedRecord], *, at: datetime) -> int:
+        """Append what the control plane itself writes (`gap_entries.own_entry`), and return the index of the first."""
+
+    def claim(self, tenant: str, claims: Sequence[SourceClaim], *, at: datetime) -> tuple[Gap, ...]:
+        """Keep what nodes say they sent, and return what of it is found missing now: it has stayed away too long."""
+
+    def sources(self, tenant: str) -> tuple[SourceReading, ...]: ...
     def size(self, tenant: str) -> int: ...
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decision records on their way into the log: what ingestion hands to the store, and what a query gets back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -66,13 +66,66 @@ class QuarantinedLine:
     line: bytes
 
 
+class GapState(StrEnum):
+    """OPEN: the numbers are missing. CLOSED: they were said to be, and have been stored since."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Numbers of one process of a source, from `first_seq` to `last_seq`, both included."""
+
+    source_id: str
+    boot_id: str
+    environment: str | None
+    first_seq: int
+    last_seq: int
+    state: GapState
+
+    @property
+    def count(self) -> int:
+        return self.last_seq - self.first_seq + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one request brought: its records, and its lines that are none."""
+
+    records: Sequence[ReceivedRecord]
+    quarantined: Sequence[QuarantinedLine]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingested:
-    """How many lines were stored now, had been stored before, and were put into quarantine."""
+    """How many lines were stored now, had been stored before, and were put into quarantine; what is found missing."""
 
     stored: int
     duplicates: int
     quarantined: int
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceClaim:
+    """What a node says of one process of a source: the number it gave last."""
+
+    source_id: str
+    boot_id: str
+    environment: str | None
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReading:
+    """A source as the log knows it: its processes together. `missing` numbers are in gaps that nothing has closed."""
+
+    source_id: str
+    environment: str | None
+    boots: int
+    missing: int
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, insert, select, update
 from controlplane.services.checkpoints import Contradiction, SignedCheckpoint, Superseded
 from controlplane.services.model import Page
 from controlplane.store.checkpoint_tables import checkpoints, sequencer_terms
+from controlplane.store.log_tables import log_heads
 from controlplane.store.pages import page_of
-from controlplane.store.tables import log_heads
 
 
 class SqlCheckpoints:

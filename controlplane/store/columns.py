@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The columns that tables are made of.
 
-Facts: times are whole microseconds since 1970, because SQLite has no time type and would drop the zone.
+Facts: times are whole microseconds since 1970, because SQLite has no time type and would drop the zone; days are
+whole days since then.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, MetaData, Text, TypeDecorator
+from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Text, TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = EPOCH.toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -28,7 +30,32 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # as above
-        return None if value is None else EPOCH + value * _MICROSECOND
+        return None if value is None else time_of(value)
+
+
+class UtcDay(TypeDecorator[date]):
+    """A day of UTC, kept as days since 1970."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # as above
+        return None if value is None else day_number(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> date | None:  # noqa: ARG002  # as above
+        return None if value is None else day_of(value)
+
+
+def time_of(stored: int) -> datetime:
+    return EPOCH + stored * _MICROSECOND
+
+
+def day_number(day: date) -> int:
+    return day.toordinal() - _FIRST_DAY
+
+
+def day_of(number: int) -> date:
+    return date.fromordinal(number + _FIRST_DAY)
 
 
 # Names of constraints are given, so that a migration can name what it drops on every database.

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the log as a list of entries and as a tree (`controlplane.services.ports.LogReader`)."""
+"""Read the log as a list of entries and as a tree (`controlplane.services.ports.LogReader`).
 
-import hashlib
-from collections.abc import Iterator
-from itertools import groupby
+The leaf hash of an entry is what the tree has of it, not what its envelope gives now: whoever doubts compares them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, Table, select
 
-from controlplane.services.records import Head, LogDay, LogEntry, TileMissing
+from controlplane.audit.hashes import EMPTY_ROOT, HASH_BYTES
+from controlplane.audit.tiles import TILE_WIDTH
+from controlplane.services.payload_state import OpenedPayload, PayloadState
+from controlplane.services.records import Head, LogDay, LogEntry, LoggedRecord, TileMissing
+from controlplane.store.columns import day_of
+from controlplane.store.log_days import days_of
+from controlplane.store.log_tables import log_days, log_heads, payloads, records
 from controlplane.store.payload_vault import SqlPayloadVault
-from controlplane.store.tables import log_heads, payloads, records
+from controlplane.store.tiles import leaf_hashes, read_tile
 
-# An entry has at most 8 KiB of envelope and 1 MiB of payload, nearly always some kilobytes: a slice is a few megabytes.
+# An entry is at most 8 KiB and a payload of 1 MiB, but nearly always some kilobytes: a slice is about a megabyte.
 _SLICE: Final = 256
-_TILE: Final = 256
+_DROPPED: Final = (None, OpenedPayload(PayloadState.ERASED, None))
 
 
 class SqlLogReader:
@@ -27,66 +35,85 @@ class SqlLogReader:
         return int(found.scalar_one_or_none() or 0)
 
     def head(self, tenant: str) -> Head:
-        size = self.size(tenant)
-        leaves = [entry.leaf_hash for entry in self.entries(tenant, 0, size - 1)]
-        days = self.days(tenant)
-        return Head(size=size, root=_root(leaves), day=days[-1].day if days else None)
+        query = select(log_heads.c.size, log_heads.c.root, log_heads.c.day).where(log_heads.c.tenant == tenant)
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            return Head(size=0, root=EMPTY_ROOT, day=None)
+        return Head(size=row.size, root=bytes(row.root), day=row.day)
 
     def entries(self, tenant: str, first: int, last: int) -> Iterator[LogEntry]:
-        query = (
-            select(records.c.log_index, records.c.kind, records.c.received_at, records.c.envelope, payloads.c.content)
-            .outerjoin(
-                payloads,
-                (payloads.c.tenant == records.c.tenant) & (payloads.c.log_index == records.c.log_index),
-            )
-            .where(records.c.tenant == tenant)
-            .order_by(records.c.log_index)
-        )
-        for begin in range(first, last + 1, _SLICE):
-            end = min(begin + _SLICE, last + 1)
-            rows = self._connection.execute(
-                query.where(records.c.log_index >= begin, records.c.log_index < end),
-            ).all()
-            yield from (self._entry(tenant, row) for row in rows)
-            if len(rows) < end - begin:
-                return
+        end = min(last + 1, self.size(tenant))
+        for begin in range(first, end, _SLICE):
+            indexes = range(begin, min(begin + _SLICE, end))
+            leaves = leaf_hashes(self._connection, tenant, indexes)
+            kept = self._kept(tenant, indexes)
+            for index in indexes:
+                row, payload = kept.get(index, _DROPPED)
+                yield LogEntry(
+                    log_index=index,
+                    kind=None if row is None else row.kind,
+                    received_at=None if row is None else row.received_at,
+                    envelope=None if row is None else bytes(row.envelope),
+                    payload=payload.content,
+                    payload_state=payload.state,
+                    leaf_hash=leaves[index],
+                )
 
     def entry(self, tenant: str, index: int) -> LogEntry | None:
         return next(self.entries(tenant, index, index), None)
 
+    def records_at(self, tenant: str, indexes: Collection[int]) -> dict[int, LoggedRecord]:
+        """Return the records at `indexes`, as far as they are kept."""
+        return {
+            index: LoggedRecord(
+                log_index=index,
+                received_at=row.received_at,
+                envelope=bytes(row.envelope),
+                payload=payload.content,
+                payload_state=payload.state,
+            )
+            for index, (row, payload) in self._kept(tenant, indexes).items()
+        }
+
     def tile(self, tenant: str, level: int, number: int, width: int) -> bytes:
-        first = number * _TILE
-        if level == 0 and 1 <= width <= _TILE and first + width <= self.size(tenant):
-            return b"".join(entry.leaf_hash for entry in self.entries(tenant, first, first + width - 1))
+        if 1 <= width <= TILE_WIDTH:
+            hashes = read_tile(self._connection, tenant, level, number)
+            if hashes is not None and len(hashes) >= width * HASH_BYTES:
+                return hashes[: width * HASH_BYTES]
         raise TileMissing(f"tile {level}/{number} is not {width} wide")
 
     def days(self, tenant: str) -> tuple[LogDay, ...]:
-        query = select(records.c.log_index, records.c.received_at).where(records.c.tenant == tenant)
-        rows = self._connection.execute(query.order_by(records.c.log_index))
-        days = []
-        for day, entries in groupby(rows, key=lambda row: row.received_at.date()):
-            indexes = [row.log_index for row in entries]
-            days.append(LogDay(day=day, first_index=indexes[0], end_index=indexes[-1] + 1))
-        return tuple(days)
-
-    def _entry(self, tenant: str, row: Any) -> LogEntry:
-        envelope = bytes(row.envelope)
-        payload = self._vault.open(tenant, row.log_index, envelope, row.content)
-        return LogEntry(
-            log_index=row.log_index,
-            kind=row.kind,
-            received_at=row.received_at,
-            envelope=envelope,
-            payload=payload.content,
-            payload_state=payload.state,
-            leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
+        query = select(log_days.c.day, log_days.c.first_index, log_days.c.end_index).where(log_days.c.tenant == tenant)
+        return tuple(
+            LogDay(day=row.day, first_index=row.first_index, end_index=row.end_index)
+            for row in self._connection.execute(query.order_by(log_days.c.day))
         )
 
+    def _kept(self, tenant: str, indexes: Collection[int]) -> dict[int, tuple[Row[Any], OpenedPayload]]:
+        """Return the rows at `indexes` with their payloads, opened, by index."""
+        if not indexes:
+            return {}
+        # The days are named, so that PostgreSQL opens their partitions and no other.
+        wanted = list(map(day_of, days_of(self._connection, tenant, indexes)))
+        rows = select(records.c.log_index, records.c.kind, records.c.received_at, records.c.envelope)
+        contents = {
+            row.log_index: row.content
+            for row in self._at(payloads, select(payloads.c.log_index, payloads.c.content), tenant, wanted, indexes)
+        }
+        return {
+            row.log_index: (
+                row,
+                self._vault.open(tenant, row.log_index, bytes(row.envelope), contents.get(row.log_index)),
+            )
+            for row in self._at(records, rows, tenant, wanted, indexes)
+        }
 
-def _root(leaves: list[bytes]) -> bytes:
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1 << ((len(leaves) - 1).bit_length() - 1)
-    return hashlib.sha256(b"\1" + _root(leaves[:split]) + _root(leaves[split:])).digest()
+    def _at(
+        self, table: Table, query: Select[Any], tenant: str, days: Collection[date], indexes: Collection[int]
+    ) -> Iterable[Row[Any]]:
+        query = query.where(table.c.tenant == tenant, table.c.day.in_(days))
+        if isinstance(indexes, range):
+            return self._connection.execute(
+                query.where(table.c.log_index >= indexes.start, table.c.log_index < indexes.stop),
+            )
+        return self._connection.execute(query.where(table.c.log_index.in_(indexes)))

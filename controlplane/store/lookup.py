@@ -12,6 +12,7 @@ from controlplane.services.dimensions import request_id_of
 from controlplane.store.bulk import rows_of
 from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import Geometry
+from controlplane.store.log_days import days_of
 from controlplane.store.projection import RECORD_ID, REPEATED
 
 # Values whose short hashes are the same are rare. Who makes some on purpose gets answers that leave the last ones out.
@@ -47,7 +48,14 @@ class Lookup:
 
     def envelopes(self, indexes: Sequence[int]) -> dict[int, Mapping[str, Any]]:
         """Return the members of those envelopes that are still there, by index."""
-        statement = "SELECT log_index, envelope FROM records WHERE tenant = ? AND log_index {among}"
+        days = days_of(self._connection, self._tenant, indexes)
+        if not days:
+            return {}
+        # The days are named, so that PostgreSQL opens their partitions and no other. They are numbers of ours.
+        named = ", ".join(map(str, days))
+        statement = (
+            f"SELECT log_index, envelope FROM records WHERE tenant = ? AND day IN ({named}) AND log_index {{among}}"  # noqa: S608
+        )
         return {
             row.log_index: orjson.loads(bytes(row.envelope))
             for row in rows_of(self._connection, statement, self._tenant, among=indexes)

@@ -9,7 +9,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from controlplane.identifiers import utc_now
 from controlplane.store.engine import WRITES
+from controlplane.store.partitions import make_partitions
 from controlplane.store.reindex import is_behind, reindex
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,6 +31,7 @@ def migrate(engine: Engine) -> None:
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        make_partitions(connection, utc_now().date())
     reindex(engine)
 
 

@@ -28,8 +28,8 @@ from controlplane.sealing import (
 )
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.payload_state import OpenedPayload, PayloadState
+from controlplane.store.log_tables import log_heads, payloads, quarantine
 from controlplane.store.payload_tables import payload_keys
-from controlplane.store.tables import log_heads, payloads, quarantine
 
 _DIGEST: Final = re.compile(rb'"payload_digest":"(sha256:[0-9a-f]{64})"')
 

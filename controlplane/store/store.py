@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg import OperationalError as PsycopgOperationalError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -87,7 +88,7 @@ class SqlStore:
         except IntegrityError as exc:
             # Two writers added the same thing at once: the second one will find it there when it asks again.
             raise StoreUnavailable("another change came in between") from exc
-        except (OperationalError, PoolTimeout) as exc:
+        except (OperationalError, PoolTimeout, PsycopgOperationalError) as exc:
             # Locked, full, gone or too busy: nothing was stored, and the same request may succeed later.
             raise StoreUnavailable("the database did not answer in time or could not store") from exc
         except DBAPIError as exc:

@@ -165,49 +165,6 @@ agent_workers = Table(
     ),
 )
 
-# The next index of each tenant's log. The row's lock is what makes indexes dense and appends one at a time.
-log_heads = Table("log_heads", METADATA, key("tenant"), count("size"))
-
-records = Table(
-    "records",
-    METADATA,
-    key("tenant"),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-    text("environment"),
-    text("source_id"),
-    text("boot_id"),
-    count("seq"),
-    text("record_id"),
-    text("request_id"),
-    text("kind"),
-    time("received_at"),
-    Column("envelope", LargeBinary, nullable=False),
-    text("envelope_digest"),
-    UniqueConstraint("tenant", "source_id", "boot_id", "seq"),
-    Index(None, "tenant", "record_id"),
-    Index(None, "tenant", "request_id"),
-)
-
-# Apart from the records, because a payload may be erased and an envelope never is.
-payloads = Table(
-    "payloads",
-    METADATA,
-    key("tenant"),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
-    Column("content", LargeBinary, nullable=False),
-    ForeignKeyConstraint(["tenant", "log_index"], ["records.tenant", "records.log_index"]),
-)
-
-quarantine = Table(
-    "quarantine",
-    METADATA,
-    key("tenant"),
-    key("digest"),
-    text("reason"),
-    Column("line", LargeBinary, nullable=False),
-    time("received_at"),
-)
-
 admin_events = Table(
     "admin_events",
     METADATA,

@@ -17,9 +17,9 @@ from controlplane.services.legal_holds import HoldScope, LegalHolds
 from controlplane.services.model import Principal, Role
 from controlplane.services.payload_state import PayloadState
 from controlplane.services.record_lines import put_aside, read_line
+from controlplane.store.log_tables import payloads, quarantine
 from controlplane.store.payload_tables import payload_keys
 from controlplane.store.store import SqlStore
-from controlplane.store.tables import payloads, quarantine
 from tests.records import NOON, PSEUDONYM_KEY, make_record
 
 T = "default"

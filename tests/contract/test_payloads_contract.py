@@ -12,9 +12,9 @@ from controlplane.services.errors import StoreUnavailable
 from controlplane.services.payload_state import PayloadState
 from controlplane.services.record_lines import read_line
 from controlplane.services.records import LoggedRecord, ReceivedRecord
+from controlplane.store.log_tables import payloads
 from controlplane.store.payload_tables import payload_keys
 from controlplane.store.store import SqlStore
-from controlplane.store.tables import payloads
 from tests.records import NOON, make_record
 
 T = "default"
@@ -163,5 +163,5 @@ def test_a_record_without_payload_has_none(store, engine):
     append(store, record)
     assert stored(engine) == []
     with engine.begin() as connection:
-        connection.execute(insert(payloads).values(tenant=T, log_index=0, content=b"\1"))
+        connection.execute(insert(payloads).values(tenant=T, log_index=0, day=NOON.date(), content=b"\1"))
     assert kept(store, record).payload_state is PayloadState.UNREADABLE

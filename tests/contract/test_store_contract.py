@@ -16,6 +16,7 @@ from controlplane.services.record_lines import put_aside, read_line
 from controlplane.services.records import Ingested, ReceivedRecord
 from controlplane.store.columns import METADATA
 from controlplane.store.migrate import SchemaOutdated, check_schema
+from controlplane.store.partitions import is_partition
 from controlplane.store.store import SqlStore
 from policies.contracts.scope import UNSCOPED, Scope
 from tests.records import NOON, make_record
@@ -69,9 +70,14 @@ def policy(name: str = "chat-access") -> Policy:
     )
 
 
+def is_of_the_schema(name: str | None, kind: str, _parents) -> bool:
+    return not (kind == "table" and name is not None and is_partition(name))
+
+
 def test_migrations_give_the_tables_the_code_works_on(engine):
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        migrations = MigrationContext.configure(connection, opts={"include_name": is_of_the_schema})
+        assert compare_metadata(migrations, METADATA) == []
     check_schema(engine)
 
 
@@ -258,7 +264,7 @@ def test_admission_and_terminal_record_become_one_decision(store, order):
     assert find(store, outcome=("deny",), reason=("access-denied",)) == ["req_1"]
     assert find(store, outcome=("allow",)) == []
     with store.read() as session:
-        decision = session.decision_index.by_request(T, "req_1", as_of=2)
+        decision = session.decision_index.by_request(T, "req_1", as_of=session.log.size(T))
     assert decision is not None
     assert (decision.admission.envelope, decision.terminal.envelope) == (admission.envelope, terminal.envelope)
 
