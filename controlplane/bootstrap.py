@@ -12,6 +12,7 @@ from controlplane.metrics import Metrics
 from controlplane.services.access import Access
 from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
+from controlplane.services.aggregates import Aggregates
 from controlplane.services.api_keys import ApiKeys
 from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.cursors import Cursors
@@ -59,6 +60,7 @@ class ControlPlane:
     releases: Releases
     activations: Activations
     decisions: Decisions
+    aggregates: Aggregates
     ingestion: Ingestion
     fleet: Fleet
     opa_intake: OpaIntake
@@ -108,6 +110,7 @@ def assemble(
         activations=activations,
         decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
         ingestion=Ingestion(store=ingestion_store or store, clock=clock),
+        aggregates=Aggregates(store=store),
         fleet=Fleet(store=store, activations=activations, clock=clock),
         opa_intake=OpaIntake(store=store, clock=clock, new_id=new_id),
         api_keys=api_keys,

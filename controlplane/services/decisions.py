@@ -91,6 +91,10 @@ class Decisions:
             records = index.records(actor.tenant, decision.request_id, as_of=as_of)
         return replace(_view(decision), records=records)
 
+    def named(self, actor: Principal, dimension: Dimension, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Return values of a dimension as records have them: for subjects their pseudonyms. Raises Invalid."""
+        return self._pseudonyms(actor, values) if dimension is Dimension.SUBJECT else values
+
     def _named(
         self, actor: Principal, values: Mapping[Dimension, tuple[str, ...]]
     ) -> Mapping[Dimension, tuple[str, ...]]:

@@ -42,6 +42,7 @@ from controlplane.services.records import (
     SourceClaim,
     SourceReading,
 )
+from controlplane.services.rollups import Rollups
 
 
 class Principals(Protocol):
@@ -262,6 +263,8 @@ class Session(Protocol):
     def decisions(self) -> DecisionLog: ...
     @property
     def decision_index(self) -> DecisionIndex: ...
+    @property
+    def rollups(self) -> Rollups: ...
     @property
     def log(self) -> LogReader: ...
     @property

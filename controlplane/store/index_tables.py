@@ -67,3 +67,22 @@ decision_zones = Table(
 
 # How much of the log is in the index, and of which make it is.
 decision_index_heads = Table("decision_index_heads", METADATA, key("tenant"), count("make"), count("size"))
+
+# What aggregates are answered from: one row for each value of a dimension and hour, for some also for each minute.
+decision_rollups = Table(
+    "decision_rollups",
+    METADATA,
+    key("tenant"),
+    _number("width_s"),
+    key("dimension"),
+    _number("bucket"),
+    key("value"),
+    count("requests"),
+    count("denied"),
+    count("failed"),
+    count("redacted"),
+    count("blocked"),
+    count("cut"),
+    Column("latencies", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -19,12 +19,14 @@ from sqlalchemy import Connection
 from controlplane.services.dimensions import (
     DECISION_KINDS,
     MANY_VALUED,
+    Value,
     latency_us_of,
     request_id_of,
     text,
     values_of,
 )
 from controlplane.services.records import ReceivedRecord
+from controlplane.services.rollups import MINUTE_S, UNGROUPED, tally_of
 from controlplane.services.times import parse_time
 from controlplane.store.bulk import rows_of, write
 from controlplane.store.columns import microseconds
@@ -32,16 +34,18 @@ from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import GEOMETRY, Geometry
 from controlplane.store.index_tables import decision_index_heads, decision_zones, decisions
 from controlplane.store.postings import Postings, term_of
+from controlplane.store.rollups import RollupBatch
 from policies.contracts.record import RecordKind
 
 # Raised whenever records are indexed in another way: `controlplane init` then makes the index again from the log.
-MAKE: Final = 1
+MAKE: Final = 2
 # Fingerprints of entries, not of decisions: the id of a record, and the request of one that its decision left out.
 RECORD_ID: Final = "record_id"
 REPEATED: Final = "repeated"
 # Bitmaps of octaves: a question for latencies reads a few of them.
 LATENCY: Final = "latency_octave"
 
+_MICROSECONDS: Final = 1_000_000
 _DECISION_COLUMNS: Final = (
     "tenant",
     "log_index",
@@ -123,6 +127,9 @@ class _Batch:
         self._bits: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._fingerprints: list[tuple[str, str, int]] = []
         self._zones: dict[int, tuple[int, int]] = {}
+        # Most of a batch are few kinds of decision: a kind's bits are gathered first and then spread to its values.
+        self._alike: defaultdict[tuple[int, frozenset[Value]], int] = defaultdict(int)
+        self._rollups = RollupBatch(connection, tenant)
 
     def read(self, entries: Sequence[Entry]) -> None:
         asked = [
@@ -153,6 +160,7 @@ class _Batch:
             ],
             conflict=_REPLACED,
         )  # fmt: skip
+        self._spread()
         postings = Postings(self._connection, tenant, self._geometry)
         postings.add(self._bits)
         postings.tidy(self._bits, first=first, end=end)
@@ -166,6 +174,7 @@ class _Batch:
             [(tenant, chunk, earliest, latest) for chunk, (earliest, latest) in self._zones.items()],
             conflict=_WIDENED,
         )
+        self._rollups.store()
         head = [(tenant, MAKE, end)]
         write(self._connection, decision_index_heads, ("tenant", "make", "size"), head, conflict=_MOVED)
 
@@ -190,17 +199,26 @@ class _Batch:
             decision.terminal_index, decision.terminal_at = entry.log_index, at
         # What an admission record says no longer describes a decision that has ended.
         if not (is_admission and decision.terminal_index is not None):
-            self._describe(decision.log_index, entry.members, at)
+            self._describe(decision.log_index, entry.members, at, is_end=not is_admission)
 
-    def _describe(self, index: int, members: Mapping[str, Any], at: int) -> None:
+    def _describe(self, index: int, members: Mapping[str, Any], at: int, *, is_end: bool) -> None:
         chunk, bit = index // self._geometry.chunk, 1 << index % self._geometry.chunk
-        for dimension, value in values_of(members):
-            if dimension in MANY_VALUED:
-                self._fingerprints.append((dimension, value, index))
-            else:
-                self._bits[chunk, term_of(dimension, value)] |= bit
+        values = values_of(members)
+        own = [value for value in values if value[0] in MANY_VALUED]
+        shared = frozenset(values.difference(own))
+        self._alike[chunk, shared] |= bit
+        self._fingerprints += [(dimension, value, index) for dimension, value in own]
         latency = latency_us_of(members)
         if latency is not None:
             self._bits[chunk, term_of(LATENCY, str(latency.bit_length()))] |= bit
         earliest, latest = self._zones.get(chunk, (at, at))
         self._zones[chunk] = min(earliest, at), max(latest, at)
+        if is_end:
+            minute = at // _MICROSECONDS // MINUTE_S * MINUTE_S
+            grouped = [value for value in own if value[0] not in UNGROUPED]
+            self._rollups.add(minute, shared, grouped, tally_of(members, latency))
+
+    def _spread(self) -> None:
+        for (chunk, shared), bits in self._alike.items():
+            for dimension, value in shared:
+                self._bits[chunk, term_of(dimension, value)] |= bits

@@ -18,6 +18,7 @@ _TABLES: Final = (
     "decision_postings",
     "decision_fingerprints",
     "decision_zones",
+    "decision_rollups",
     "decision_index_heads",
 )
 

@@ -28,6 +28,7 @@ from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
+from controlplane.store.rollups import SqlRollups
 from controlplane.store.sink_positions import SqlSinkPositions
 
 
@@ -51,6 +52,7 @@ class SqlSession:
         self.opa = SqlOpa(connection)
         self.sink_positions = SqlSinkPositions(connection)
         self.decision_index = SqlDecisionIndex(connection, self.log)
+        self.rollups = SqlRollups(connection)
         self.admin_events = SqlAdminEvents(connection)
         self.checkpoints = SqlCheckpoints(connection)
 

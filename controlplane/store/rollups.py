@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roll-ups: what aggregates are answered from, kept in the append (`controlplane.services.rollups.Rollups`).
+
+Theory: one row for each value of a dimension and hour, for few dimensions also for each minute. An append reads the
+rows that it changes and writes them back; it holds the lock of the tenant's log, so that nobody else changes them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from controlplane.services.dimensions import Value
+from controlplane.services.latencies import add_packed, packed
+from controlplane.services.rollups import (
+    BY_MINUTE,
+    HOUR_S,
+    MINUTE_S,
+    MOST_VALUES,
+    OTHER,
+    TOTAL,
+    Extent,
+    RolledUp,
+    Tally,
+)
+from controlplane.store.bulk import rows, rows_of, write
+from controlplane.store.index_tables import decision_rollups
+
+_COUNTS: Final = ("requests", "denied", "failed", "redacted", "blocked", "cut")
+_NAMES: Final = ("tenant", "width_s", "dimension", "bucket", "value", *_COUNTS, "latencies")
+_REPLACED: Final = "ON CONFLICT (tenant, width_s, dimension, bucket, value) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in (*_COUNTS, "latencies")
+)
+_ONE: Final = "FROM decision_rollups WHERE tenant = ? AND width_s = ? AND dimension = ?"
+
+Key = tuple[int, str, int]
+
+
+class RollupBatch:
+    """What one append adds. The decisions of a batch are few kinds of decision: each kind is spread out once."""
+
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._alike: defaultdict[tuple[int, frozenset[Value]], Tally] = defaultdict(Tally)
+        self._of_one: list[tuple[int, Value, Tally]] = []
+
+    def add(self, minute: int, shared: frozenset[Value], own: Iterable[Value], tally: Tally) -> None:
+        """Count a request: `shared` are values that many have, `own` those that only few do."""
+        self._alike[minute, shared].add(tally)
+        self._of_one += [(minute, value, tally) for value in own]
+
+    def store(self) -> None:
+        spread: defaultdict[Key, defaultdict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+        for (minute, shared), tally in self._alike.items():
+            spread[MINUTE_S, TOTAL, minute][OTHER].add(tally)
+            spread[HOUR_S, TOTAL, _hour(minute)][OTHER].add(tally)
+            for dimension, value in shared:
+                if dimension in BY_MINUTE:
+                    spread[MINUTE_S, dimension.value, minute][value].add(tally)
+                spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
+        for minute, (dimension, value), tally in self._of_one:
+            spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
+        changed: list[tuple[Any, ...]] = []
+        for key, values in spread.items():
+            changed += self._changed(key, values)
+        write(self._connection, decision_rollups, _NAMES, changed, conflict=_REPLACED)
+
+    def _changed(self, key: Key, values: dict[str, Tally]) -> Iterable[tuple[Any, ...]]:
+        """Return the rows of `values` as they are with what is there already; values too many count as OTHER."""
+        there = self._there(key, [*values, OTHER])
+        fresh = [value for value in values if value not in there and value != OTHER]
+        if fresh:
+            room = max(0, MOST_VALUES - self._count(key))
+            fresh.sort(key=lambda value: (-values[value].requests, value))
+            for value in fresh[room:]:
+                values.setdefault(OTHER, Tally()).add(values.pop(value))
+        for value, tally in values.items():
+            if value in there:
+                tally.add(there[value])
+            counts = (getattr(tally, name) for name in _COUNTS)
+            yield (self._tenant, key[0], key[1], key[2], value, *counts, packed(tally.latencies))
+
+    def _there(self, key: Key, values: Sequence[str]) -> Mapping[str, Tally]:
+        statement = f"SELECT value, {', '.join(_COUNTS)}, latencies {_ONE} AND bucket = ? AND value {{among}}"
+        found: dict[str, Tally] = {}
+        for row in rows_of(self._connection, statement, self._tenant, *key, among=values):
+            tally = found[row.value] = Tally(**{name: getattr(row, name) for name in _COUNTS})
+            add_packed(tally.latencies, bytes(row.latencies))
+        return found
+
+    def _count(self, key: Key) -> int:
+        ((count,),) = rows(self._connection, f"SELECT COUNT(*) {_ONE} AND bucket = ?", self._tenant, *key)
+        return int(count)
+
+
+class SqlRollups:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def top(self, tenant: str, extent: Extent, *, among: Sequence[str], limit: int) -> list[str]:
+        statement = (
+            f"SELECT value, SUM(requests) AS requests {_ONE} AND bucket >= ? AND bucket < ? AND value <> '' "
+            f"{'AND value {among} ' if among else ''}GROUP BY value ORDER BY requests DESC, value LIMIT {limit:d}"
+        )
+        bound = _bound(tenant, extent)
+        found = (
+            rows_of(self._connection, statement, *bound, among=among)
+            if among
+            else rows(self._connection, statement, *bound)
+        )
+        return [row.value for row in found]
+
+    def rows(self, tenant: str, extent: Extent, *, values: Sequence[str]) -> Iterable[RolledUp]:
+        statement = (
+            f"SELECT bucket, value, {', '.join(_COUNTS)}, latencies {_ONE} AND bucket >= ? AND bucket < ? "
+            "AND value {among}"
+        )
+        for row in rows_of(self._connection, statement, *_bound(tenant, extent), among=values):
+            yield RolledUp(
+                bucket=row.bucket,
+                value=row.value,
+                **{name: getattr(row, name) for name in _COUNTS},
+                latencies=bytes(row.latencies),
+            )
+
+    def others(self, tenant: str, extent: Extent, *, values: Sequence[str]) -> Iterable[RolledUp]:
+        sums = ", ".join(f"SUM({name}) AS {name}" for name in _COUNTS)
+        # A place that no value has, so that the list is never empty.
+        named = [*values, "\x01"]
+        statement = (
+            f"SELECT bucket, {sums} {_ONE} AND bucket >= ? AND bucket < ? AND NOT (value {{among}}) GROUP BY bucket"
+        )
+        for row in rows_of(self._connection, statement, *_bound(tenant, extent), among=named):
+            counts = {name: int(getattr(row, name)) for name in _COUNTS}
+            yield RolledUp(bucket=row.bucket, value=OTHER, **counts, latencies=None)
+
+    def span(self, tenant: str, *, width_s: int) -> tuple[int, int] | None:
+        statement = f"SELECT MIN(bucket) AS first, MAX(bucket) AS last {_ONE}"
+        ((first, last),) = rows(self._connection, statement, tenant, width_s, TOTAL)
+        return None if first is None else (first, last)
+
+
+def _bound(tenant: str, extent: Extent) -> tuple[str, int, str, int, int]:
+    return tenant, extent.width_s, extent.dimension, extent.first, extent.end
+
+
+def _hour(minute: int) -> int:
+    return minute // HOUR_S * HOUR_S
