@@ -7,12 +7,7 @@ Both are derived from the key of the pseudonyms, so that nodes and control plane
 
 import hashlib
 import hmac
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
-
-# Between the texts of one prompt or answer where they are hashed as one.
-JOINT: Final = "\n"
 
 
 class Side(StrEnum):
@@ -42,11 +37,6 @@ def content_hash(key: bytes, *, tenant: str, text: str) -> str:
     hashed = ContentHash(key, tenant=tenant)
     hashed.update(text)
     return hashed.value()
-
-
-def whole_hash(key: bytes, *, tenant: str, texts: Iterable[str]) -> str:
-    """Return the hash of all texts of one prompt or answer, as the envelope has it."""
-    return content_hash(key, tenant=tenant, text=JOINT.join(texts))
 
 
 def content_key(key: bytes, *, tenant: str, day: str) -> bytes:

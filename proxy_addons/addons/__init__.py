@@ -15,6 +15,7 @@ from proxy_addons.addons.enforce_request import EnforceRequest
 from proxy_addons.addons.enforce_response import EnforceResponse
 from proxy_addons.addons.enforce_stream import EnforceStream
 from proxy_addons.addons.identify import Identify
+from proxy_addons.addons.keep_content import KeepContent
 from proxy_addons.addons.note_open import BeginOpen, EndOpen, OpenTable
 from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
 from proxy_addons.addons.seal import Seal
@@ -55,7 +56,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         ports.on_end(exchange)
         if ports.trace is not None:
             ports.trace.finish(exchange)
-        exchange.restoring = None
+        exchange.restoring = exchange.content = None
         if exchange.tally is not None:
             exchange.tally.forget()
 
@@ -69,6 +70,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
         *(() if ports.trace is None else (ports.trace,)),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes, aside=aside),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),
+        KeepContent(ports.scope),
         RecordDecision(ports.sink, scope=ports.scope, identity=ports.identity),
         *(() if table is None else (EndOpen(table, noting),)),
         Seal(on_end=ended),

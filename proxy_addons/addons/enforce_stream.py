@@ -15,6 +15,7 @@ from policies.contracts.snapshot import Dialect
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, cut, enforcer_of, exchange_of, refuse, write_head
 from proxy_addons.addons.judge_calls import JudgedStream
+from proxy_addons.addons.keep_content import KeptStream
 from proxy_addons.core.enforced import Allowed, allowed, applied, refused, verdict_of
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.responses_stream import ResponsesEnforcer
@@ -76,8 +77,9 @@ class EnforceStream:
         self._conclude(flow, exchange_of(flow))
 
     def _conclude(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        stream = enforcer_of(flow)
-        enforcer = stream.enforcer if isinstance(stream, JudgedStream) else stream
+        enforcer = enforcer_of(flow)
+        while isinstance(enforcer, JudgedStream | KeptStream):
+            enforcer = enforcer.enforcer
         if not isinstance(enforcer, SseEnforcer | ResponsesEnforcer):
             return
         exchange.refused_calls = enforcer.refused_calls

@@ -33,6 +33,7 @@ from proxy_addons.core.restoring import Restoring
 
 if TYPE_CHECKING:
     from proxy_addons.core.active import ActivePolicy
+    from proxy_addons.core.kept_content import KeptContent
     from proxy_addons.core.trace_context import OpenSpan
 
 EXCHANGE: Final = "gatehouse.exchange"
@@ -106,6 +107,7 @@ class Exchange:
     request_coverage: Coverage = field(default_factory=Coverage)
     uncovered: tuple[tuple[str, str], ...] = ()  # paths of the request that nobody examined, each with its modality
     stripped_fields: int = 0  # unknown members removed from the request
+    content: "KeptContent | None" = None  # what policy wants kept of prompt and answer
     inputs_redacted: int = 0  # findings replaced in what was to be embedded: the client is told so in a header
     status: int | None = None  # what the client is told
     admission_recorded: bool = False

@@ -8,7 +8,7 @@ that is not one of HTTP's stands as null, a path only as the route's id.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from policies.contracts.codec import JSON
@@ -94,7 +94,7 @@ def build_record(
     salt: str,
 ) -> DecisionRecord:
     """Return the record of `exchange` as it stands. Lists are abridged where the envelope would become too large."""
-    payload = payload_of(exchange)
+    payload = payload_of(exchange, kind, record_id=record_id, at=told.at)
     named: dict[str, JSON] = {
         "record_id": record_id,
         "source": {"id": source.id, "boot_id": source.boot_id, "seq": source.seq},
@@ -117,14 +117,24 @@ def outcome_of(exchange: Exchange) -> RecordOutcome:
     return RecordOutcome.ERROR_DENY if code in FAILURES else RecordOutcome.DENY
 
 
-def payload_of(exchange: Exchange) -> dict[str, JSON]:
-    """Return the erasable part of the record, without its salt."""
+def payload_of(exchange: Exchange, kind: RecordKind, *, record_id: str, at: datetime) -> dict[str, JSON]:
+    """Return the erasable part of the record, without its salt; `content` only where policy wants some kept."""
     subject = None if exchange.credential is None else exchange.credential.subject
-    return {
+    payload: dict[str, JSON] = {
         "subject": None if subject is None else payload_subject(subject),
         "input": exchange.input_for_replay(),
         "client_request_id": exchange.client_request_id,
     }
+    if exchange.content is None or kind is RecordKind.ADMISSION:
+        return payload
+    kept = exchange.content.to_json(record_id=record_id, day=at.astimezone(UTC).date().isoformat())
+    return payload | {"content": kept} if kept else payload
+
+
+def content_of(exchange: Exchange, kind: RecordKind) -> dict[str, JSON]:
+    """Return the member `content` of the envelope, where there is one: the hashes by which texts are found."""
+    hashes = {} if exchange.content is None or kind is RecordKind.ADMISSION else exchange.content.hashes()
+    return {"content": hashes} if hashes else {}
 
 
 def payload_subject(subject: Subject) -> dict[str, JSON]:
@@ -186,6 +196,7 @@ def _envelope(
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
         **called(exchange, MAX_COVERED if most is None else most),
+        **content_of(exchange, kind),
     }
 
 

@@ -28,6 +28,7 @@ from proxy_addons.core.record_builder import (
     RecordScope,
     Told,
     build_record,
+    content_of,
     obligation_status,
     outcome_of,
     payload_of,
@@ -63,7 +64,9 @@ class RecordWriter:
         self, exchange: Exchange, kind: RecordKind, *, told: Told, source: Source, record_id: str, salt: str
     ) -> DecisionRecord:
         """Return the record of `exchange` as it stands."""
-        payload = orjson.dumps({**payload_of(exchange), "salt": salt}, option=_CANONICAL)
+        payload = orjson.dumps(
+            {**payload_of(exchange, kind, record_id=record_id, at=told.at), "salt": salt}, option=_CANONICAL
+        )
         named = (
             f'"payload_digest":"sha256:{hashlib.sha256(payload).hexdigest()}"',
             f'"record_id":"{record_id}"',
@@ -113,7 +116,7 @@ class RecordWriter:
         verdict = "null" if exchange.verdict is None or kind is RecordKind.ADMISSION else f'"{exchange.verdict}"'
         status_code = exchange.status if refusal is None else status_of(exchange)
         return (
-            f'{{"action":{action},"coverage":{self._coverage(exchange)},"engines":[{engines}]'
+            f'{{"action":{action}{_content(exchange, kind)},"coverage":{self._coverage(exchange)},"engines":[{engines}]'
             f',"environment":{self._environment},"findings":[{findings}]'
             f',"http":{{"bytes_in":{exchange.bytes_in},"bytes_out":{told.bytes_out}'
             f',"method":{quoted(told.method) if told.method in METHODS else "null"},"route":{route_id}'
@@ -214,6 +217,12 @@ def _called(exchange: Exchange) -> str:
     if not exchange.refused_calls:
         return ""
     return "," + canonical_bytes(called(exchange, MAX_COVERED)).decode()[1:-1]
+
+
+def _content(exchange: Exchange, kind: RecordKind) -> str:
+    if exchange.content is None or not (member := content_of(exchange, kind)):
+        return ""
+    return "," + canonical_bytes(member).decode()[1:-1]
 
 
 def _time(at: datetime) -> str:

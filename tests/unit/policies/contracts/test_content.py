@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from policies.contracts.content import ContentHash, Side, content_hash, content_key, sealed_for, whole_hash
+from policies.contracts.content import ContentHash, Side, content_hash, content_key, sealed_for
 from policies.contracts.record import pseudonym, span_hash
 
 KEY = bytes(range(32))
@@ -34,11 +34,6 @@ def test_a_hash_of_content_is_no_hash_of_anything_else():
     digits = content_hash(KEY, tenant="default", text="user:alice")[3:]
     assert not digits.startswith(span_hash(KEY, tenant="default", span="user:alice")[3:])
     assert digits != pseudonym(KEY, tenant="default", subject="user:alice")[3:]
-
-
-def test_the_whole_is_the_texts_joined():
-    assert whole_hash(KEY, tenant="t", texts=["a", "b"]) == content_hash(KEY, tenant="t", text="a\nb")
-    assert whole_hash(KEY, tenant="t", texts=["a"]) == content_hash(KEY, tenant="t", text="a")
 
 
 def test_a_text_that_is_no_unicode_has_a_hash_too():

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.contracts.content import Side
 from policies.contracts.decision import (
     Decision,
     Effect,
@@ -19,12 +20,15 @@ from policies.contracts.decision import (
     Verdict,
 )
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, Source
+from policies.contracts.recording import ContentMode, RecordingTerms
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
 from policies.contracts.tools import RefusedCall
 from policies.redaction.findings import Remark, Tally
+from policies.sealed_texts import Seal
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
+from proxy_addons.core.kept_content import KeptContent
 from proxy_addons.core.record_builder import RecordScope, Told, build_record
 from proxy_addons.core.record_writer import RecordWriter
 from tests.unit.proxy_addons.harness import active_policy
@@ -129,6 +133,16 @@ REMARKS = st.builds(
     span_hash=TEXTS,
 )
 FINDINGS = st.builds(AppliedFinding, detector=TEXTS, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS)
+
+
+def content_of(texts: list[str]) -> KeptContent:
+    terms = RecordingTerms(prompts=ContentMode.HASHED, answers=ContentMode.HASHED)
+    content = KeptContent(terms, seal=Seal(key=b"k" * 32, tenant="t"))
+    for side in Side:
+        content.add(side, [(text, text) for text in texts])
+    return content
+
+
 EXCHANGES = st.builds(
     Exchange,
     request_id=TEXTS,
@@ -163,6 +177,7 @@ EXCHANGES = st.builds(
     coverage=COVERAGES,
     request_coverage=COVERAGES,
     tally=st.none() | st.builds(tally_of, st.lists(REMARKS, max_size=3), COUNTS),
+    content=st.none() | st.builds(content_of, st.lists(TEXTS, max_size=3)),
     uncovered=st.lists(st.tuples(PATHS, TEXTS), max_size=3).map(tuple),
     stripped_fields=st.integers(0, 100),
     status=st.none() | st.integers(100, 599),
