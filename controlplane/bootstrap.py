@@ -18,17 +18,22 @@ from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
 from controlplane.services.erasures import Erasures
+from controlplane.services.exports import Exports, ExportWork
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
+from controlplane.services.jobs import Jobs
 from controlplane.services.legal_holds import LegalHolds
 from controlplane.services.opa_intake import OpaIntake
+from controlplane.services.operation import OperationKind
+from controlplane.services.operations import Operations
 from controlplane.services.payloads import PayloadKeys
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
 from controlplane.services.proofs import Proofs
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
+from controlplane.services.result_files import ResultFiles
 from controlplane.services.sequencing import Sequencer
 from controlplane.settings import StoreSettings
 from controlplane.signing import BundlePublisher
@@ -73,7 +78,11 @@ class ControlPlane:
     legal_holds: LegalHolds
     feeds: Feeds
     cursors: Cursors
+    operations: Operations
+    exports: Exports
+    jobs: Jobs
     bell: Bell
+    asked_bell: Bell
     metrics: Metrics
     new_id: NewId
     sequencer: Sequencer | None
@@ -100,6 +109,10 @@ def assemble(
         clock=clock,
     )
     activations = Activations(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
+    asked_bell = Bell()
+    files = ResultFiles(folder=settings.export_dir, max_bytes=settings.export_max_bytes)
+    operations = Operations(store=store, files=files, clock=clock, new_id=new_id, asked=asked_bell.ring)
+    decisions = Decisions(store=store, pseudonym_key=settings.pseudonym_key)
     api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     return ControlPlane(
         store=store,
@@ -108,7 +121,7 @@ def assemble(
         redactions=Redactions(store=store),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
-        decisions=Decisions(store=store, pseudonym_key=settings.pseudonym_key),
+        decisions=decisions,
         ingestion=Ingestion(store=ingestion_store or store, clock=clock),
         aggregates=Aggregates(store=store),
         fleet=Fleet(store=store, activations=activations, clock=clock),
@@ -123,7 +136,11 @@ def assemble(
         feeds=Feeds(store=store),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
+        operations=operations,
+        exports=Exports(store=store, operations=operations, decisions=decisions),
+        jobs=Jobs(store=store, files=files, work={OperationKind.EXPORT: ExportWork(store=store)}, clock=clock),
         bell=bell,
+        asked_bell=asked_bell,
         metrics=Metrics(),
         new_id=new_id,
         sequencer=sequencer,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A caller's side of the REST API, for the command line and for scripts."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,6 +68,18 @@ class ApiClient:
 
     def delete(self, path: str, *, if_match: str | None = None) -> Answer:
         return self._call("DELETE", path, headers=_if_match(if_match))
+
+    @contextlib.contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[bytes]]:
+        """Yield the pieces of a body of any length as they arrive."""
+        try:
+            with self._http.stream("GET", path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise ApiError(answer.status_code, _problem(answer))
+                yield answer.iter_bytes()
+        except httpx.HTTPError as exc:
+            raise ApiUnreachable(f"the answer of {self._url} broke off ({type(exc).__name__})") from exc
 
     def every(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the items of all pages."""

@@ -18,6 +18,7 @@ from controlplane.bootstrap import ControlPlane
 from controlplane.edge import Watch, create_edge
 from controlplane.housekeeping import housekeeping
 from controlplane.identifiers import utc_now
+from controlplane.job_thread import job_thread
 from controlplane.metrics_port import metrics_port
 from controlplane.observed import Observed, Trace
 from controlplane.sequencer import sequencing
@@ -83,6 +84,7 @@ def serve(
             plane.metrics.watch_sequencer(plane.sequencer)
             stack.enter_context(sequencing(plane.sequencer, witnesses))
         stack.enter_context(housekeeping({"erasures": plane.erasures.go_on}))
+        stack.enter_context(job_thread(plane))
         _run(plane, settings, trace)
 
 

@@ -18,6 +18,8 @@ _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
 _COLLECTOR: Final = re.compile(r"https?://[^/?#@\s]+(?:/[^?#@\s]*)?")
 _HIGHEST_PORT: Final = 65535
+_EXPORT_MAX_BYTES: Final = 10 * 1024**3
+_SQLITE: Final = "sqlite:///"
 
 
 class SettingInvalid(Exception):
@@ -35,6 +37,8 @@ class StoreSettings:
     pseudonym_key: bytes = field(repr=False)
     payload_keys: KeyRing = field(repr=False)
     rego: RegoEngines
+    export_dir: Path | None = None
+    export_max_bytes: int = _EXPORT_MAX_BYTES
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -50,6 +54,8 @@ class StoreSettings:
                 nodes=_guard_engine(environment),
                 opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
             ),
+            export_dir=_export_dir(environment),
+            export_max_bytes=_bytes("GATEHOUSE_EXPORT_MAX_BYTES", environment, default=_EXPORT_MAX_BYTES),
         )
 
 
@@ -172,6 +178,22 @@ def _port(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) <= _HIGHEST_PORT:
         raise SettingInvalid(f"{name} is not a port: set it to a number from 1 to 65535")
     return int(value)
+
+
+def _export_dir(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder for results: the one that was set, else one beside a database that is a file."""
+    given = environment.get("GATEHOUSE_EXPORT_DIR")
+    if given:
+        return Path(given)
+    database = environment.get("GATEHOUSE_DATABASE_URL", "")
+    return Path(database.removeprefix(_SQLITE)).parent / "exports" if database.startswith(_SQLITE) else None
+
+
+def _bytes(name: str, environment: Mapping[str, str], *, default: int) -> int:
+    given = environment.get(name) or str(default)
+    if not given.isascii() or not given.isdigit() or not 0 < int(given) < 2**62:
+        raise SettingInvalid(f"{name} is not a number of bytes: set it to something like {default}")
+    return int(given)
 
 
 def _guard_engine(environment: Mapping[str, str]) -> GuardEngineName:

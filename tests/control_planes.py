@@ -97,6 +97,13 @@ class PlaneUnderTest:
     def ingest(self, *records: DecisionRecord) -> TestResponse:
         return self.ingest_bytes(b"".join(record.to_line() for record in records))
 
+    def work(self) -> int:
+        """Do the jobs that wait, as the thread of a real process would, and return how many there were."""
+        done = 0
+        while self.plane.jobs.work_one():
+            done += 1
+        return done
+
     def ingest_bytes(self, batch: bytes) -> TestResponse:
         return self.call("POST", "/v1/records", "agent", data=batch, content_type="application/x-ndjson")
 
@@ -115,6 +122,7 @@ def make_plane(database_url: str, *, rego: RegoEngines = WITHOUT_OPA) -> PlaneUn
         pseudonym_key=PSEUDONYM_KEY,
         payload_keys=PAYLOAD_KEYS,
         rego=rego,
+        export_dir=Path(database_url.removeprefix("sqlite:///")).parent / "exports",
     )
     engine = open_database(database_url)
     migrate(engine)

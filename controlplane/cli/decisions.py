@@ -5,11 +5,13 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import click
 
+from controlplane.cli.decision_filters import asked_of, filters
+from controlplane.cli.export import export
 from controlplane.cli.shared import api, codes, fails_cleanly, json_option, show_json
 from controlplane.cli.tables import plain, show_table
 from controlplane.client import ApiClient
@@ -21,23 +23,10 @@ _COLUMNS: Final = ("TIME", "SUBJECT", "ACTION", "MODEL", "OUTCOME", "VERDICT", "
 
 @click.group()
 def decisions() -> None:
-    """Query and follow the decision log. The auditor does this."""
+    """Query, follow and export the decision log. The auditor does this."""
 
 
-def filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the filters of `GET /v1/decisions`; a repeated one means either."""
-    for name, text in reversed(
-        (
-            ("subject", "Such as user:alice."),
-            ("outcome", "allow, deny or error_deny."),
-            ("reason", "A reason code."),
-            ("model", "An exact model id."),
-            ("policy", "The id of a policy that answered."),
-        ),
-    ):
-        command = click.option(f"--{name}", multiple=True, help=text)(command)
-    command = click.option("--to", help="RFC 3339 time; before it.")(command)
-    return click.option("--from", "from_", help="RFC 3339 time; at or after it.")(command)
+decisions.add_command(export)
 
 
 @decisions.command()
@@ -47,7 +36,7 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 @fails_cleanly
 def query(*, limit: int, as_json: bool, **asked: Any) -> None:
     """Show the newest decisions, the newest last."""
-    found = api("auditor").every("/v1/decisions", _query(asked) | {"order": "desc", "limit": min(limit, 500)})
+    found = api("auditor").every("/v1/decisions", asked_of(asked) | {"order": "desc", "limit": min(limit, 500)})
     items = list(itertools.islice(found, limit))[::-1]
     if as_json:
         show_json({"items": items})
@@ -62,7 +51,7 @@ def query(*, limit: int, as_json: bool, **asked: Any) -> None:
 def tail(*, as_json: bool, **asked: Any) -> None:
     """Show decisions as they arrive, until Ctrl-C. One whose answer is still streaming is shown again at its end."""
     auditor = api("auditor")
-    wanted = _query(asked)
+    wanted = asked_of(asked)
     last = next(auditor.every("/v1/decisions", {"order": "desc", "limit": 1}), {"log_index": -1})["log_index"]
     streaming: set[str] = set()
     with contextlib.suppress(KeyboardInterrupt):
@@ -86,11 +75,6 @@ def _of_requests(auditor: ApiClient, request_ids: Collection[str]) -> Iterator[d
     if request_ids:
         # As many as a filter takes; the others are asked for once some of these have ended.
         yield from auditor.every("/v1/decisions", {"request_id": sorted(request_ids)[:_MOST_ALTERNATIVES]})
-
-
-def _query(asked: dict[str, Any]) -> dict[str, Any]:
-    asked["from"] = asked.pop("from_")
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items() if value}
 
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:

@@ -41,6 +41,8 @@ NODE_OPTIONS: Final = (
 # The control plane's, likewise.
 CONTROL_PLANE_OPTIONS: Final = (
     "GATEHOUSE_DATABASE_URL",
+    "GATEHOUSE_EXPORT_DIR",
+    "GATEHOUSE_EXPORT_MAX_BYTES",
     "GATEHOUSE_LOG_NAME",
     "GATEHOUSE_METRICS_HOST",
     "GATEHOUSE_METRICS_PORT",
@@ -111,6 +113,7 @@ def control_plane(settings: RunSettings) -> Part:
     home = settings.home
     environment = {
         "GATEHOUSE_METRICS_PORT": str(settings.metrics_port),
+        "GATEHOUSE_EXPORT_DIR": str(home.root / "exports"),
         "GATEHOUSE_DATABASE_URL": f"sqlite:///{home.database}",
         **settings.control_plane_options,
         "GATEHOUSE_API_HOST": "127.0.0.1",

@@ -66,7 +66,7 @@ class Decisions:
 
         Raises Invalid where the log never had that size.
         """
-        sought = replace(wanted, values=self._named(actor, wanted.values))
+        sought = self.sought(actor, wanted)
         with self.store.read() as session:
             size = session.decisions.size(actor.tenant)
             seen = size if as_of is None else as_of
@@ -77,6 +77,10 @@ class Decisions:
                 actor.tenant, sought, after=after, as_of=seen, descending=descending, limit=limit
             )
         return DecisionPage(items=tuple(map(_view, found.items)), as_of=seen, at=found.at)
+
+    def sought(self, actor: Principal, wanted: DecisionFilter) -> DecisionFilter:
+        """Return the question as it is asked of the store: subjects by their pseudonyms. Raises Invalid."""
+        return replace(wanted, values=self._named(actor, wanted.values))
 
     def get(self, actor: Principal, identifier: str) -> DecisionView:
         """Return the decision of a request id, or of the record id of one of its records, with all its records."""

@@ -29,6 +29,7 @@ from controlplane.services.model import (
     Release,
 )
 from controlplane.services.opa_instances import OpaInstance
+from controlplane.services.operation import OperationStore
 from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
     Batch,
@@ -279,6 +280,8 @@ class Session(Protocol):
     def erasures(self) -> Erasures: ...
     @property
     def admin_events(self) -> AdminEvents: ...
+    @property
+    def operations(self) -> OperationStore: ...
     @property
     def checkpoints(self) -> Checkpoints: ...
 

@@ -24,6 +24,7 @@ from controlplane.store.environments import SqlEnvironments
 from controlplane.store.keeping import SqlErasures, SqlLegalHolds
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.opa import SqlOpa
+from controlplane.store.operations import SqlOperations
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
@@ -54,6 +55,7 @@ class SqlSession:
         self.decision_index = SqlDecisionIndex(connection, self.log)
         self.rollups = SqlRollups(connection)
         self.admin_events = SqlAdminEvents(connection)
+        self.operations = SqlOperations(connection)
         self.checkpoints = SqlCheckpoints(connection)
 
 

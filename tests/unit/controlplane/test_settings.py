@@ -84,6 +84,24 @@ def test_an_engine_that_does_not_exist_is_named_with_the_fix(environment):
         StoreSettings.from_environment(environment | {"GATEHOUSE_GUARD_ENGINE": "Opa"})
 
 
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param({}, Path("/tmp/exports"), id="beside a database that is a file"),
+        pytest.param({"GATEHOUSE_DATABASE_URL": "postgresql://x@y/z"}, None, id="nowhere"),
+        pytest.param({"GATEHOUSE_EXPORT_DIR": "/srv/exports"}, Path("/srv/exports"), id="where it was set"),
+    ],
+)
+def test_where_results_go(environment, changes, want):
+    assert StoreSettings.from_environment(environment | changes).export_dir == want
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "٣", "9" * 40])
+def test_a_number_of_bytes_that_is_none_is_named(environment, value):
+    with pytest.raises(SettingInvalid, match="GATEHOUSE_EXPORT_MAX_BYTES"):
+        StoreSettings.from_environment(environment | {"GATEHOUSE_EXPORT_MAX_BYTES": value})
+
+
 def test_the_reference_lists_what_is_read():
     root = Path(__file__).resolve().parents[3]
     read = set(re.findall(r'"(GATEHOUSE_\w+)"', (root / "controlplane" / "settings.py").read_text()))

@@ -32,6 +32,7 @@ ASKS_A_SERVER = [
     ("key", "blocked"),
     ("decisions", "query"),
     ("decisions", "tail"),
+    ("decisions", "export", "-o", "decisions.ndjson"),
 ]
 ASKS_A_SUPERVISOR = [("part", "list"), ("part", "stop", "opa"), ("part", "start", "opa")]
 
