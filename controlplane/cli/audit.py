@@ -8,7 +8,9 @@ from typing import Final
 import click
 
 # Imported when called: `verify` and `witness` need nothing of a control plane, and run on machines that have none.
-COMMANDS: Final[Mapping[str, str]] = {}
+COMMANDS: Final[Mapping[str, str]] = {
+    "verify": "controlplane.cli.audit_verify",
+}
 
 
 class AuditCommands(click.Group):
