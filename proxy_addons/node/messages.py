@@ -73,10 +73,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Worker to node: every series as it stands (`proxy_addons.core.tally`)."""
+    """Worker to node: every series as it stands (`proxy_addons.core.tally`), and the number of its last record.
+
+    `source` is `{"id", "boot_id", "last_seq"}`; a worker of the version before says none.
+    """
 
     type: ClassVar[str] = "measured"
     series: Any
+    source: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

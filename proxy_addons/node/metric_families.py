@@ -82,6 +82,9 @@ FAMILIES: Final = (
     _node("gatehouse_spool_records", Kind.GAUGE, (), "records that the control plane has not acknowledged"),
     _node("gatehouse_spool_bytes", Kind.GAUGE, (), "bytes of their files"),
     _node("gatehouse_spool_oldest_seconds", Kind.GAUGE, (), "age of the oldest of them"),
+    _node("gatehouse_shipping_refused", Kind.GAUGE, (), "1 where the control plane takes nothing from this node"),
+    _node("gatehouse_records_set_aside", Kind.GAUGE, (), "records in `quarantine`: the control plane refuses them"),
+    _node("gatehouse_spool_corrupt_total", Kind.COUNTER, (), "damaged segments of spools, kept as `.corrupt`"),
     _node("gatehouse_requests_lost_total", Kind.COUNTER, (), "requests of dead workers, recorded as `worker-lost`"),
     _node("gatehouse_records_shipped_total", Kind.COUNTER, (), "records acknowledged since the node's start"),
 )

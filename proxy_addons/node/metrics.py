@@ -106,6 +106,9 @@ def _of_node(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
         ("gatehouse_spool_oldest_seconds", ()): status.spool.oldest_s,
         ("gatehouse_records_shipped_total", ()): status.spool.shipped,
         ("gatehouse_policy_stale", ()): status.stale,
+        ("gatehouse_shipping_refused", ()): status.spool.refused,
+        ("gatehouse_records_set_aside", ()): status.spool.set_aside,
+        ("gatehouse_spool_corrupt_total", ()): status.spool.corrupt,
         ("gatehouse_requests_lost_total", ()): readings.requests_lost,
     }
     for worker in status.workers:

@@ -31,11 +31,18 @@ class RejectedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolDepth:
-    """Records on this node's disk that the control plane has not acknowledged; `shipped` since the node's start."""
+    """Records on this node's disk that the control plane has not acknowledged; `shipped` since the node's start.
+
+    `refused`: it takes nothing from this node at all, and somebody has to see to that. `set_aside` are lines that it
+    refuses for themselves, `corrupt` segments that were damaged.
+    """
 
     records: int = 0
     oldest_s: int = 0
     shipped: int = 0
+    refused: bool = False
+    set_aside: int = 0
+    corrupt: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

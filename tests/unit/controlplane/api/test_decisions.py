@@ -174,3 +174,10 @@ def test_a_question_that_makes_no_sense_is_refused(under_test, query):
 
 def test_a_limit_above_the_highest_is_the_highest(under_test):
     assert find(under_test, "limit=999999999999999999999999")["items"] == []
+
+
+def test_a_batch_without_records_is_taken_so_that_a_node_can_tell_a_bad_line_from_a_refusal_of_everything(under_test):
+    answer = under_test.call(
+        "POST", "/v1/records", "agent", data=b"\n", headers={"Content-Type": "application/x-ndjson"}
+    )
+    assert (answer.status_code, answer.json) == (200, {"stored": 0, "duplicates": 0, "quarantined": 0})

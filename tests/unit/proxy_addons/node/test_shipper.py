@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from policies.contracts.record import DecisionRecord
-from proxy_addons.clients.control_plane import ControlPlane
+from proxy_addons.clients.control_plane import ControlPlane, ControlPlaneUnavailable
 from proxy_addons.clients.segments import frame, segments
 from proxy_addons.clients.spool import Spool
 from proxy_addons.node import shipper as shipper_module
+from proxy_addons.node.follow import Backoff
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.spool_reader import SpoolReader
 from tests import spools
@@ -267,3 +268,80 @@ async def test_finish_gives_up_in_time_and_leaves_the_rest_on_disk(tmp_path, con
     control_plane.failing = True
     await Shipper(tmp_path / "spool", client).finish(1.0)
     assert drain(SpoolReader(tmp_path / "spool" / "w0")) == [[1]]
+
+
+class Answers:
+    """A client that answers with one problem after the other, then takes everything."""
+
+    def __init__(self, *problems: ControlPlaneUnavailable) -> None:
+        self.problems = list(problems)
+        self.taken: list[bytes] = []
+
+    async def append_records(self, lines: bytes) -> None:
+        if self.problems:
+            raise self.problems.pop(0)
+        self.taken.append(lines)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "chance", "want"),
+    [(None, 1.0, 0.1), (0.0, 1.0, 0.1), (8.0, 0.0, 8.0), (8.0, 1.0, 10.0)],
+)
+def test_waits_as_long_as_it_is_asked_to_and_some_more(tmp_path, retry_after_s, chance, want):
+    shipper = Shipper(tmp_path, Answers(), chance=lambda: chance)
+    shipper._backoff = Backoff(chance=lambda: 1.0)
+    assert shipper._wait_s(ControlPlaneUnavailable("status 429", status=429, retry_after_s=retry_after_s)) == want
+
+
+@pytest.mark.parametrize(("status", "lasting"), [(401, True), (403, True), (404, True), (429, False), (503, False)])
+async def test_a_refusal_that_does_not_pass_by_itself_is_said_loudly_and_waited_for(
+    tmp_path, monkeypatch, capsys, status, lasting
+):
+    monkeypatch.setattr(Shipper, "_wait_s", lambda *_: 0.02)
+    write_segment(tmp_path / "spool" / "w0", 1, [1])
+    told = Answers(*[ControlPlaneUnavailable(f"status {status}", status=status)] * 3)
+    shipper = Shipper(tmp_path / "spool", told)
+    running = asyncio.create_task(shipper.run())
+    seen = set()
+    async with asyncio.timeout(5):
+        while shipper.depth.shipped < 1:
+            seen.add(shipper.depth.refused)
+            await asyncio.sleep(0.005)
+    running.cancel()
+    assert (lasting in seen, shipper.depth.refused) == (True, False)
+    said = capsys.readouterr().out
+    assert said.count("records_refused") == (1 if lasting else 0)
+    assert said.count("records_not_shipped") == (0 if lasting else 1)
+
+
+async def test_a_spool_that_cannot_be_read_keeps_no_other_waiting(tmp_path, monkeypatch):
+    for slot in ("w0", "w1"):
+        write_segment(tmp_path / "spool" / slot, 1, [1])
+    read_batch = SpoolReader.read_batch
+
+    def broken(reader, **limits):
+        if reader._directory.name == "w0":
+            raise OSError(5, "Input/output error")
+        return read_batch(reader, **limits)
+
+    monkeypatch.setattr(SpoolReader, "read_batch", broken)
+    told = Answers()
+    shipper = Shipper(tmp_path / "spool", told)
+    await shipper._ship_round()
+    assert (len(told.taken), shipper.depth.shipped) == (1, 1)
+
+
+async def test_what_the_control_plane_refuses_for_itself_is_set_aside_and_counted(tmp_path, monkeypatch):
+    write_segment(tmp_path / "spool" / "w0", 1, [1, 2])
+
+    class Refuses(Answers):
+        async def append_records(self, lines: bytes) -> None:
+            if b'\\"seq\\": 1' in lines:
+                raise ControlPlaneUnavailable("status 400", status=400)
+            await super().append_records(lines)
+
+    shipper = Shipper(tmp_path / "spool", Refuses())
+    await shipper._ship_round()
+    await shipper._measure()
+    assert (shipper.depth.shipped, shipper.depth.set_aside, shipper.depth.records) == (2, 1, 0)
+    assert drain(SpoolReader(tmp_path / "spool" / "w0")) == []
