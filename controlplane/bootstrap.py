@@ -15,6 +15,7 @@ from controlplane.services.admin_events import AdminEvents
 from controlplane.services.aggregates import Aggregates
 from controlplane.services.api_keys import ApiKeys
 from controlplane.services.blocked_subjects import BlockedSubjects
+from controlplane.services.content import Content
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
 from controlplane.services.erasures import Erasures
@@ -24,6 +25,7 @@ from controlplane.services.fleet import Fleet
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
 from controlplane.services.legal_holds import LegalHolds
+from controlplane.services.lookups import Lookups
 from controlplane.services.opa_intake import OpaIntake
 from controlplane.services.operation import OperationKind
 from controlplane.services.operations import Operations
@@ -76,6 +78,8 @@ class ControlPlane:
     payload_keys: PayloadKeys
     erasures: Erasures
     legal_holds: LegalHolds
+    lookups: Lookups
+    content: Content
     feeds: Feeds
     cursors: Cursors
     operations: Operations
@@ -132,6 +136,8 @@ def assemble(
         proofs=Proofs(store=store),
         payload_keys=PayloadKeys(store=store, clock=clock),
         erasures=Erasures(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
+        lookups=Lookups(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
+        content=Content(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         feeds=Feeds(store=store),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.

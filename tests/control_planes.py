@@ -25,7 +25,8 @@ from tests.records import NOON, PSEUDONYM_KEY
 
 WITHOUT_OPA = RegoEngines(nodes=GuardEngineName.EMBEDDED, opa_binary=None)
 PAYLOAD_KEYS = KeyRing([b"k" * 32])
-TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ("admin", "author", "approver", "auditor", "agent")}
+ROLES = ("admin", "author", "approver", "auditor", "agent", "investigator")
+TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ROLES}
 
 ACCESS = """\
 kind: access

@@ -22,6 +22,7 @@ def make_record(
     model: str = "parrot",
     boot_id: str = "b0",
     time: str = "2026-11-20T18:00:00.123456Z",
+    payload: Mapping[str, JSON] | None = None,
     **members: JSON,
 ) -> DecisionRecord:
     """Return a record as `docs/spec/decision-record.md` describes it."""
@@ -63,4 +64,4 @@ def make_record(
         "latency_us": {"total": 1, "decide": 1, "upstream": 1},
         **members,
     }
-    return seal(envelope, {"subject": {"type": type_, "id": name}, "input": {}}, salt="5a" * 16)
+    return seal(envelope, {"subject": {"type": type_, "id": name}, "input": {}, **(payload or {})}, salt="5a" * 16)

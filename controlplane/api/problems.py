@@ -20,6 +20,8 @@ _STATUSES: Final[tuple[tuple[type[Refused], HTTPStatus], ...]] = (
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),
     (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.Gone, HTTPStatus.GONE),
+    (errors.TooOften, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.PreconditionMissing, HTTPStatus.PRECONDITION_REQUIRED),
     (errors.PreconditionFailed, HTTPStatus.PRECONDITION_FAILED),
     (errors.Unready, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -35,6 +37,8 @@ def headers_of(status: int) -> Mapping[str, str]:
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return {"WWW-Authenticate": 'Bearer realm="gatehouse"'}
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return {"Retry-After": "60"}
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return {"Retry-After": "1"}
         case _:

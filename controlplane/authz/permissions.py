@@ -31,5 +31,7 @@ class Permission(StrEnum):
     OPERATIONS_WRITE = "operations:write"
     EXPORTS_READ = "exports:read"
     EXPORTS_WRITE = "exports:write"
+    LOOKUPS_READ = "hmac-lookups:read"
+    CONTENT_READ = "content:read"
     ADMIN_EVENTS_READ = "admin-events:read"
     AUDIT_READ = "audit:read"

@@ -8,6 +8,7 @@ found, the roll-ups and the live tail all ask this one function, so that they ca
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 
@@ -36,6 +37,7 @@ class Dimension(StrEnum):
     DETECTOR = "detector"
     FINDING_KIND = "finding_kind"
     SPAN = "span"
+    CONTENT = "content"
     OBLIGATION = "obligation"
     REPLAYABLE = "replayable"
     SOURCE = "source"
@@ -44,7 +46,9 @@ class Dimension(StrEnum):
 
 
 # Nearly every record may bring a value of its own here: such values are kept as fingerprints, not as bitmaps.
-MANY_VALUED: Final = frozenset({Dimension.SUBJECT, Dimension.KEY_ID, Dimension.SPAN, Dimension.TRACE_ID})
+MANY_VALUED: Final = frozenset(
+    {Dimension.SUBJECT, Dimension.KEY_ID, Dimension.SPAN, Dimension.CONTENT, Dimension.TRACE_ID}
+)
 DECISION_KINDS: Final = frozenset({"admission", "terminal", "opa"})
 # As much of a name as is told apart: what clients choose is no way to make the index grow.
 LONGEST_VALUE: Final = 512
@@ -101,6 +105,8 @@ def _values(envelope: Mapping[str, Any]) -> Iterator[tuple[Dimension, str | None
     yield Dimension.SOURCE, text(source.get("id"))
     yield Dimension.BOOT, text(source.get("boot_id"))
     yield Dimension.TRACE_ID, text(envelope.get("trace_id"))
+    for hashed in islice(_members(envelope.get("content")).values(), _LONGEST_LIST):
+        yield Dimension.CONTENT, text(hashed)
     for obligation in _listed(envelope.get("obligations")):
         yield Dimension.OBLIGATION, text(obligation.get("type"))
     yield from _policies(envelope)

@@ -47,6 +47,14 @@ class Conflict(Refused):
     """What was asked disagrees with what there is."""
 
 
+class Gone(Refused):
+    """There was such a thing, and it was destroyed."""
+
+
+class TooOften(Refused):
+    """The caller may do this, and did it too often; later it may again."""
+
+
 class PreconditionMissing(Refused):
     """The change must say which state it starts from, and did not."""
 

@@ -24,6 +24,7 @@ class Role(StrEnum):
     APPROVER = "approver"
     AUDITOR = "auditor"
     AGENT = "agent"
+    INVESTIGATOR = "investigator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,16 @@ POSTS = {
     "/v1/api-keys": "admin",
     "/v1/api-keys/a:rotate": "admin",
     "/v1/role-bindings": "admin",
+    "/opa/v1/production/logs": "agent",
+    "/opa/v1/production/logs/a": "agent",
+    "/opa/v1/production/status": "agent",
+    "/opa/v1/production/status/a": "agent",
+    "/v1/exports": "auditor",
+    "/v1/operations/a:cancel": "auditor",
+    "/v1/erasures": "admin",
+    "/v1/legal-holds": "admin",
+    "/v1/legal-holds/a:release": "approver",
+    "/v1/hmac-lookups": "auditor",
 }
 NAMES = st.sampled_from(
     [
