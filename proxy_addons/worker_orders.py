@@ -46,6 +46,7 @@ class Worker:
 
     def __init__(self, settings: NodeSettings, node: asyncio.StreamWriter) -> None:
         self.measure: Callable[[], list[Series]] = list
+        self.claim: Callable[[], dict[str, str | int] | None] = lambda: None  # the last number of its records
         self.feed = SnapshotFeed(on_release=self._release, on_unknown_key=lambda of: self._say(MissesKey(issuer=of)))
         self.may_serve = asyncio.Event()
         self.stop = asyncio.Event()
@@ -90,7 +91,7 @@ class Worker:
             carrying_out.cancel()
 
     def say_counts(self) -> None:
-        self._say(Measured(series=to_json(self.measure())))
+        self._say(Measured(series=to_json(self.measure()), source=self.claim()))
 
     def _drain(self) -> None:
         self.stop.set()

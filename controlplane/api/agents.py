@@ -21,10 +21,12 @@ from controlplane.services.model import (
     SpoolStatus,
     WorkerStatus,
 )
+from controlplane.services.records import SourceClaim
 
 resource = Resource("agents", __name__, url_prefix="/v1", description="The proxy nodes.")
 
 _MAX_WORKERS = 1024
+_MAX_SOURCES = 16 * _MAX_WORKERS
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Printable, and without a space: it stands in page keys and in paths.
 _name = validate.Regexp(r"\A[\x21-\x7e]{1,256}\Z")
@@ -50,8 +52,18 @@ class RejectedBundleSchema(ma.Schema):
     etag = text(load_default=None, allow_none=True, shortest=0)
 
 
+class SourceClaimSchema(ma.Schema):
+    id = fields.String(required=True, validate=_name)
+    boot_id = fields.String(required=True, validate=_name)
+    last_seq = count(required=True)
+    ended = fields.Boolean(required=True)
+
+
 class StatusSchema(ma.Schema):
-    """What a node says of itself. `serial` and `epoch` are 0 where there is none yet."""
+    """What a node says of itself. `serial` and `epoch` are 0 where there is none yet.
+
+    `sources` are the numbers that its processes gave last: what has not arrived after a while is missing.
+    """
 
     node_id = fields.String(required=True, validate=_name)
     environment = fields.String(load_default=DEFAULT_ENVIRONMENT, validate=_name)
@@ -64,6 +76,9 @@ class StatusSchema(ma.Schema):
     spool = fields.Nested(SpoolStatusSchema, load_default=None, allow_none=True)
     guard_engine = text(required=True, shortest=0)
     rejected_bundle = fields.Nested(RejectedBundleSchema, load_default=None, allow_none=True)
+    sources = fields.List(
+        fields.Nested(SourceClaimSchema), load_default=list, validate=validate.Length(max=_MAX_SOURCES)
+    )
 
 
 class AcceptedSchema(ma.Schema):
@@ -116,6 +131,7 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
             reported_by=actor.id,
             reported_at=_NEVER,
         ),
+        claims=_claims(body["sources"], node_id, body["environment"]),
     )
     return {"accepted": True}
 
@@ -161,6 +177,19 @@ def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
             error=worker["error"] or None,
         )
         for worker in reported
+    )
+
+
+def _claims(claimed: list[dict[str, Any]], node_id: str, environment: str) -> tuple[SourceClaim, ...]:
+    """Return what a node claims. It speaks for its own sources: a claim for another's would be an alarm about it."""
+    if not all(claim["id"].startswith(f"{node_id}/") for claim in claimed):
+        wrong = Problem(code="node-differs", message="Not a source of this node.", pointer="/sources")
+        raise Invalid("node-differs", "A node reports for itself only.", problems=(wrong,))
+    return tuple(
+        SourceClaim(
+            source_id=claim["id"], boot_id=claim["boot_id"], environment=environment, last_seq=claim["last_seq"]
+        )
+        for claim in claimed
     )
 
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proxy nodes: what each last said of itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
 
 from controlplane.identifiers import Clock
 from controlplane.services.activations import LIVE_FOR, Activations
 from controlplane.services.errors import Forbidden, NotFound
 from controlplane.services.model import Agent, Page, Principal
 from controlplane.services.ports import Store
+from controlplane.services.records import SourceClaim
+
+_log: Final = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +34,11 @@ class Fleet:
     activations: Activations
     clock: Clock
 
-    def report(self, actor: Principal, agent: Agent) -> None:
-        """Keep what a node says of itself. A node belongs to the principal that reported it first."""
+    def report(self, actor: Principal, agent: Agent, *, claims: Sequence[SourceClaim] = ()) -> None:
+        """Keep what a node says of itself. A node belongs to the principal that reported it first.
+
+        `claims` are what its processes numbered; what of it has stayed away for too long is written down as missing.
+        """
         with self.store.write() as session:
             if session.environments.get(actor.tenant, agent.environment) is None:
                 raise NotFound("environment-unknown", "There is no such environment.")
@@ -37,6 +47,18 @@ class Fleet:
                 raise Forbidden("agent-of-another", "Another principal reports for this node.")
             session.agents.put(replace(agent, tenant=actor.tenant, reported_by=actor.id, reported_at=self.clock()))
             self.activations.acknowledge(session, agent)
+        # In a transaction of its own: it may wait for the log's lock, and an acknowledgement must not.
+        if claims:
+            with self.store.write() as session:
+                gaps = session.decisions.claim(actor.tenant, claims, at=self.clock())
+            for gap in gaps:
+                _log.error(
+                    "records_missing",
+                    source=gap.source_id,
+                    boot=gap.boot_id,
+                    first_seq=gap.first_seq,
+                    last_seq=gap.last_seq,
+                )
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Agent]:
         with self.store.read() as session:

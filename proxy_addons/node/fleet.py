@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from proxy_addons.node.changed import Changed
+from proxy_addons.node.claims import Claim
 from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials, UseIssuerKeys
 from proxy_addons.node.slot import READY_S, WorkerSlot
 from proxy_addons.node.totals import Sums, Totals
@@ -55,6 +56,10 @@ class Fleet:
     @property
     def states(self) -> tuple[WorkerState, ...]:
         return tuple(worker.state for worker in self._workers)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(claim for worker in self._workers for claim in worker.claims)
 
     async def run(self) -> None:
         """Keep every worker running, until `stop` was called and all have ended."""

@@ -162,6 +162,7 @@ class Node:
             spool=self._shipper.depth,
             guard_engine=self._settings.guard_engine.in_records,
             rejected_bundle=self._bundles.rejected,
+            sources=self._fleet.claims,
             stale=self._freshness.stale,
         )
 

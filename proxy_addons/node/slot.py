@@ -21,6 +21,7 @@ import structlog
 
 from proxy_addons.core.series import Series
 from proxy_addons.node.changed import Changed
+from proxy_addons.node.claims import Claim, ClaimsOfSlot
 from proxy_addons.node.messages import ActivateBundle, Measure, ToWorker
 from proxy_addons.node.totals import Totals
 from proxy_addons.node.worker_process import PROGRAM, WorkerProcess, WorkerState
@@ -68,6 +69,7 @@ class WorkerSlot:
         self._running: dict[WorkerProcess, asyncio.Task[None]] = {}
         self._launched_at = 0.0
         self._stopping = False
+        self._claims = ClaimsOfSlot()
 
     @property
     def state(self) -> WorkerState:
@@ -83,6 +85,10 @@ class WorkerSlot:
     @property
     def counted(self) -> list[list[Series]]:
         return [process.counted for process in self._running]
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self._claims.with_running(process.claim for process in self._running)
 
     async def run(self) -> None:
         """Start the process, and again whenever it ends, until `stop` was called. Cancelled, it kills all of them."""
@@ -172,6 +178,7 @@ class WorkerSlot:
             if self._current is process:
                 self._current = None
             self._totals.retire(process.counted)
+            self._claims.retire(process.claim)
             self._changed.notify()
 
     def _abandon(self, successor: WorkerProcess) -> None:

@@ -11,6 +11,7 @@ import structlog
 from policies.contracts.codec import JSON
 from proxy_addons.clients.control_plane import ControlPlane, ControlPlaneUnavailable
 from proxy_addons.node.changed import Changed
+from proxy_addons.node.claims import Claim
 from proxy_addons.node.worker_process import WorkerState
 
 _log: Final = structlog.get_logger()
@@ -53,6 +54,7 @@ class NodeStatus:
     spool: SpoolDepth
     guard_engine: str
     rejected_bundle: RejectedBundle | None
+    sources: tuple[Claim, ...] = ()
     stale: bool = False  # for so long unconfirmed that workers refuse; the control plane knows by not hearing of us
 
     def to_json(self) -> dict[str, JSON]:
@@ -68,6 +70,8 @@ class NodeStatus:
             },
             "guard_engine": self.guard_engine,
             "rejected_bundle": None if rejected is None else {"code": rejected.code, "etag": rejected.etag},
+            # Left out where there are none: a control plane of the version before knows no such member.
+            **({"sources": [claim.to_json() for claim in self.sources]} if self.sources else {}),
         }
 
 

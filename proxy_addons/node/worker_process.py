@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from proxy_addons.core.series import Series
+from proxy_addons.node.claims import Claim, claim_from
 from proxy_addons.node.messages import (
     Authenticating,
     Drain,
@@ -97,6 +98,7 @@ class WorkerProcess:
     ) -> None:
         self.state = WorkerState(slot=slot)
         self.counted: list[Series] = []
+        self.claim: Claim | None = None
         self.answers = 0  # to Measure
         self.unanswered = 0  # in a row
         self._listener = listener
@@ -194,7 +196,7 @@ class WorkerProcess:
                 if not isinstance(message, FromWorker):
                     raise Unintelligible(f"a worker does not send {message.type}")  # one way out
                 if isinstance(message, Measured):
-                    self.counted = series_from(message.series)
+                    self.counted, self.claim = series_from(message.series), claim_from(message.source)
                     self.answers, self.unanswered = self.answers + 1, 0
                     self._on_change()
                     continue

@@ -30,3 +30,47 @@ def test_readings_name_the_serial_in_force(api):
     api.activate(api.release()["id"])
     (reading,) = api.plane.fleet.readings()
     assert reading.serial == 1
+
+
+def claim(source="edge-1/w0", last_seq=3):
+    return {"id": source, "boot_id": "b", "last_seq": last_seq, "ended": False}
+
+
+def report_sources(api, *claims, node="edge-1"):
+    body = {"node_id": node, "version": "1", "workers": [], "guard_engine": "embedded", "sources": list(claims)}
+    return api.call("POST", f"/v1/agents/{node}/status", "agent", json=body)
+
+
+def gaps(api):
+    with api.store.read() as session:
+        entries = list(session.log.entries("default", 0, session.log.size("default") - 1))
+    return [entry for entry in entries if entry.kind == "gap"]
+
+
+def test_what_a_node_numbered_and_never_sent_is_written_down_as_missing(api):
+    assert report_sources(api, claim()).status_code == 200
+    api.clock.turn(59)
+    report_sources(api, claim())
+    assert gaps(api) == []
+    api.clock.turn(2)
+    report_sources(api, claim(last_seq=4))
+    (missing,) = gaps(api)
+    assert b'"first_seq":1,' in missing.envelope
+    report_sources(api, claim())
+    assert len(gaps(api)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(claim(source="edge-2/w0"), id="of another node"),
+        pytest.param(claim(source="edge-10/w0"), id="of one with a name that begins alike"),
+        pytest.param(claim(last_seq=-1), id="a number below none"),
+        pytest.param({"id": "edge-1/w0"}, id="half of one"),
+    ],
+)
+def test_a_claim_that_is_none_of_the_nodes_own_is_refused(api, wrong):
+    assert report_sources(api, wrong).status_code == 400
+    api.clock.turn(61)
+    report_sources(api)
+    assert gaps(api) == []
