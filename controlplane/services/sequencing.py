@@ -11,7 +11,7 @@ taken, so that nothing is lost while somebody finds out what happened.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ import structlog
 from controlplane.audit.checkpoints import Checkpoint, sign_checkpoint
 from controlplane.audit.note_keys import KeyMalformed
 from controlplane.identifiers import Clock, NewId
+from controlplane.services.admin_entries import admin_entry
 from controlplane.services.checkpoints import Contradiction, SignedCheckpoint, Superseded
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.log_key import LogKey
@@ -32,6 +33,7 @@ from controlplane.services.ports import Leadership, Session, Store
 SIGN_EVERY_S: Final = 2.0
 # An administrative event is in the log within this and the time of one transaction.
 DRAIN_EVERY_S: Final = 0.25
+_EVENTS_AT_ONCE: Final = 500
 # While a log is checked, which takes seconds for millions of entries.
 _CLAIM_EVERY_S: Final = 1.0
 
@@ -93,9 +95,7 @@ class Sequencer:
         if not self._lead():
             return
         try:
-            with self.store.read() as session:
-                tenants = session.checkpoints.tenants()
-            for tenant in tenants:
+            for tenant in self._drain():
                 if sign:
                     self._sign_or_refuse(tenant)
         except StoreUnavailable as exc:
@@ -119,6 +119,21 @@ class Sequencer:
     def _follow(self, reason: str) -> None:
         _log.warning("sequencer_follows", fence=self._fence, reason=reason)
         self._fence = None
+
+    def _drain(self) -> Sequence[str]:
+        """Put events that wait into the log, and return the tenants that have a log."""
+        while True:
+            with self.store.read() as session:
+                waiting = session.admin_events.waiting(limit=_EVENTS_AT_ONCE)
+                tenants = session.checkpoints.tenants()
+            if not waiting:
+                return tenants
+            for tenant in sorted({event.tenant for event in waiting}):
+                with self._leading() as session:
+                    events = session.admin_events.waiting(limit=_EVENTS_AT_ONCE, tenant=tenant)
+                    entries = [admin_entry(event, record_id=self._new_id("")) for event in events]
+                    first = session.decisions.append_own(tenant, entries, at=self._clock())
+                    session.admin_events.placed({event.seq: first + at for at, event in enumerate(events)})
 
     def _sign_or_refuse(self, tenant: str) -> None:
         known = self._status.setdefault(tenant, LogStatus(tenant=tenant))

@@ -2,14 +2,17 @@
 """The sequencer on every database: what it signs, what it refuses to sign, and that only one does."""
 
 import hashlib
+import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from controlplane.audit.checkpoints import open_checkpoint
 from controlplane.audit.note_keys import VerifierKey
 from controlplane.identifiers import new_ulid
 from controlplane.services.log_key import LogKey, new_log_key
+from controlplane.services.model import AdminEvent
 from controlplane.services.record_lines import read_line
 from controlplane.services.sequencing import Sequencer
 from controlplane.store.leadership import TERM_S, leadership
@@ -169,6 +172,92 @@ def test_a_changed_checkpoint_stops_the_signing(store, sequencer, engine, statem
     assert (signed(store) is None) or signed(store).size <= 4
 
 
+@pytest.mark.parametrize(
+    ("alter", "problem"),
+    [
+        pytest.param(
+            "UPDATE log_tiles SET hashes = :flipped WHERE level = 0 AND number = 0", "root", id="a-flipped-leaf"
+        ),
+        pytest.param("UPDATE log_tiles SET hashes = :flipped WHERE level = 1", "root", id="a-flipped-node"),
+        pytest.param("DELETE FROM log_tiles WHERE level = 0 AND number = 1", "tile 0/1", id="a-tile-gone"),
+        pytest.param("UPDATE log_heads SET root = :root", "root that was kept", id="another-root"),
+        pytest.param("UPDATE log_heads SET size = 299, frontier = :frontier", "299", id="the-last-entry-cut-off"),
+        pytest.param("UPDATE records SET envelope = :root WHERE log_index = 290", "entry 290", id="an-altered-entry"),
+        pytest.param("DELETE FROM records WHERE log_index = 299", "entry 299 is missing", id="the-last-entry-gone"),
+        pytest.param("DELETE FROM records WHERE log_index = 17", "entry 17 is missing", id="an-entry-gone"),
+    ],
+)
+def test_an_altered_log_is_not_signed_at_the_next_start(store, sequencer, engine, alter, problem):
+    append(store, 1, 300)
+    first = sequencer()
+    first.step()
+    first._leadership.close()
+    before = signed(store)
+    _change(engine, "DELETE FROM payloads")
+    _change(engine, alter)
+    second = sequencer()
+    second.step()
+    assert problem in second.status()[0].altered
+    assert signed(store) == before
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        pytest.param("UPDATE log_tiles SET hashes = :flipped WHERE level = 1", id="a-flipped-node"),
+        pytest.param("UPDATE log_heads SET root = :root", id="another-root"),
+        pytest.param("DELETE FROM log_tiles WHERE level = 0 AND number = 1", id="the-newest-tile-gone"),
+    ],
+)
+def test_what_is_altered_while_it_runs_is_seen_before_the_next_signature(store, sequencer, engine, alter):
+    append(store, 1, 300)
+    one = sequencer()
+    one.step()
+    before = signed(store)
+    _change(engine, alter)
+    one.step()
+    assert one.status()[0].altered is not None
+    assert signed(store) == before
+
+
+def test_administration_is_in_the_log_in_its_order_and_each_event_once(store, sequencer):
+    events = [event(f"policy-{number}") for number in range(5)]
+    with store.write() as session:
+        for each in events[:3]:
+            session.admin_events.add(each)
+    one = sequencer()
+    one.step()
+    append(store, 1, 2)
+    with store.write() as session:
+        for each in events[3:]:
+            session.admin_events.add(each)
+    one.step()
+    one.step()
+    with store.read() as session:
+        entries = list(session.log.entries(T, 0, 99))
+        listed = session.admin_events.page(T, after=None, limit=99).items
+    assert [entry.kind for entry in entries] == ["admin"] * 3 + ["terminal"] * 2 + ["admin"] * 2
+    targets = [json.loads(entry.envelope)["target"] for entry in entries if entry.kind == "admin"]
+    assert targets == [each.target for each in events]
+    assert [each.log_index for each in listed] == [0, 1, 2, 5, 6]
+    assert signed(store).size == 7
+
+
+def test_an_event_is_put_there_without_waiting_for_the_next_signature(store, sequencer):
+    with store.write() as session:
+        session.admin_events.add(event("a-policy"))
+    sequencer().step(sign=False)
+    with store.read() as session:
+        assert session.log.size(T) == 1
+        assert session.checkpoints.latest(T) is None
+
+
+def event(target: str) -> AdminEvent:
+    return AdminEvent(
+        tenant=T, seq=0, at=NOON, principal="author", role="author", action="policy_created", target=target, detail={}
+    )
+
+
 def test_records_are_taken_while_nothing_is_signed(store, sequencer, engine):
     append(store, 1, 4)
     one = sequencer()
@@ -201,10 +290,10 @@ def test_the_time_that_a_note_states_is_the_clocks(store, sequencer, clock):
 
 
 def _change(engine, statement: str) -> None:
-    from sqlalchemy import text
-
+    other = hashlib.sha256(b"x").digest()
+    values = {"root": other, "flipped": other * 256, "frontier": other * (299).bit_count()}
     with engine.begin() as connection:
-        connection.execute(text(statement), {"root": hashlib.sha256(b"x").digest()} if ":root" in statement else {})
+        connection.execute(text(statement), {name: value for name, value in values.items() if f":{name}" in statement})
 
 
 def _end_sessions(engine) -> None:

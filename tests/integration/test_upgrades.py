@@ -16,10 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
+from controlplane.audit.checkpoints import Checkpoint, open_checkpoint
+from controlplane.audit.entry_tiles import parse_entries_tile
+from controlplane.audit.frontier import Frontier
+from controlplane.audit.hashes import leaf_hash
+from controlplane.audit.note_keys import VerifierKey
+from controlplane.audit.tiles import TILE_WIDTH, tile_path
 from controlplane.local import parts, seed
 from controlplane.local.home import Home
 from controlplane.local.materials import ensure_materials
 from controlplane.local.parts import Part, RunSettings
+from controlplane.services.log_key import LogKey
 from controlplane.store.engine import open_database
 from tests.databases import postgres_binaries, private_postgres
 from tests.ports import unused_port
@@ -103,6 +110,7 @@ def test_serves_what_it_had_and_goes_on(settings, database, request):
         with _running(parts.proxy(settings, upstream=settings.upstream or "")):
             until(lambda: len(upgraded.every("auditor", "/v1/decisions")) > len(left.requests), within_s=60)
             until(lambda: _unshipped(settings.home) == 0, within_s=60)
+        _verify_log(upgraded)
         shipped = {item["request_id"] for item in upgraded.every("auditor", "/v1/decisions")}
         assert shipped > left.requests
         assert len(shipped) == len(left.requests) + 20  # what was asked while nothing was shipped
@@ -212,6 +220,27 @@ def _activate_again(upgraded: Upgraded) -> None:
     body = {"release": in_force["release"], "environment": "production"}
     made = upgraded.call("approver", "POST", "/v1/activations", json=body, headers={"If-Match": etag})
     assert made.status_code == 201, made.text
+
+
+def _verify_log(upgraded: Upgraded) -> None:
+    """The log is signed by the key that the home was given, and has every envelope of before, byte for byte."""
+    log = VerifierKey.parse(LogKey.parse(upgraded.settings.home.log_key.read_text()).vkey("default"))
+
+    def newest() -> Checkpoint:
+        answer = upgraded.call("auditor", "GET", "/tlog/default/checkpoint")
+        return open_checkpoint(answer.content, [log]).checkpoint
+
+    waiting = [event for event in upgraded.every("auditor", "/v1/admin-events") if event["log_index"] is None]
+    assert not waiting
+    until(lambda: newest().size > len(upgraded.left.envelopes), within_s=30)
+    checkpoint = newest()
+    entries: list[bytes] = []
+    while len(entries) < checkpoint.size:
+        number = len(entries) // TILE_WIDTH
+        path = tile_path("entries", number, min(TILE_WIDTH, checkpoint.size - len(entries)))
+        entries += parse_entries_tile(upgraded.call("auditor", "GET", f"/tlog/default/{path}").content)
+    assert Frontier().append(map(leaf_hash, entries)).root() == checkpoint.root
+    assert entries[: len(upgraded.left.envelopes)] == list(upgraded.left.envelopes)
 
 
 def _unshipped(home: Home) -> int:

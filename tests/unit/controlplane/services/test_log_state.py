@@ -2,6 +2,7 @@
 """Whether a log is what was signed: each way in which it can be something else."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -12,7 +13,7 @@ from controlplane.audit.tiles import append
 from controlplane.services.checkpoints import SignedCheckpoint
 from controlplane.services.log_key import LogKey, new_log_key
 from controlplane.services.log_state import LogAltered, check_head, check_leaves, check_tail
-from controlplane.services.records import Head, LogEntry, TileMissing
+from controlplane.services.records import Head, LogDay, LogEntry
 from tests.records import NOON
 from tests.unit.controlplane.audit.naive_tree import KeptTiles, leaf, leaves, root
 
@@ -97,31 +98,35 @@ def test_it_is_kept_awake_while_it_reads():
 
 
 class FakeLog:
-    """Entries `entry N` over tiles; both may be changed."""
+    """Entries `entry N` of two days; what is stored may be changed."""
 
     def __init__(self, count: int) -> None:
         self.envelopes: dict[int, bytes | None] = {n: f"entry {n}".encode() for n in range(count)}
-        self.tiles = tiles_of(count)
+        self.size = count
+
+    def days(self, tenant):
+        half = self.size // 2
+        return (
+            LogDay(day=date(2026, 11, 20), first_index=0, end_index=half),
+            LogDay(day=date(2026, 11, 21), first_index=half, end_index=self.size),
+        )
 
     def entries(self, tenant, first, last):
         for index in range(first, last + 1):
-            if index in self.envelopes:
-                envelope = self.envelopes[index]
-                yield LogEntry(
-                    log_index=index, kind=None, received_at=None, envelope=envelope, payload=None, leaf_hash=b""
-                )
-
-    def tile(self, tenant, level, number, width):
-        found = self.tiles.tile(level, number, width)
-        if not found:
-            raise TileMissing("no such tile")
-        return found
+            yield LogEntry(
+                log_index=index,
+                kind=None,
+                received_at=None,
+                envelope=self.envelopes[index],
+                payload=None,
+                leaf_hash=leaf(f"entry {index}".encode()),
+            )
 
 
 def test_the_newest_entries_are_those_of_their_hashes():
     log = FakeLog(600)
     check_tail(log, "default", head_of(600))
-    log.envelopes[599] = None  # dropped by retention: there is nothing to compare
+    log.envelopes |= dict.fromkeys(range(300))  # dropped by retention: there is nothing to compare
     check_tail(log, "default", head_of(600))
 
 
@@ -131,8 +136,15 @@ def test_a_changed_or_missing_entry_is_found(index):
     log.envelopes[index] = b"another"
     with pytest.raises(LogAltered, match=f"entry {index} is not what it was"):
         check_tail(log, "default", head_of(600))
-    del log.envelopes[index]
+    log.envelopes[index] = None
     with pytest.raises(LogAltered, match=f"entry {index} is missing"):
+        check_tail(log, "default", head_of(600))
+
+
+def test_the_last_day_is_never_missing_as_a_whole():
+    log = FakeLog(600)
+    log.envelopes |= dict.fromkeys(range(300, 600))
+    with pytest.raises(LogAltered, match="entry 300 is missing"):
         check_tail(log, "default", head_of(600))
 
 
