@@ -20,6 +20,7 @@ from controlplane.services.errors import Invalid, StoreUnavailable
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT
 from controlplane.services.sequencing import Sequencer
 from controlplane.settings import (
+    WITHOUT_LOG_KEY,
     DatabaseRoles,
     LogSettings,
     ObservationSettings,
@@ -71,7 +72,9 @@ def _serve() -> int:
     roles = DatabaseRoles.from_environment(os.environ, database_url=store_settings.database_url)
     log = LogSettings.from_environment(os.environ)
     with open_stores(store_settings, roles, log) as stores:
-        plane = _assemble(store_settings, stores.serving, ingestion_store=stores.ingestion, sequencer=stores.sequencer)
+        plane = _assemble(
+            store_settings, stores.serving, ingestion_store=stores.ingestion, sequencer=stores.sequencer, log=log
+        )
         plane.payload_keys.check()
         serve(plane, server_settings, observation, sinks=sinks, witnesses=log.witnesses)
     return 0
@@ -110,9 +113,10 @@ def _assemble(
     *,
     ingestion_store: SqlStore | None = None,
     sequencer: Sequencer | None = None,
+    log: LogSettings = WITHOUT_LOG_KEY,
 ) -> ControlPlane:
     try:
-        return assemble(settings, store, ingestion_store=ingestion_store, sequencer=sequencer)
+        return assemble(settings, store, ingestion_store=ingestion_store, sequencer=sequencer, log=log)
     except ValueError as exc:
         raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE cannot be used: {exc}") from exc
 

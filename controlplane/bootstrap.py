@@ -14,6 +14,7 @@ from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
 from controlplane.services.aggregates import Aggregates
 from controlplane.services.api_keys import ApiKeys
+from controlplane.services.archives import Archives
 from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.content import Content
 from controlplane.services.cursors import Cursors
@@ -37,7 +38,7 @@ from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.sequencing import Sequencer
-from controlplane.settings import StoreSettings
+from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.signing import BundlePublisher
 
 
@@ -98,10 +99,13 @@ def assemble(
     *,
     ingestion_store: Store | None = None,
     sequencer: Sequencer | None = None,
+    log: LogSettings = WITHOUT_LOG_KEY,
     clock: Clock = utc_now,
     new_id: NewId = new_ulid,
 ) -> ControlPlane:
     """Return the control plane over `store`; records arrive by `ingestion_store` where there is one.
+
+    `log` says by which keys its archives verify.
 
     Raises ValueError where the signing key is none.
     """
@@ -116,6 +120,7 @@ def assemble(
     asked_bell = Bell()
     files = ResultFiles(folder=settings.export_dir, max_bytes=settings.export_max_bytes)
     operations = Operations(store=store, files=files, clock=clock, new_id=new_id, asked=asked_bell.ring)
+    archives = Archives(store=store, clock=clock, keys=log.verifiers)
     decisions = Decisions(store=store, pseudonym_key=settings.pseudonym_key)
     api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     return ControlPlane(
@@ -144,7 +149,12 @@ def assemble(
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         operations=operations,
         exports=Exports(store=store, operations=operations, decisions=decisions),
-        jobs=Jobs(store=store, files=files, work={OperationKind.EXPORT: ExportWork(store=store)}, clock=clock),
+        jobs=Jobs(
+            store=store,
+            files=files,
+            work={OperationKind.EXPORT: ExportWork(store=store, archives=archives)},
+            clock=clock,
+        ),
         bell=bell,
         asked_bell=asked_bell,
         metrics=Metrics(),

@@ -99,6 +99,14 @@ class LogSettings:
         lines = [line for line in environment.get("GATEHOUSE_WITNESSES", "").splitlines() if line.strip()]
         return cls(key=key, witnesses=tuple(map(_witness, lines)))
 
+    def verifiers(self, tenant: str) -> tuple[VerifierKey, ...]:
+        """Return the public keys that sign checkpoints of the tenant's log, as far as they are known here."""
+        own = () if self.key is None else (self.key.signer(tenant).verifier,)
+        return (*own, *(witness.key for witness in self.witnesses))
+
+
+WITHOUT_LOG_KEY: Final = LogSettings(key=None, witnesses=())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:

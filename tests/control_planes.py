@@ -16,7 +16,7 @@ from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane, assemble
 from controlplane.sealing import KeyRing
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
-from controlplane.settings import StoreSettings
+from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.store.engine import open_database
 from controlplane.store.migrate import migrate
 from controlplane.store.store import SqlStore
@@ -109,7 +109,9 @@ class PlaneUnderTest:
         return self.call("POST", "/v1/records", "agent", data=batch, content_type="application/x-ndjson")
 
 
-def make_plane(database_url: str, *, rego: RegoEngines = WITHOUT_OPA) -> PlaneUnderTest:
+def make_plane(
+    database_url: str, *, rego: RegoEngines = WITHOUT_OPA, log: LogSettings = WITHOUT_LOG_KEY
+) -> PlaneUnderTest:
     private = ec.generate_private_key(ec.SECP256R1())
     settings = StoreSettings(
         database_url=database_url,
@@ -128,7 +130,7 @@ def make_plane(database_url: str, *, rego: RegoEngines = WITHOUT_OPA) -> PlaneUn
     engine = open_database(database_url)
     migrate(engine)
     store, clock = SqlStore(engine, PAYLOAD_KEYS), TurnableClock()
-    plane = assemble(settings, store, clock=clock)
+    plane = assemble(settings, store, log=log, clock=clock)
     prepare(plane, TOKENS)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM,

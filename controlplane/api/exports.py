@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/v1/exports: decisions as a file."""
+"""/v1/exports: decisions, or a range of the log, as a file."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from marshmallow import fields, validate
 
 from controlplane.api.decision_filters import FilterSchema, filter_of
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import count
+from controlplane.api.fields import Time, count
 from controlplane.api.guard import caller, plane
 from controlplane.api.operations import OperationSchema, begun, content_of
 from controlplane.authz.permissions import Permission
 from controlplane.exports.columns import Content
 from controlplane.exports.formats import FORMATS
+from controlplane.services.exports import ARCHIVE, ArchiveRange
 from controlplane.services.operation import OperationKind
 
 resource = Resource("exports", __name__, url_prefix="/v1", description="Decisions as files.")
@@ -42,17 +43,50 @@ def _as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
-class ExportRequestSchema(ma.Schema):
-    """`as_of` is a size of the log: only its first entries are looked at; all there are now, unless said."""
+class ArchiveRangeSchema(ma.Schema):
+    """Entries from index `first` to before `end`, or those that were received from `from` to before `to`."""
 
-    format = fields.String(required=True, validate=validate.OneOf(list(FORMATS)))
-    filters = fields.Nested(ExportFilterSchema, load_default=lambda: ExportFilterSchema().load({}))
+    first = count(load_default=None)
+    end = count(load_default=None)
+    since = Time(data_key="from", load_default=None)
+    until = Time(data_key="to", load_default=None)
+
+    @ma.validates_schema
+    def _check(self, given: dict[str, Any], **_: Any) -> None:
+        for low, high, names in (("first", "end", ("first", "end")), ("since", "until", ("from", "to"))):
+            if None not in (given[low], given[high]) and given[low] > given[high]:
+                raise ma.ValidationError(f"{names[0]!r} lies behind {names[1]!r}: turn them round.", names[1])
+        if {given["first"], given["end"]} != {None} and {given["since"], given["until"]} != {None}:
+            raise ma.ValidationError("A range is of indexes or of times: leave one of the two out.", "from")
+
+
+class ExportRequestSchema(ma.Schema):
+    """`as_of` is a size of the log: only its first entries are looked at; all there are now, unless said.
+
+    `filters` and `as_of` are for files of decisions. An `archive` has every entry of a `range`, all of the log unless
+    said, with the proofs that `gatehouse audit verify` checks; its payloads are included whole or not at all.
+    """
+
+    format = fields.String(required=True, validate=validate.OneOf([*FORMATS, ARCHIVE]))
+    filters = fields.Nested(ExportFilterSchema, load_default=None)
+    range = fields.Nested(ArchiveRangeSchema, load_default=None)
     include = fields.List(
         fields.String(validate=validate.OneOf([content.value for content in Content])),
         load_default=[],
         validate=validate.Length(max=len(Content)),
     )
     as_of = count(load_default=None)
+
+    @ma.validates_schema
+    def _check(self, given: dict[str, Any], **_: Any) -> None:
+        is_archive = given["format"] == ARCHIVE
+        for name in ("filters", "as_of") if is_archive else ("range",):
+            if given[name] is not None:
+                raise ma.ValidationError(f"The format {given['format']!r} has none: leave it out.", name)
+        if is_archive and len(set(given["include"])) == 1:
+            raise ma.ValidationError(
+                "An archive has payloads whole: include 'subject' and 'input', or neither.", "include"
+            )
 
 
 @resource.endpoint(
@@ -65,11 +99,17 @@ class ExportRequestSchema(ma.Schema):
     gives_headers=("Location",),
 )
 def start_export(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Export decisions to a file. Answered at once with the operation that does it; `result.href` has the file."""
+    """Export decisions, or a range of the log with its proofs, to a file.
+
+    Answered at once with the operation that does it; `result.href` has the file.
+    """
+    if body["format"] == ARCHIVE:
+        wanted = ArchiveRange(**(body["range"] or {}))
+        return begun(plane().exports.start_archive(caller(), wanted, payloads=bool(body["include"])))
     return begun(
         plane().exports.start(
             caller(),
-            filter_of(body["filters"]),
+            filter_of(body["filters"] or ExportFilterSchema().load({})),
             format_name=body["format"],
             include=[Content(name) for name in body["include"]],
             as_of=body["as_of"],

@@ -9,11 +9,13 @@ stays open for minutes and nothing of the database is held back meanwhile.
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from controlplane.exports.columns import Content
 from controlplane.exports.formats import FORMATS
 from controlplane.exports.rows import ExportRow, content_of
+from controlplane.services.archives import Archives, index_at
 from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.decisions import Decisions
 from controlplane.services.errors import Invalid, Problem
@@ -28,6 +30,19 @@ from policies.contracts.codec import JSON, canonical_bytes
 
 # A decision has at most some 16 KiB of envelopes, and payloads that are nearly always small.
 _SLICE: Final = 200
+
+
+ARCHIVE: Final = "archive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveRange:
+    """Entries from `first` to before `end`, or those received from `since` to before `until`; None is open."""
+
+    first: int | None = None
+    end: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +83,45 @@ class Exports:
         self.operations.asked()
         return operation
 
+    def start_archive(self, actor: Principal, wanted: ArchiveRange, *, payloads: bool) -> Operation:
+        """Begin an archive of a range of the log; all of it, unless said. Raises Invalid."""
+        with self.store.write() as session:
+            log = session.log
+            size = log.size(actor.tenant)
+            first, end = wanted.first, wanted.end
+            if wanted.since is not None:
+                first = index_at(log, actor.tenant, wanted.since, begins=True)
+            if wanted.until is not None:
+                end = index_at(log, actor.tenant, wanted.until, begins=False)
+            for name, index in (("first", first), ("end", end)):
+                if index is not None and index > size:
+                    raise beyond_log(f"range/{name}", size)
+            question: dict[str, JSON] = {
+                "format": ARCHIVE,
+                "first": min(first or 0, size if end is None else end),
+                "end": end,
+                "as_of": size,
+                "payloads": payloads,
+            }
+            operation = self.operations.begin(
+                session, actor, OperationKind.EXPORT, question, action="export_requested", **question
+            )
+        self.operations.asked()
+        return operation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportWork:
     """Writes the file of an export."""
 
     store: Store
+    archives: Archives
     action: str = "export_made"
 
     def run(self, job: Job) -> tuple[OperationResult, Mapping[str, JSON]]:
         question: Any = job.operation.question
+        if question["format"] == ARCHIVE:
+            return self.archives.run(job)
         written = FORMATS[question["format"]]
         include = [Content(name) for name in question["include"]]
         with job.begin(written.suffix) as file:

@@ -39,6 +39,7 @@ ASKS_A_SERVER = [
     ("decisions", "query"),
     ("decisions", "tail"),
     ("decisions", "export", "-o", "decisions.ndjson"),
+    ("evidence", "archive", "-o", "log.zip"),
 ]
 ASKS_A_SUPERVISOR = [("part", "list"), ("part", "stop", "opa"), ("part", "start", "opa")]
 
