@@ -23,7 +23,8 @@ from policies.scanning.kept import KeptDatabases
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
 from proxy_addons.node.messages import ActivateBundle
-from proxy_addons.settings import NodeSettings, read_hex_key
+from proxy_addons.secret_files import read_hex_key
+from proxy_addons.settings import NodeSettings
 
 # A guard that takes longer holds the answer up for longer than its reader notices; late is refused.
 _GUARD_DEADLINE_S: Final = 0.25

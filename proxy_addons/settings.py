@@ -19,13 +19,12 @@ _PREFIX: Final = "GATEHOUSE_"
 # What a node id may hold: it becomes part of a URL path and of every record's source.
 _ID_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "._-")
 _LONGEST_ID: Final = 128
-# Read whole at start; a pepper or a token is far smaller, a larger file is not one.
-_LARGEST_SECRET_BYTES: Final = 64 * 1024
 _LARGEST_PORT: Final = 65535
 # A feed answers at least every 30 s; two of its answers and an outage of a control plane's restart fit into this.
 _LEAST_STALENESS_S: Final = 120
 _HOST: Final = re.compile(r"(?:[a-z0-9_][a-z0-9_.-]{0,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _A_DAY_S: Final = 24 * 60 * 60
+_MIB: Final = 1024 * 1024
 
 
 class SettingInvalid(Exception):
@@ -187,6 +186,8 @@ class NodeSettings:
     max_staleness_s: int
     otlp_endpoint: str | None
     otlp_interval_s: int
+    spool_max_bytes: int
+    spool_reserve_bytes: int
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "NodeSettings":
@@ -233,6 +234,8 @@ class NodeSettings:
             max_staleness_s=_staleness(read),
             otlp_endpoint=read.optional_base_url("OTLP_ENDPOINT"),
             otlp_interval_s=read.integer("OTLP_INTERVAL_S", 60, least=1, most=3600),
+            spool_max_bytes=read.integer("SPOOL_MAX_BYTES", 256 * _MIB, least=_MIB, most=2**50),
+            spool_reserve_bytes=read.integer("SPOOL_RESERVE_BYTES", 4 * _MIB, least=_MIB // 16, most=2**30),
         )
 
     @property
@@ -275,24 +278,3 @@ def _staleness(read: Environment) -> int:
     if 0 < seconds < _LEAST_STALENESS_S:
         raise SettingInvalid("GATEHOUSE_MAX_STALENESS_S", f"must be 0 (never stale) or at least {_LEAST_STALENESS_S}")
     return seconds
-
-
-def read_secret(path: Path) -> str:
-    """Return the one line of a secret file. Raises SettingInvalid where it is empty, too large or not plain ASCII."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_SECRET_BYTES + 1)
-    except OSError as exc:
-        raise SettingInvalid(str(path), f"cannot be read ({exc.strerror})") from exc
-    secret = content.strip()
-    if not secret or len(content) > _LARGEST_SECRET_BYTES or not secret.isascii() or b"\n" in secret:
-        raise SettingInvalid(str(path), "must hold one line of ASCII")
-    return secret.decode()
-
-
-def read_hex_key(path: Path) -> bytes:
-    """Return the key a file holds as 64 hexadecimal digits. Raises SettingInvalid for anything else."""
-    digits = read_secret(path)
-    if len(digits) != 64 or not set(string.hexdigits).issuperset(digits):  # noqa: PLR2004  # 32 bytes, said below
-        raise SettingInvalid(str(path), "must hold 64 hexadecimal digits (32 bytes)")
-    return bytes.fromhex(digits)

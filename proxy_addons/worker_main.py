@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -29,7 +30,8 @@ from proxy_addons.addons.record_decision import RecordIdentity
 from proxy_addons.addons.trace import Trace
 from proxy_addons.clients.open_requests import OpenRequests, tables_left
 from proxy_addons.clients.rates import RateCounter, SharedRates
-from proxy_addons.clients.spool import Spool, SpoolUnavailable
+from proxy_addons.clients.source_records import SourceScope
+from proxy_addons.clients.spool import Spool, SpoolBounds, SpoolUnavailable
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
 from proxy_addons.core.series import Series
@@ -37,7 +39,8 @@ from proxy_addons.core.tally import Tally
 from proxy_addons.logs import log_to_stderr
 from proxy_addons.operator_limits import allow_open_files, bounds_of
 from proxy_addons.parent_death import die_with_parent
-from proxy_addons.settings import NodeSettings, SettingInvalid, read_hex_key
+from proxy_addons.secret_files import read_hex_key
+from proxy_addons.settings import NodeSettings, SettingInvalid
 from proxy_addons.worker import new_event_loop, serve
 from proxy_addons.worker_orders import Worker
 from proxy_addons.worker_traces import open_traces
@@ -122,7 +125,11 @@ def _set_start_up_aside() -> None:
 
 
 def _spool_series(spool: Spool) -> list[Series]:
-    return [("gatehouse_spool_flush_seconds", (), spool.flushes.read())]
+    return [
+        ("gatehouse_spool_flush_seconds", (), spool.flushes.read()),
+        ("gatehouse_records_lost_total", (), spool.losses.total),
+        ("gatehouse_spool_scarce", (), int(not spool.writable)),
+    ]
 
 
 def _ports(
@@ -142,9 +149,9 @@ def _ports(
             pseudonym_key=read_hex_key(settings.pseudonym_key_file),
         ),
         identity=RecordIdentity(
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
             monotonic_ns=time.monotonic_ns,
-            new_id=lambda: new_ulid(time.time_ns() // 1_000_000),
+            new_id=_new_record_id,
             new_salt=new_salt,
         ),
         hosts=settings.proxy_hosts,
@@ -152,6 +159,14 @@ def _ports(
         trace=trace,
         open_requests=table,
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_record_id() -> str:
+    return new_ulid(time.time_ns() // 1_000_000)
 
 
 def _rate_counter(settings: NodeSettings) -> RateCounter:
@@ -169,6 +184,15 @@ async def _open_spool(settings: NodeSettings, slot: int) -> tuple[Spool, OpenReq
     A predecessor may still be at its own. One that a dead process left requests in belongs to the node until it has
     recorded them; it is taken only where nothing else is left.
     """
+    scope = SourceScope(
+        id=f"{settings.node_id}/w{slot}",
+        tenant=settings.tenant,
+        environment=settings.environment,
+        version=version("gatehouse"),
+        clock=_now,
+        new_id=_new_record_id,
+    )
+    bounds = SpoolBounds(high_water_bytes=settings.spool_max_bytes, reserve_bytes=settings.spool_reserve_bytes)
     deadline = time.monotonic() + _SPOOL_WAIT_S
     while True:
         late = time.monotonic() > deadline
@@ -176,7 +200,7 @@ async def _open_spool(settings: NodeSettings, slot: int) -> tuple[Spool, OpenReq
             if directory.is_dir() and tables_left(directory) and not late:
                 continue
             with contextlib.suppress(SpoolUnavailable):
-                spool = Spool.open(directory, source_id=f"{settings.node_id}/w{slot}")
+                spool = Spool.open(directory, scope, bounds)
                 return spool, OpenRequests.create(directory, boot=secrets.token_hex(8))
         if late:
             raise SpoolUnavailable(f"every spool of slot {slot} is in use")

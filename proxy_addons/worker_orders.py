@@ -36,7 +36,8 @@ from proxy_addons.node.messages import (
     encode,
 )
 from proxy_addons.policy_loading import load_policy
-from proxy_addons.settings import NodeSettings, read_hex_key
+from proxy_addons.secret_files import read_hex_key
+from proxy_addons.settings import NodeSettings
 
 _log: Final = structlog.get_logger()
 

@@ -8,14 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
+from policies.contracts.record import SourceKind
+
 AGENT_TOKEN = "agent-token-of-the-tests"
+_OF_SOURCES = frozenset(SourceKind)
 
 
 class FakeControlPlane:
-    """Set `bundle` and `credentials` through `publish`; read `records` and `statuses`. `failing` answers 503."""
+    """Set `bundle` and `credentials` through `publish`; read `records` and `statuses`. `failing` answers 503.
+
+    What sources say of themselves is in `of_sources`, and not among the `records`.
+    """
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
+        self.of_sources: list[dict[str, Any]] = []
         self.statuses: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.failing = False
@@ -83,7 +90,9 @@ class FakeControlPlane:
         lines = body.splitlines()
         if len(lines) > 1000 or not body.endswith(b"\n"):
             return web.Response(status=400)
-        self.records += [json.loads(line) for line in lines]
+        for record in map(json.loads, lines):
+            kind = json.loads(record["envelope"]).get("kind")
+            (self.of_sources if kind in _OF_SOURCES else self.records).append(record)
         return web.json_response({"stored": len(lines), "duplicates": 0, "quarantined": 0})
 
     async def _take_status(self, request: web.Request) -> web.Response:

@@ -1,12 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spools as tests make and read them."""
 
+import json
 import os
+import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+from policies.contracts.record import UNNUMBERED, DecisionRecord
 from proxy_addons.clients.segments import HEADER, MAGIC, Broken, Frames, frame, segment_path, segments, whole_bytes
+from proxy_addons.clients.source_records import SourceScope
+from proxy_addons.clients.spool import Spool, SpoolBounds
+
+NOW = datetime(2026, 11, 20, 18, 0, 0, 123456, tzinfo=UTC)
+_ids = count(1)
+
+
+def source_scope(source_id: str = "node-1/w0") -> SourceScope:
+    return SourceScope(
+        id=source_id,
+        tenant="default",
+        environment="production",
+        version="1.2.3",
+        clock=lambda: NOW,
+        new_id=lambda: f"own-{next(_ids)}",
+    )
+
+
+def open_spool(directory: Path, *, source_id: str = "node-1/w0", reserve_bytes: int = 64 * 1024, **options) -> Spool:
+    return Spool.open(directory, source_scope(source_id), SpoolBounds(reserve_bytes=reserve_bytes, **options))
+
+
+def record(spool: Spool, *, payload: str = "{}", outcome: str = "allow", **members: Any) -> DecisionRecord:
+    """Return a record that `spool` can number."""
+    source = spool.next_source()
+    envelope = {
+        "kind": "terminal",
+        "outcome": outcome,
+        "source": {"boot_id": source.boot_id, "id": source.id, "seq": source.seq},
+        "time": "2026-11-20T18:00:00.000000Z",
+        **members,
+    }
+    return DecisionRecord(
+        envelope=json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode(), payload=payload.encode()
+    )
+
+
+def unnumbered(record: DecisionRecord) -> DecisionRecord:
+    """Return `record` as any spool can number it."""
+    return replace(record, envelope=re.sub(rb'"seq":[0-9]+}', b'"seq":%d}' % UNNUMBERED, record.envelope))
 
 
 def old_frame(line: bytes) -> bytes:
@@ -41,3 +88,22 @@ def whole_bytes_of(path: Path) -> int:
 def lines(directory: Path) -> list[bytes]:
     """Return every whole line of the spool in `directory`."""
     return [line for segment in segments(directory) for line, _ in read_frames(segment.path)[0]]
+
+
+def envelopes(found: "Path | Iterable[bytes]") -> list[dict[str, Any]]:
+    """Return the envelopes of a spool, or of lines."""
+    return [json.loads(json.loads(line)["envelope"]) for line in (lines(found) if isinstance(found, Path) else found)]
+
+
+def of_requests(found: "Path | Iterable[bytes]") -> list[dict[str, Any]]:
+    """Return the envelopes that are not of the source itself."""
+    return [envelope for envelope in envelopes(found) if envelope["kind"] in {"admission", "terminal"}]
+
+
+def of_the_source(found: "Path | Iterable[bytes]") -> list[dict[str, Any]]:
+    return [envelope for envelope in envelopes(found) if envelope["kind"] not in {"admission", "terminal"}]
+
+
+def numbers(found: "Path | Iterable[bytes]") -> list[int]:
+    """Return the numbers of all records, in their order."""
+    return [envelope["source"]["seq"] for envelope in envelopes(found)]

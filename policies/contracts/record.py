@@ -17,7 +17,12 @@ from typing import Final
 from policies.contracts.codec import JSON, canonical_bytes
 
 SCHEMA: Final = "gatehouse.decision/1"
+SOURCE_SCHEMA: Final = "gatehouse.source/1"
 MAX_ENVELOPE_BYTES: Final = 8192
+
+
+# What stands for a number that is not given yet: the largest there can be, so that no envelope grows by its own.
+UNNUMBERED: Final = 2**53 - 1
 
 
 class RecordKind(StrEnum):
@@ -25,6 +30,25 @@ class RecordKind(StrEnum):
 
     ADMISSION = "admission"
     TERMINAL = "terminal"
+
+
+class SourceKind(StrEnum):
+    """What a source says of itself, in the same sequence of numbers as its records of requests."""
+
+    START = "start"
+    HEARTBEAT = "heartbeat"
+    STOP = "stop"
+    LOSS = "loss"
+
+
+class LossReason(StrEnum):
+    """Why a record was lost."""
+
+    SPOOL_FULL = "spool-full"
+    DISK_FULL = "disk-full"
+    DISK_ERROR = "disk-error"
+    TOO_LARGE = "too-large"
+    TOO_MANY = "too-many"
 
 
 class RecordOutcome(StrEnum):
@@ -37,7 +61,10 @@ class RecordOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Who wrote the record: `id` names the worker slot on its node, `boot_id` its process, `seq` counts from 1."""
+    """Who wrote the record: `id` names the worker slot on its node, `boot_id` its process, `seq` counts from 1.
+
+    A number is given out when the record is written: until then `seq` is UNNUMBERED.
+    """
 
     id: str
     boot_id: str

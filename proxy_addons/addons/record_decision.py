@@ -3,8 +3,10 @@
 
 Theory: bytes leave only after the hook that wrote their record has returned. So an admission record is durable before
 a stream's first byte, and a terminal record before the last byte of any answer. A record that cannot be written is
-worse than a refused request: the answer becomes `record-unavailable`, a stream is cut. Once it is known that none can
-be written, requests are refused before the upstream is asked: it would compute answers that nobody may have.
+worse than a refused request: the answer becomes `record-unavailable`, a stream is cut. So no upstream is asked unless
+a write has just succeeded or one is tried now: it would compute answers that nobody may have.
+
+Where policy says `records: best-effort` an answer waits for no disk, and a record that cannot be written is counted.
 """
 
 from collections.abc import Callable, Coroutine
@@ -18,6 +20,8 @@ from mitmproxy import http
 from policies.contracts.decision import Reason, Verdict
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import DecisionRecord, RecordKind, Source
+from policies.contracts.recording import RecordsMode
+from policies.evaluation.recording import recording_terms
 from proxy_addons.addons.fail_closed import POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, stop
 from proxy_addons.clients.spool import SpoolUnavailable
@@ -34,13 +38,26 @@ class RecordSink(Protocol):
 
     @property
     def writable(self) -> bool:
-        """False from a record that could not be written until one can be."""
+        """False from a record that could not be written as usual until one can be."""
+
+    @property
+    def proved(self) -> bool:
+        """Whether that was seen just now."""
+
+    async def prove(self) -> bool:
+        """Look, and return `writable`."""
 
     def next_source(self) -> Source:
-        """Return the source of the next record. Its number is used up, whether the record is written or not."""
+        """Return the source of a record that is to be written here."""
 
-    async def write(self, record: DecisionRecord) -> None:
-        """Return once `record` is durable. Raises SpoolUnavailable where it will not be."""
+    async def write(self, record: DecisionRecord, *, admitted: bool) -> None:
+        """Return once `record` is durable. Raises SpoolUnavailable where it will not be.
+
+        `admitted` says that its request was let in: room is kept for its end.
+        """
+
+    def post(self, record: DecisionRecord) -> None:
+        """Have `record` written without waiting for it. Where that fails it is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +78,26 @@ class RecordDecision:
 
     @fail_closed(Hook.REQUESTHEADERS)
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        self._refuse_what_cannot_be_recorded(flow)
+        exchange = exchange_of(flow)
+        policy = exchange.policy
+        # The body says which model is asked for, and with it how the request is to be recorded.
+        if not self._sink.writable and (policy is None or not policy.snapshot.logging):
+            self._refuse_what_cannot_be_recorded(flow, exchange)
 
     @fail_closed(Hook.REQUEST)
-    def request(self, flow: http.HTTPFlow) -> None:
-        """Look once more: a body may take a minute to arrive."""
-        self._refuse_what_cannot_be_recorded(flow)
+    def request(self, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
+        """Look once more: a body may take a minute to arrive, and another process may have filled the disk."""
+        exchange = exchange_of(flow)
+        if exchange.refusal is not None or _may_be_lost(exchange):
+            return None
+        if self._sink.writable and not self._sink.proved:
+            return self._prove(flow, exchange)
+        self._refuse_what_cannot_be_recorded(flow, exchange)
+        return None
+
+    async def _prove(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        await self._sink.prove()
+        self._refuse_what_cannot_be_recorded(flow, exchange)
 
     @fail_closed(Hook.RESPONSEHEADERS)
     def responseheaders(self, flow: http.HTTPFlow) -> Coroutine[Any, Any, None] | None:
@@ -135,17 +166,32 @@ class RecordDecision:
             record_id=self._identity.new_id(),
             salt=self._identity.new_salt(),
         )
-        await self._sink.write(record)
+        if _may_be_lost(exchange):
+            self._sink.post(record)
+        else:
+            await self._sink.write(record, admitted=exchange.upstream_started_ns is not None)
         durable_ns = self._identity.monotonic_ns()
         exchange.record_ns += durable_ns - now_ns
         if kind is RecordKind.ADMISSION:
             exchange.admitted_ns = durable_ns
 
-    def _refuse_what_cannot_be_recorded(self, flow: http.HTTPFlow) -> None:
-        exchange = exchange_of(flow)
+    def _refuse_what_cannot_be_recorded(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if exchange.refusal is None and not self._sink.writable:
             refuse(flow, exchange, _UNAVAILABLE)
 
     def _withhold(self, flow: http.HTTPFlow, exchange: Exchange, hook: Hook) -> None:
         _log.error("record_unavailable", request_id=exchange.request_id, hook=hook.value)
         stop(flow, exchange, _UNAVAILABLE, hook)
+
+
+def _may_be_lost(exchange: Exchange) -> bool:
+    policy, resource = exchange.policy, exchange.resource
+    if policy is None or not policy.snapshot.logging:
+        return False
+    terms = recording_terms(
+        policy.snapshot,
+        subject=None if exchange.credential is None else exchange.credential.subject,
+        operation=None if exchange.route is None else exchange.route.operation,
+        model=None if resource is None else resource.id,
+    )
+    return terms.records is RecordsMode.BEST_EFFORT

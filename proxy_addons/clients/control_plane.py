@@ -16,7 +16,8 @@ from typing import Final, Self
 import aiohttp
 
 from policies.contracts.codec import JSON, canonical_bytes
-from proxy_addons.settings import SettingInvalid, read_secret
+from proxy_addons.secret_files import read_secret
+from proxy_addons.settings import SettingInvalid
 
 # The control plane is near; a connection that takes longer is a sign to back off.
 _CONNECT_S: Final = 2.0

@@ -7,7 +7,8 @@ only when all records are durable: a crash in between has it done again, and wha
 
 Facts: a table that a loss of power took back to an earlier state lacks the youngest requests; those of them that were
 admitted are found by their admission records. The table was synced when the last segment but one was left, so that the
-last two segments have all that it may lack.
+last two segments have all that it may lack. A segment goes when it is shipped and a later one is there, so that nothing
+may be written before all of them are read.
 """
 
 import asyncio
@@ -44,8 +45,9 @@ class Stamps:
 
 
 class Sink(Protocol):
+    def begin(self) -> None: ...
     def next_source(self) -> Source: ...
-    async def write(self, record: DecisionRecord) -> None: ...
+    async def write(self, record: DecisionRecord, *, again: bool) -> None: ...
 
 
 def find_lost(directory: Path, tables: Iterable[Path]) -> list[LostRequest]:
@@ -78,12 +80,15 @@ async def settle(
 ) -> int:
     """Write what dead processes left unsaid in `directory`, whose lock the caller holds. Return how many requests.
 
+    `sink` has written nothing yet.
+
     Raises OSError and what `sink` raises; then it may be tried again.
     """
     tables = tables_left(directory)
     if not tables:
         return 0
     lost = await asyncio.to_thread(find_lost, directory, tables)
+    await asyncio.to_thread(sink.begin)
     for each in lost:
         await sink.write(
             each.record(
@@ -92,7 +97,8 @@ async def settle(
                 record_id=stamps.new_id(),
                 salt=stamps.new_salt(),
                 at=stamps.clock(),
-            )
+            ),
+            again=True,
         )
         _log.warning("request_lost", request_id=each.request_id, admitted=each.admitted)
     # Their names need not be gone durably: a table that comes back is read again, and all it has is found recorded.

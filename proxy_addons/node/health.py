@@ -12,7 +12,6 @@ from aiohttp import web
 
 from policies.contracts.codec import JSON
 from proxy_addons.clients.segments import size_of
-from proxy_addons.clients.spool import HIGH_WATER_BYTES
 from proxy_addons.node.metrics import CONTENT_TYPE
 from proxy_addons.node.status import NodeStatus, serving
 from proxy_addons.node.worker_process import WorkerState
@@ -28,6 +27,7 @@ async def serve_health(
     status: Callable[[], NodeStatus],
     metrics: Callable[[], Awaitable[bytes]],
     spool_dir: Path,
+    spool_max_bytes: int,
     issuers: Callable[[], Sequence[JSON]] = tuple,
 ) -> web.AppRunner:
     """Start answering on `host`:`port`, and return what `cleanup()` stops. Raises OSError if the port is taken.
@@ -47,7 +47,10 @@ async def serve_health(
 
     async def readyz(_: web.Request) -> web.Response:
         now = status()
-        enforcing, writable = serving(now.workers) and not now.stale, await asyncio.to_thread(_writable, spool_dir)
+        enforcing, writable = (
+            serving(now.workers) and not now.stale,
+            await asyncio.to_thread(_writable, spool_dir, spool_max_bytes),
+        )
         ready = enforcing and writable
         body: dict[str, JSON] = {
             "status": "ready" if ready else "not-ready",
@@ -86,11 +89,11 @@ def certificate_state(workers: Iterable[WorkerState]) -> JSON:
     }
 
 
-def _writable(spool_dir: Path) -> bool:
+def _writable(spool_dir: Path, spool_max_bytes: int) -> bool:
     """Whether a record would be taken now: there is room below the mark, and disk takes a block."""
     probe = spool_dir / "probe"
     try:
-        if any(size_of(path) >= HIGH_WATER_BYTES for path in spool_dir.glob("w*") if path.is_dir()):
+        if any(size_of(path) >= spool_max_bytes for path in spool_dir.glob("w*") if path.is_dir()):
             return False
         with probe.open("wb") as file:
             file.write(bytes(4096))

@@ -9,6 +9,7 @@ whichever node process; no message of the dying is needed. Successors leave such
 import asyncio
 import time
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,10 +17,12 @@ import structlog
 
 from proxy_addons.clients.lost_requests import Stamps, settle
 from proxy_addons.clients.open_requests import tables_left
-from proxy_addons.clients.spool import Spool, SpoolUnavailable
+from proxy_addons.clients.source_records import SourceScope
+from proxy_addons.clients.spool import Spool, SpoolBounds, SpoolUnavailable
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.request_id import new_salt, new_ulid
-from proxy_addons.settings import NodeSettings, read_hex_key
+from proxy_addons.secret_files import read_hex_key
+from proxy_addons.settings import NodeSettings
 
 _log: Final = structlog.get_logger()
 
@@ -31,12 +34,15 @@ _AFTER_FAILURE_S: Final = 5.0
 class LostWorkers:
     """Looks after `spool_dir/w*`. `recorded` counts requests since the node's start."""
 
-    def __init__(self, spool_dir: Path, *, node_id: str, scope: RecordScope, stamps: Stamps) -> None:
+    def __init__(
+        self, spool_dir: Path, *, node_id: str, scope: RecordScope, stamps: Stamps, bounds: SpoolBounds | None = None
+    ) -> None:
         self.recorded = 0
         self._spool_dir = spool_dir
         self._node_id = node_id
         self._scope = scope
         self._stamps = stamps
+        self._bounds = bounds
 
     @classmethod
     def of(cls, settings: NodeSettings) -> Self:
@@ -52,6 +58,7 @@ class LostWorkers:
             stamps=Stamps(
                 clock=lambda: datetime.now(UTC), new_id=lambda: new_ulid(time.time_ns() // 1_000_000), new_salt=new_salt
             ),
+            bounds=SpoolBounds(high_water_bytes=settings.spool_max_bytes, reserve_bytes=settings.spool_reserve_bytes),
         )
 
     async def run(self) -> None:
@@ -73,9 +80,16 @@ class LostWorkers:
         return done
 
     async def _settle(self, directory: Path) -> None:
-        slot = directory.name.partition("-")[0]
+        source = SourceScope(
+            id=f"{self._node_id}/{directory.name.partition('-')[0]}",
+            tenant=self._scope.tenant,
+            environment=self._scope.environment,
+            version=version("gatehouse"),
+            clock=self._stamps.clock,
+            new_id=self._stamps.new_id,
+        )
         try:
-            spool = await asyncio.to_thread(Spool.open, directory, source_id=f"{self._node_id}/{slot}")
+            spool = await asyncio.to_thread(Spool.hold, directory, source, self._bounds)
         except SpoolUnavailable:
             return  # its worker lives
         try:

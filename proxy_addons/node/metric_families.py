@@ -57,6 +57,8 @@ FAMILIES: Final = (
     _worker("gatehouse_received_bytes_total", Kind.COUNTER, (), "body bytes from clients"),
     _worker("gatehouse_sent_bytes_total", Kind.COUNTER, (), "body bytes to clients"),
     _worker("gatehouse_spool_flush_seconds", Kind.HISTOGRAM, (), "one write and `fdatasync` of records"),
+    _worker("gatehouse_records_lost_total", Kind.COUNTER, (), "records that could not be written, now or later"),
+    _worker("gatehouse_spool_scarce", Kind.GAUGE, (), "spools that have only their reserve left: requests are refused"),
     _worker("gatehouse_connections_refused_total", Kind.COUNTER, (), "connections beyond the bound"),
     _worker("gatehouse_connections", Kind.GAUGE, (), "open connections of clients"),
     _worker("gatehouse_requests_in_flight", Kind.GAUGE, (), "exchanges that have not ended"),

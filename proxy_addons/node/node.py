@@ -123,6 +123,7 @@ class Node:
             metrics=self.metrics,
             issuers=self._issuer_keys.to_json,
             spool_dir=self._settings.node_dir / "spool",
+            spool_max_bytes=self._settings.spool_max_bytes,
         )
         try:
             async with asyncio.TaskGroup() as group:

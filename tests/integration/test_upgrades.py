@@ -28,6 +28,7 @@ from controlplane.local.materials import ensure_materials
 from controlplane.local.parts import Part, RunSettings
 from controlplane.services.log_key import LogKey
 from controlplane.store.engine import open_database
+from proxy_addons.node.spool_reader import SpoolReader
 from tests.databases import postgres_binaries, private_postgres
 from tests.ports import unused_port
 from tests.served_control_planes import until
@@ -244,13 +245,5 @@ def _verify_log(upgraded: Upgraded) -> None:
 
 
 def _unshipped(home: Home) -> int:
-    """Return how many bytes of segments have not been shipped yet."""
-    left = 0
-    for spool in (home.node / "spool").iterdir():
-        number, offset = json.loads((spool / "position.json").read_bytes())
-        left += sum(
-            max(0, path.stat().st_size - (offset if int(path.stem) == number else 0))
-            for path in spool.glob("*.spool")
-            if int(path.stem) >= number
-        )
-    return left
+    """Return how many records have not been shipped yet."""
+    return sum(SpoolReader(spool).count_pending() for spool in (home.node / "spool").iterdir())

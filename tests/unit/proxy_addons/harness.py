@@ -201,11 +201,16 @@ def active_policy(
 
 
 class FakeSink:
-    """Keeps records; `full` makes every write fail, as a full disk does, `writable` says whether that is known."""
+    """Keeps records; `full` makes every write fail, as a full disk does, `writable` says whether that is known.
+
+    Without `proved` a look at the disk is waited for, which finds it as `full` as it is.
+    """
 
     def __init__(self) -> None:
         self.full = False
         self.writable = True
+        self.proved = True
+        self.posted: list[DecisionRecord] = []
         self.records: list[DecisionRecord] = []
         self._seq = 0
 
@@ -213,7 +218,14 @@ class FakeSink:
         self._seq += 1
         return Source(id="node-1/w0", boot_id="b" * 32, seq=self._seq)
 
-    async def write(self, record: DecisionRecord) -> None:
+    async def prove(self) -> bool:
+        self.writable = not self.full
+        return self.writable
+
+    def post(self, record: DecisionRecord) -> None:
+        self.posted.append(record)
+
+    async def write(self, record: DecisionRecord, *, admitted: bool) -> None:
         if self.full:
             raise SpoolUnavailable("no space left")
         self.records.append(record)

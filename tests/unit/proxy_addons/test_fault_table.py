@@ -189,9 +189,9 @@ async def test_spool_that_fills_in_a_stream_cuts_it(capsys):
     harness = ready_harness()
 
     class FullAfterAdmission(type(harness.sink)):
-        async def write(self, record):
+        async def write(self, record, *, admitted):
             self.full = bool(self.records)
-            await super().write(record)
+            await super().write(record, admitted=admitted)
 
     harness.sink.__class__ = FullAfterAdmission
     told = await harness.send(chat(stream=True), upstream=streamed_answer("hello"))

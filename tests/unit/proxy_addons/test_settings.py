@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy_addons.clients.spool import HIGH_WATER_BYTES, RESERVE_BYTES
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid, read_hex_key, read_secret
+from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "docs" / "reference" / "proxy-settings.md"
@@ -127,22 +128,9 @@ def test_the_data_port_speaks_tls_where_its_files_are_named(variables):
     assert (str(tls.cert_file), str(tls.key_file), tls.client_ca_file) == (file, file, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", b"\xff", b"x" * 100_000])
-def test_a_file_that_is_no_secret_is_refused(tmp_path, content):
-    path = tmp_path / "secret"
-    path.write_bytes(content)
-    with pytest.raises(SettingInvalid):
-        read_secret(path)
-
-
-@pytest.mark.parametrize("content", ["ab" * 31, "ab" * 33, "xy" * 32])
-def test_a_key_has_exactly_32_bytes(tmp_path, content):
-    path = tmp_path / "key"
-    path.write_text(content)
-    with pytest.raises(SettingInvalid, match="64 hexadecimal digits"):
-        read_hex_key(path)
-    path.write_text("ab" * 32 + "\n")
-    assert read_hex_key(path) == b"\xab" * 32
+def test_the_spools_numbers_default_to_those_that_say_why(variables):
+    settings = NodeSettings.read(variables)
+    assert (settings.spool_max_bytes, settings.spool_reserve_bytes) == (HIGH_WATER_BYTES, RESERVE_BYTES)
 
 
 def test_the_reference_lists_what_is_read():

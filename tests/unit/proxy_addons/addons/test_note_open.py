@@ -74,9 +74,9 @@ async def test_it_is_still_open_while_the_record_is_written(watched, table):
     sink = watched.harness.addon(RecordDecision)._sink
     write = sink.write
 
-    async def looked(record):
+    async def looked(record, **options):
         open_at_write.append(len(list(read_table(table.path))))
-        await write(record)
+        await write(record, **options)
 
     sink.write = looked
     await watched.harness.send(chat(), upstream=plain_answer("hello"))

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from proxy_addons.clients import segments
-from proxy_addons.clients.lost_requests import Stamps, settle
+from proxy_addons.clients.lost_requests import Stamps, find_lost, settle
 from proxy_addons.clients.open_requests import OpenRequests, tables_left
 from proxy_addons.clients.spool import Spool, SpoolUnavailable
 from proxy_addons.core.lost_request import Noting
 from proxy_addons.node.spool_reader import SpoolReader
 from tests.records import make_record
+from tests.spools import open_spool, source_scope, unnumbered
 from tests.unit.proxy_addons.core.test_record_builder import SCOPE, exchange
 
 NOW = datetime.now(UTC)
@@ -24,9 +25,9 @@ def directory(tmp_path):
 
 
 async def write(directory, *records):
-    with Spool.open(directory, source_id="node-1/w0") as spool:
+    with open_spool(directory) as spool:
         for record in records:
-            await spool.write(record)
+            await spool.write(unnumbered(record))
 
 
 def leave_open(directory, *request_ids, boot="dead"):
@@ -42,7 +43,7 @@ async def settled(directory) -> int:
     stamps = Stamps(
         clock=lambda: NOW + timedelta(seconds=1), new_id=lambda: f"rec_{next(ids)}", new_salt=lambda: "5a" * 16
     )
-    with Spool.open(directory, source_id="node-1/w0") as spool:
+    with Spool.hold(directory, source_scope()) as spool:
         return await settle(directory, spool, scope=SCOPE, stamps=stamps)
 
 
@@ -77,10 +78,10 @@ async def test_a_death_while_it_is_done_has_it_done_once(directory, monkeypatch)
     leave_open(directory, "req_1", "req_2")
     write = Spool.write
 
-    async def fails_at_the_second(spool, record):
+    async def fails_at_the_second(spool, record, **options):
         if b"req_2" in record.envelope:
             raise SpoolUnavailable("killed")
-        await write(spool, record)
+        await write(spool, record, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "write", fails_at_the_second)
@@ -102,6 +103,19 @@ async def test_an_admission_that_a_loss_of_power_took_out_of_the_table_is_found_
     (directory / "dead.open").write_bytes(bytes(4096))
     assert await settled(directory) == 1
     assert terminals(directory) == [("req_1", []), ("req_2", ["worker-lost"])]
+
+
+async def test_nothing_is_written_before_all_segments_are_read(directory, monkeypatch):
+    await write(directory, make_record(seq=1, request_id="req_1"))
+    leave_open(directory, "req_1")
+    before = []
+    find = find_lost
+    monkeypatch.setattr(
+        "proxy_addons.clients.lost_requests.find_lost",
+        lambda *asked: (before.append(len(segments.segments(directory))), find(*asked))[1],
+    )
+    assert await settled(directory) == 0
+    assert before == [1]  # else it could be shipped and gone
 
 
 async def test_segments_that_are_older_than_what_is_open_are_not_read(directory, monkeypatch):

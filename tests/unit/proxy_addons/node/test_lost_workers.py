@@ -5,8 +5,8 @@ import pytest
 
 from proxy_addons.clients.lost_requests import Stamps
 from proxy_addons.clients.open_requests import tables_left
-from proxy_addons.clients.spool import Spool
 from proxy_addons.node.lost_workers import LostWorkers
+from tests.spools import of_the_source, open_spool
 from tests.unit.proxy_addons.clients.test_lost_requests import leave_open, terminals
 from tests.unit.proxy_addons.core.test_record_builder import SCOPE
 
@@ -26,7 +26,7 @@ async def test_what_dead_workers_left_is_recorded_wherever_it_is(tmp_path, lost_
 
 
 async def test_a_worker_that_lives_keeps_what_is_its_own(tmp_path, lost_workers):
-    with Spool.open(tmp_path / "w0", source_id="node-1/w0"):
+    with open_spool(tmp_path / "w0"):
         leave_open(tmp_path / "w0", "req_1")
         assert await lost_workers.look()
         assert (lost_workers.recorded, len(tables_left(tmp_path / "w0"))) == (0, 1)
@@ -41,7 +41,8 @@ async def test_what_cannot_be_recorded_now_is_recorded_later(tmp_path, lost_work
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as patched:
-        patched.setattr("proxy_addons.clients.segment_writer.os.pwrite", broken)
+        patched.setattr("proxy_addons.clients.open_segment.os.pwrite", broken)
         assert not await lost_workers.look()
     assert await lost_workers.look()
     assert (lost_workers.recorded, terminals(tmp_path / "w0")) == (1, [("req_1", ["worker-lost"])])
+    assert "loss" not in {told["kind"] for told in of_the_source(tmp_path / "w0")}

@@ -8,7 +8,6 @@ import pytest
 from policies.contracts.record import DecisionRecord
 from proxy_addons.clients.control_plane import ControlPlane, ControlPlaneUnavailable
 from proxy_addons.clients.segments import frame, segments
-from proxy_addons.clients.spool import Spool
 from proxy_addons.node import shipper as shipper_module
 from proxy_addons.node.follow import Backoff
 from proxy_addons.node.shipper import Shipper
@@ -182,15 +181,16 @@ def test_counts_what_is_pending(tmp_path):
 async def test_ships_what_is_written_and_once(tmp_path, control_plane, client):
     shipper = Shipper(tmp_path / "spool", client)
     running = asyncio.create_task(shipper.run())
-    with Spool.open(tmp_path / "spool" / "w0", source_id="node-1/w0") as spool:
-        for number in range(1, 6):
-            await spool.write(record(number))
+    with spools.open_spool(tmp_path / "spool" / "w0") as spool:
+        for _ in range(5):
+            await spool.write(spools.record(spool))
             await asyncio.sleep(0.05)
         async with asyncio.timeout(5):
-            while shipper.depth.shipped < 5:
+            while shipper.depth.shipped < 6:
                 await asyncio.sleep(0.02)
     running.cancel()
-    assert [seq for _, _, seq in control_plane.identities()] == [1, 2, 3, 4, 5]
+    assert [seq for _, _, seq in control_plane.identities()] == [2, 3, 4, 5, 6]
+    assert len(control_plane.of_sources) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from proxy_addons.clients.segments import MAGIC, frame, segments
-from proxy_addons.clients.spool import Spool
 from proxy_addons.node.spool_reader import SpoolReader
-from tests.spools import write_segment
+from tests.spools import open_spool, write_segment
 
 OLD_SPOOL = Path(__file__).parents[3] / "fixtures" / "spool-crc32"
 
@@ -39,12 +38,14 @@ async def test_segments_of_the_version_with_crc_32_are_read_after_an_upgrade(old
     reader = SpoolReader(old_spool)
     first = reader.read_batch(max_lines=2, max_bytes=1_000_000)
     reader.acknowledge(first)
-    with Spool.open(old_spool, source_id="node-1/w0"):
+    with open_spool(old_spool):
         pass
     rest = drain(SpoolReader(old_spool))  # the new node's, from where the old one stood
     found = [json.loads(json.loads(each)["envelope"]) for each in first.lines] + rest
-    assert [envelope["record_id"][-1] for envelope in found] == ["1", "2", "3", "4", "5", "6"]
-    assert [envelope["source"]["seq"] for envelope in found] == [1, 2, 3, 1, 2, 3]
+    assert [envelope["record_id"][-1] for envelope in found[:6]] == ["1", "2", "3", "4", "5", "6"]
+    assert [envelope["source"]["seq"] for envelope in found] == [1, 2, 3, 1, 2, 3, 1, 2]
+    assert [envelope["kind"] for envelope in found[6:]] == ["start", "stop"]
+    assert found[6]["previous"] == {"boot_id": found[5]["source"]["boot_id"], "seq": 3}
     assert not list(old_spool.glob("*.corrupt"))
 
 

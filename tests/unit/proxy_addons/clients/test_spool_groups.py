@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+
+import pytest
+
+from policies.contracts.record import UNNUMBERED, DecisionRecord
+from proxy_addons.clients.spool_groups import Group, Pending, SpoolUnavailable, wake
+
+
+def pending(*, outcome: str = "allow", done=None) -> Pending:
+    envelope = b'{"outcome":"%s","source":{"seq":%d}}' % (outcome.encode(), UNNUMBERED)
+    return Pending.of(DecisionRecord(envelope, b"{}"), admitted=True, done=done)
+
+
+@pytest.mark.parametrize("seq", [1, 10**9, UNNUMBERED])
+def test_a_number_is_put_in_its_place(seq):
+    want = DecisionRecord(b'{"outcome":"deny","source":{"seq":%d}}' % seq, b"{}")
+    assert pending(outcome="deny").numbered(seq) == want.to_line()
+
+
+async def test_a_request_that_waited_for_a_lost_record_was_refused():
+    done = asyncio.get_running_loop().create_future()
+    assert pending(done=done).outcome() == "error_deny"
+    assert pending(outcome="deny", done=done).outcome() == "deny"
+    assert pending().outcome() == "allow"
+
+
+async def test_all_who_wait_are_woken_and_told_what_became_of_their_own():
+    loop = asyncio.get_running_loop()
+    kept, lost, left = (pending(done=loop.create_future()) for _ in range(3))
+    left.done.cancel()
+    group = Group(loop, [kept, lost, left, pending()], [loop.create_future()])
+    wake([group], [lost, left], "no room")
+    assert await group.asking[0] is None
+    assert kept.done.result() is None
+    with pytest.raises(SpoolUnavailable, match="no room"):
+        lost.done.result()
+
+
+def test_a_loop_that_ended_is_not_woken():
+    loop = asyncio.new_event_loop()
+    group = Group(loop, [pending(done=loop.create_future())])
+    loop.close()
+    wake([group], [], "")
+    assert not group.pending[0].done.done()
