@@ -91,18 +91,26 @@ class ApiClient:
                 return
             asked["cursor"] = page["next_cursor"]
 
+    def content(self, path: str) -> bytes:
+        """Return what a path gives that is not JSON."""
+        return self._answered("GET", path).content
+
     def _call(self, method: str, path: str, **arguments: Any) -> Answer:
+        answer = self._answered(method, path, **arguments)
+        try:
+            body = answer.json() if answer.content else None
+        except ValueError as exc:
+            raise ApiUnreachable(f"what answers at {self._url} is not a control plane") from exc
+        return Answer(body=body, etag=answer.headers.get("ETag", "").strip('"'))
+
+    def _answered(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **arguments)
         except httpx.HTTPError as exc:
             raise ApiUnreachable(f"no control plane answers at {self._url} ({type(exc).__name__})") from exc
         if not answer.is_success:
             raise ApiError(answer.status_code, _problem(answer))
-        try:
-            body = answer.json() if answer.content else None
-        except ValueError as exc:
-            raise ApiUnreachable(f"what answers at {self._url} is not a control plane") from exc
-        return Answer(body=body, etag=answer.headers.get("ETag", "").strip('"'))
+        return answer
 
 
 def _if_match(etag: str | None) -> dict[str, str]:

@@ -70,6 +70,12 @@ class ConsistencySchema(ma.Schema):
     hashes = fields.List(fields.String(), required=True)
 
 
+@resource.endpoint("GET", "/checkpoint", permission=Permission.AUDIT_READ, gives=CheckpointSchema)
+def get_checkpoint() -> Any:
+    """Get the last checkpoint."""
+    return plane().proofs.checkpoint(caller())
+
+
 @resource.endpoint(
     "GET",
     "/checkpoints",

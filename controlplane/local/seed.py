@@ -17,6 +17,8 @@ import yaml
 from controlplane.client import ApiClient
 from controlplane.local.home import Home, write_private
 from controlplane.local.parts import MODELS, Part, RunSettings
+from controlplane.services.log_key import LogKey
+from controlplane.services.model import DEFAULT_TENANT
 from policies.library import pack
 
 HUMAN_ROLES: Final = ("admin", "author", "approver", "auditor")
@@ -48,11 +50,13 @@ def initialise(part: Part, tokens: Mapping[str, str]) -> None:
 
 def write_credentials(settings: RunSettings, tokens: Mapping[str, str], keys: Mapping[str, str]) -> None:
     """Write `credentials.json` for scripts: addresses, tokens, keys, and the demonstration's models and limits."""
+    name = settings.control_plane_options.get("GATEHOUSE_LOG_NAME") or None
     content = {
         "api_url": settings.api_url,
         "proxy_url": settings.proxy_url,
         "tokens": {role: tokens[role] for role in HUMAN_ROLES},
         "keys": dict(keys),
+        "log_key": LogKey.parse(settings.home.log_key.read_text(), name=name).vkey(DEFAULT_TENANT),
         "models": [] if settings.upstream else list(MODELS),
         "limits": _limits(documents(upstream=settings.upstream is not None)),
     }
