@@ -12,6 +12,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "checkpoint": "controlplane.cli.audit_checkpoint",
     "prove": "controlplane.cli.audit_prove",
     "verify": "controlplane.cli.audit_verify",
+    "witness": "controlplane.cli.audit_witness",
 }
 
 

@@ -75,7 +75,6 @@ B64 = CHECKPOINT.to_text().decode().splitlines()[2]
         "origin\n1\n",
         f"origin\n1\n{B64[:-4]}\n",
         f"origin\n1\n{B64[:-1]}\n",
-        f"origin\n0\n{B64}\n",
     ],
 )
 def test_a_text_that_is_no_checkpoint_is_refused(text):
