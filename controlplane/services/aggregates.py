@@ -164,7 +164,7 @@ class _Asked:
 def _check(question: Question) -> None:
     by = question.by
     if by in UNGROUPED:
-        raise _invalid("by", "Nearly every request has a value of its own there.", "Filter /v1/decisions by it.")
+        raise _invalid("by", "It has no groups: its values are of few requests.", "Filter /v1/decisions by it.")
     if question.bucket is Bucket.MINUTE and by is not None and by not in BY_MINUTE:
         names = ", ".join(sorted(BY_MINUTE))
         raise _invalid("by", "It is not kept by minute.", f"Take bucket=hour, or one of: {names}.")

@@ -6,9 +6,8 @@ some out: what is missing or of another form has no value, and never stops an ap
 found, the roll-ups and the live tail all ask this one function, so that they cannot disagree.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from itertools import islice
 from typing import Any, Final
 
 
@@ -55,12 +54,92 @@ LONGEST_VALUE: Final = 512
 _LONGEST_LIST: Final = 256
 
 Value = tuple[Dimension, str]
+# Where values stand: a member of the envelope (None: the envelope itself), and which of its members have which.
+_Members = tuple[tuple[Dimension, str], ...]
+_PLACES: Final[tuple[tuple[str | None, _Members], ...]] = (
+    (
+        None,
+        (
+            (Dimension.ENVIRONMENT, "environment"),
+            (Dimension.KIND, "kind"),
+            (Dimension.OUTCOME, "outcome"),
+            (Dimension.VERDICT, "verdict"),
+            (Dimension.WOULD_HAVE, "would_have"),
+            (Dimension.ACTION, "action"),
+            (Dimension.REVISION, "revision"),
+            (Dimension.SERIAL, "serial"),
+            (Dimension.REPLAYABLE, "replayable"),
+            (Dimension.TRACE_ID, "trace_id"),
+        ),
+    ),
+    (
+        "subject",
+        ((Dimension.SUBJECT, "pseudonym"), (Dimension.SUBJECT_TYPE, "type"), (Dimension.KEY_ID, "key_id")),
+    ),
+    (
+        "http",
+        (
+            (Dimension.ROUTE, "route"),
+            (Dimension.METHOD, "method"),
+            (Dimension.STATUS, "status"),
+            (Dimension.STREAM, "stream"),
+        ),
+    ),
+    ("source", ((Dimension.SOURCE, "id"), (Dimension.BOOT, "boot_id"))),
+)
+# The same of lists. A policy took part where it gave an applicable answer, a reason, or found something.
+_LISTS: Final[tuple[tuple[str, _Members], ...]] = (
+    ("reasons", ((Dimension.REASON, "code"), (Dimension.POLICY, "policy"))),
+    ("findings", ((Dimension.DETECTOR, "detector"), (Dimension.POLICY, "policy"))),
+    ("tool_calls", ((Dimension.POLICY, "policy"),)),
+    (
+        "remarks",
+        (
+            (Dimension.DETECTOR, "detector"),
+            (Dimension.FINDING_KIND, "kind"),
+            (Dimension.SPAN, "span_hash"),
+            (Dimension.POLICY, "policy"),
+        ),
+    ),
+    ("obligations", ((Dimension.OBLIGATION, "type"),)),
+)
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def values_of(envelope: Mapping[str, Any]) -> set[Value]:
     """Return the values of a decision's envelope."""
-    return {(dimension, value[:LONGEST_VALUE]) for dimension, value in _values(envelope) if value is not None}
+    found: set[Value] = set()
+    for member, dimensions in _PLACES:
+        members = envelope if member is None else envelope.get(member)
+        if isinstance(members, dict):
+            for dimension, name in dimensions:
+                _put(found, dimension, members.get(name))
+    resource = envelope.get("resource")
+    if isinstance(resource, dict) and resource.get("type") == "model":
+        _put(found, Dimension.MODEL, resource.get("id"))
+    for listed, dimensions in _LISTS:
+        for item in _listed(envelope.get(listed)):
+            for dimension, name in dimensions:
+                _put(found, dimension, item.get(name))
+            policy, rule = text(item.get("policy")), text(item.get("rule"))
+            if policy and rule:
+                _put(found, Dimension.RULE, f"{policy}/{rule}")
+    return found | _answering(envelope)
+
+
+def _answering(envelope: Mapping[str, Any]) -> set[Value]:
+    found: set[Value] = set()
+    for engine in _listed(envelope.get("engines")):
+        for answer in _listed(engine.get("answers")):
+            if answer.get("outcome") != "not_applicable":
+                _put(found, Dimension.POLICY, answer.get("policy"))
+    return found
+
+
+def _put(found: set[Value], dimension: Dimension, value: Any) -> None:
+    called = value if type(value) is str else text(value)
+    if called:
+        found.add((dimension, called[:LONGEST_VALUE]))
 
 
 def request_id_of(envelope: Mapping[str, Any]) -> str | None:
@@ -82,70 +161,9 @@ def text(value: Any) -> str | None:
     return str(value) if type(value) is int else None
 
 
-def _values(envelope: Mapping[str, Any]) -> Iterator[tuple[Dimension, str | None]]:
-    subject, http = _members(envelope.get("subject")), _members(envelope.get("http"))
-    resource, source = _members(envelope.get("resource")), _members(envelope.get("source"))
-    yield Dimension.ENVIRONMENT, text(envelope.get("environment"))
-    yield Dimension.KIND, text(envelope.get("kind"))
-    yield Dimension.OUTCOME, text(envelope.get("outcome"))
-    yield Dimension.VERDICT, text(envelope.get("verdict"))
-    yield Dimension.WOULD_HAVE, text(envelope.get("would_have"))
-    yield Dimension.SUBJECT, text(subject.get("pseudonym"))
-    yield Dimension.SUBJECT_TYPE, text(subject.get("type"))
-    yield Dimension.KEY_ID, text(subject.get("key_id"))
-    yield Dimension.MODEL, text(resource.get("id")) if resource.get("type") == "model" else None
-    yield Dimension.ACTION, text(envelope.get("action"))
-    yield Dimension.ROUTE, text(http.get("route"))
-    yield Dimension.METHOD, text(http.get("method"))
-    yield Dimension.STATUS, text(http.get("status"))
-    yield Dimension.STREAM, text(http.get("stream"))
-    yield Dimension.REVISION, text(envelope.get("revision"))
-    yield Dimension.SERIAL, text(envelope.get("serial"))
-    yield Dimension.REPLAYABLE, text(envelope.get("replayable"))
-    yield Dimension.SOURCE, text(source.get("id"))
-    yield Dimension.BOOT, text(source.get("boot_id"))
-    yield Dimension.TRACE_ID, text(envelope.get("trace_id"))
-    for hashed in islice(_members(envelope.get("content")).values(), _LONGEST_LIST):
-        yield Dimension.CONTENT, text(hashed)
-    for obligation in _listed(envelope.get("obligations")):
-        yield Dimension.OBLIGATION, text(obligation.get("type"))
-    yield from _policies(envelope)
-    yield from _found(envelope)
-
-
-def _policies(envelope: Mapping[str, Any]) -> Iterator[tuple[Dimension, str | None]]:
-    """Yield every policy that took part (gave an applicable answer, a reason, a finding), and the rules of reasons."""
-    for engine in _listed(envelope.get("engines")):
-        for answer in _listed(engine.get("answers")):
-            if answer.get("outcome") != "not_applicable":
-                yield Dimension.POLICY, text(answer.get("policy"))
-    for member in ("reasons", "findings", "tool_calls"):
-        for item in _listed(envelope.get(member)):
-            yield Dimension.POLICY, text(item.get("policy"))
-            yield Dimension.RULE, _rule(item)
-            yield Dimension.REASON, text(item.get("code")) if member == "reasons" else None
-
-
-def _found(envelope: Mapping[str, Any]) -> Iterator[tuple[Dimension, str | None]]:
-    for finding in _listed(envelope.get("findings")):
-        yield Dimension.DETECTOR, text(finding.get("detector"))
-    for remark in _listed(envelope.get("remarks")):
-        yield Dimension.POLICY, text(remark.get("policy"))
-        yield Dimension.RULE, _rule(remark)
-        yield Dimension.DETECTOR, text(remark.get("detector"))
-        yield Dimension.FINDING_KIND, text(remark.get("kind"))
-        yield Dimension.SPAN, text(remark.get("span_hash"))
-
-
-def _rule(item: Mapping[str, Any]) -> str | None:
-    policy, rule = text(item.get("policy")), text(item.get("rule"))
-    return f"{policy}/{rule}" if policy and rule else None
-
-
 def _members(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else _NOTHING
 
 
-def _listed(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (item for item in value[:_LONGEST_LIST] if isinstance(item, dict))
+def _listed(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [item for item in value[:_LONGEST_LIST] if isinstance(item, dict)] if isinstance(value, list) else ()

@@ -19,8 +19,8 @@ MOST_VALUES: Final = 200
 # The dimension of all requests, and the value of all that have none of their own.
 TOTAL: Final = "total"
 OTHER: Final = ""
-# What nearly every request has one of its own of is no group.
-UNGROUPED: Final = frozenset({Dimension.TRACE_ID})
+# What nearly every request has one of its own of is no group, and a process is no more than its source for a while.
+UNGROUPED: Final = frozenset({Dimension.TRACE_ID, Dimension.BOOT})
 # Few values each, so that a table by minute stays small.
 BY_MINUTE: Final = frozenset(
     {

@@ -44,6 +44,23 @@ def rows_of(connection: Connection, statement: str, *bound: Any, among: Sequence
             yield from connection.exec_driver_sql(asked, (*bound, *some))
 
 
+def rows_at(
+    connection: Connection, table: Table, names: Sequence[str], statement: str, keys: Sequence[tuple[Any, ...]]
+) -> Iterator[Any]:
+    """Yield the rows of `statement`, in which `{keys}` stands as a table of the columns `names`, to be joined with."""
+    columns = ", ".join(names)
+    for begin in range(0, len(keys), _MOST_KEYS // len(names)):
+        some = keys[begin : begin + _MOST_KEYS // len(names)]
+        if is_postgres(connection):
+            arrays = ", ".join(f"%b::{_type(table, name)}[]" for name in names)
+            asked = statement.replace("{keys}", f"unnest({arrays}) AS wanted ({columns})")
+            yield from connection.exec_driver_sql(asked, tuple(map(list, zip(*some, strict=True))))
+        else:
+            marks = ", ".join([f"({', '.join('?' * len(names))})"] * len(some))
+            asked = f"WITH wanted ({columns}) AS (VALUES {marks}) {statement.replace('{keys}', 'wanted')}"
+            yield from connection.exec_driver_sql(asked, tuple(part for key in some for part in key))
+
+
 def rows(connection: Connection, statement: str, *bound: Any) -> Sequence[Any]:
     """Return the rows of `statement`, whose `?` are `bound`."""
     asked = statement.replace("?", "%s") if is_postgres(connection) else statement

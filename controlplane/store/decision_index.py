@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions as they are asked for (`controlplane.services.ports.DecisionIndex`)."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from controlplane.services.decision_filter import DecisionFilter
@@ -32,7 +34,7 @@ class SqlDecisionIndex:
             self._connection, tenant, wanted, as_of=as_of, descending=descending, geometry=self._geometry, work=work
         )
         hits = query.run(after=after, limit=limit)
-        return FoundDecisions(items=tuple(self._decision(tenant, hit) for hit in hits.found), at=hits.at)
+        return FoundDecisions(items=self._decisions(tenant, hits.found), at=hits.at)
 
     def by_request(self, tenant: str, request_id: str, *, as_of: int) -> LoggedDecision | None:
         found = self.find(
@@ -54,25 +56,18 @@ class SqlDecisionIndex:
         if decision is None:
             return ()
         repeated = Lookup(self._connection, tenant, self._geometry).repeated(request_id, as_of=as_of)
-        found = (decision.admission, decision.terminal, *(self._record(tenant, index) for index in repeated))
+        found = (decision.admission, decision.terminal, *self._log.records_at(tenant, repeated).values())
         return tuple(sorted(filter(None, found), key=lambda record: record.log_index))
 
-    def _decision(self, tenant: str, hit: Hit) -> LoggedDecision:
-        return LoggedDecision(
-            request_id=hit.request_id,
-            log_index=hit.log_index,
-            admission=self._record(tenant, hit.admission_index),
-            terminal=self._record(tenant, hit.terminal_index),
-        )
-
-    def _record(self, tenant: str, index: int | None) -> LoggedRecord | None:
-        entry = None if index is None else self._log.entry(tenant, index)
-        if entry is None or entry.envelope is None or entry.received_at is None:
-            return None
-        return LoggedRecord(
-            log_index=entry.log_index,
-            received_at=entry.received_at,
-            envelope=entry.envelope,
-            payload=entry.payload,
-            payload_state=entry.payload_state,
+    def _decisions(self, tenant: str, hits: Sequence[Hit]) -> tuple[LoggedDecision, ...]:
+        places = {index for hit in hits for index in (hit.admission_index, hit.terminal_index) if index is not None}
+        kept = self._log.records_at(tenant, places)
+        return tuple(
+            LoggedDecision(
+                request_id=hit.request_id,
+                log_index=hit.log_index,
+                admission=kept.get(-1 if hit.admission_index is None else hit.admission_index),
+                terminal=kept.get(-1 if hit.terminal_index is None else hit.terminal_index),
+            )
+            for hit in hits
         )

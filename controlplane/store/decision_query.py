@@ -8,22 +8,19 @@ coarse the index is. What one page may cost is counted: when it is used up, the 
 items than asked for, and the next page goes on from there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from controlplane.services.decision_filter import DecisionFilter
-from controlplane.services.dimensions import MANY_VALUED, Dimension
 from controlplane.store.bitmaps import members
 from controlplane.store.bulk import rows, rows_of
+from controlplane.store.candidates import Source, Sources, bits_of
 from controlplane.store.columns import microseconds
-from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import Geometry
-from controlplane.store.lookup import Lookup
-from controlplane.store.postings import Postings, term_of
-from controlplane.store.projection import LATENCY
+from controlplane.store.lookup import Boot, Lookup
 
 # What a page may cost, in bitmaps read: some ten milliseconds each for bitmaps and for comparing.
 WORK: Final = 12_000
@@ -36,9 +33,6 @@ _MOST_CHUNKS: Final = 16_384
 _LARGEST_SLICE: Final = 256
 # With fewer candidates in a chunk it is cheaper to look at their rows than to ask the database for the chunk's times.
 _FEW: Final = 32
-_LARGEST_OCTAVE: Final = 64
-
-Source = Callable[[int, int], tuple[dict[int, int], int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +74,10 @@ class DecisionQuery:
         self._descending = descending
         self._geometry = geometry
         self._left = work
-        self._postings = Postings(connection, tenant, geometry)
-        self._fingerprints = Fingerprints(connection, tenant, geometry)
         self._lookup = Lookup(connection, tenant, geometry)
+        self._gaps: frozenset[Boot] = (
+            frozenset() if wanted.has_gap is None else self._lookup.boots_with_gaps(as_of=as_of)
+        )
 
     def run(self, *, after: int | None, limit: int) -> Hits:
         """Return at most `limit` decisions that come after the index `after`."""
@@ -92,7 +87,9 @@ class DecisionQuery:
         if self._wanted.request_ids or self._wanted.record_ids:
             return self._run_among(self._lookup.decisions(self._wanted, as_of=self._as_of), first, last, limit)
         found: list[Hit] = []
-        sources = self._sources()
+        sources = Sources(self._connection, self._tenant, self._geometry).of(
+            self._wanted, gaps=self._gaps, as_of=self._as_of
+        )
         chunks = self._chunks(first, last)
         size, at = _FIRST_WINDOW, 0
         while at < len(chunks):
@@ -118,51 +115,6 @@ class DecisionQuery:
     def _edge(self, chunk: int) -> int:
         """Return the index after which the walk goes on when `chunk` is done."""
         return chunk * self._geometry.chunk + (0 if self._descending else self._geometry.chunk - 1)
-
-    def _sources(self) -> list[Source]:
-        asked = self._wanted
-        sources = [self._named(dimension, values) for dimension, values in asked.values.items() if values]
-        if asked.min_latency_us is not None or asked.max_latency_us is not None:
-            least = (asked.min_latency_us or 0).bit_length()
-            most = _LARGEST_OCTAVE if asked.max_latency_us is None else asked.max_latency_us.bit_length()
-            sources.append(self._terms([term_of(LATENCY, str(octave)) for octave in range(least, most + 1)]))
-        if asked.has_gap:
-            sources.append(self._with_gaps())
-        return sources or [self._terms([term_of(Dimension.KIND, kind) for kind in ("admission", "terminal", "opa")])]
-
-    def _named(self, dimension: Dimension, values: Sequence[str]) -> Source:
-        if dimension not in MANY_VALUED:
-            return self._terms([term_of(dimension, value) for value in values])
-
-        def read(first_chunk: int, last_chunk: int) -> tuple[dict[int, int], int]:
-            length = self._geometry.chunk
-            first, last = first_chunk * length, (last_chunk + 1) * length - 1
-            indexes = self._fingerprints.read(dimension, values, first, last)
-            groups = 1 + (last - first) // self._geometry.group
-            found = bits_of(indexes, length)
-            return found, (groups + sum(bits.bit_count() for bits in found.values()) // _FEW) * len(values)
-
-        return read
-
-    def _terms(self, terms: Sequence[int]) -> Source:
-        return lambda first, last: self._postings.read(terms, first, last)
-
-    def _with_gaps(self) -> Source:
-        """Return the source of decisions that may have no terminal record at this size of the log."""
-        begun, ended = ([term_of(Dimension.KIND, kind)] for kind in ("admission", "terminal"))
-        is_newest = self._as_of >= self._size()
-
-        def read(first_chunk: int, last_chunk: int) -> tuple[dict[int, int], int]:
-            found, cost = self._postings.read(begun, first_chunk, last_chunk)
-            # At an earlier size some had not ended yet, which their records tell.
-            over, more = self._postings.read(ended, first_chunk, last_chunk) if is_newest else ({}, 0)
-            return {chunk: bits & ~over.get(chunk, 0) for chunk, bits in found.items()}, cost + more
-
-        return read
-
-    def _size(self) -> int:
-        found = rows(self._connection, "SELECT size FROM decision_index_heads WHERE tenant = ?", self._tenant)
-        return int(found[0].size) if found else 0
 
     def _chunks(self, first: int, last: int) -> list[int]:
         """Return the chunks that may have what is asked for, in order."""
@@ -252,14 +204,20 @@ class DecisionQuery:
             row.log_index: Hit(row.log_index, row.request_id, self._seen(row[2]), self._seen(row[3]))
             for row in rows_of(self._connection, statement, self._tenant, among=indexes)
         }
-        if self._wanted.has_gap is not None:
-            hits = {index: hit for index, hit in hits.items() if (hit.terminal_index is None) == self._wanted.has_gap}
         describing = {described_by(hit): hit for hit in hits.values()}
         envelopes = self._lookup.envelopes(list(describing))
         held = {
-            hit.log_index for at, hit in describing.items() if at in envelopes and self._wanted.holds_for(envelopes[at])
+            hit.log_index
+            for at, hit in describing.items()
+            if at in envelopes
+            and self._wanted.holds_for(envelopes[at])
+            and self._wanted.has_gap in {None, hit.terminal_index is None or self._is_of_gap(envelopes[at])}
         }
         return [hits[index] for index in indexes if index in held]
+
+    def _is_of_gap(self, members: Mapping[str, Any]) -> bool:
+        source = members.get("source")
+        return isinstance(source, dict) and (source.get("id"), source.get("boot_id")) in self._gaps
 
     def _seen(self, index: int | None) -> int | None:
         return index if index is not None and index < self._as_of else None
@@ -269,15 +227,6 @@ def described_by(hit: Hit) -> int:
     """Return the index of the record that says most of a decision."""
     index = hit.admission_index if hit.terminal_index is None else hit.terminal_index
     return hit.log_index if index is None else index
-
-
-def bits_of(indexes: Iterable[int], length: int) -> dict[int, int]:
-    """Return indexes as bitmaps by chunk."""
-    by_chunk: dict[int, bytearray] = {}
-    for index in indexes:
-        bits = by_chunk.setdefault(index // length, bytearray((length + 7) // 8))
-        bits[index % length // 8] |= 1 << index % length % 8
-    return {chunk: int.from_bytes(bits, "little") for chunk, bits in by_chunk.items()}
 
 
 def _between(first: int, last: int, length: int) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find entries and decisions by the ids they were given."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,11 +10,15 @@ from sqlalchemy import Connection
 
 from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.dimensions import request_id_of
+from controlplane.services.records import EntryKind, GapState
 from controlplane.store.bulk import rows_of
 from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import Geometry
 from controlplane.store.log_days import days_of
-from controlplane.store.projection import RECORD_ID, REPEATED
+from controlplane.store.projection import GAPS, RECORD_ID, REPEATED
+
+Boot = tuple[str, str]
+"""The id of a source and that of its process."""
 
 # Values whose short hashes are the same are rare. Who makes some on purpose gets answers that leave the last ones out.
 _MOST_OF_ONE_HASH: Final = 10_000
@@ -45,6 +50,18 @@ class Lookup:
     def repeated(self, request_id: str, *, as_of: int) -> list[int]:
         """Return the indexes of the request's records that repeat what another one had said already."""
         return sorted(self._entries(REPEATED, "request_id", (request_id,), as_of))
+
+    def boots_with_gaps(self, *, as_of: int) -> frozenset[Boot]:
+        """Return the sources' processes of which numbers were missing when the log had that size."""
+        missing: Counter[Boot] = Counter()
+        indexes = sorted(set(self._fingerprints.read(GAPS, ("",), 0, as_of - 1)))
+        for begin in range(0, len(indexes), _MOST_OF_ONE_HASH):
+            for members in self.envelopes(indexes[begin : begin + _MOST_OF_ONE_HASH]).values():
+                gap = members.get("gap") or {}
+                if members.get("kind") == EntryKind.GAP and gap:
+                    count = gap["count"] if gap["state"] == GapState.OPEN else -gap["count"]
+                    missing[gap["source_id"], gap["boot_id"]] += count
+        return frozenset(boot for boot, count in missing.items() if count > 0)
 
     def envelopes(self, indexes: Sequence[int]) -> dict[int, Mapping[str, Any]]:
         """Return the members of those envelopes that are still there, by index."""

@@ -19,13 +19,14 @@ from sqlalchemy import Connection
 from controlplane.services.dimensions import (
     DECISION_KINDS,
     MANY_VALUED,
+    Dimension,
     Value,
     latency_us_of,
     request_id_of,
     text,
     values_of,
 )
-from controlplane.services.records import ReceivedRecord
+from controlplane.services.records import EntryKind, ReceivedRecord
 from controlplane.services.rollups import MINUTE_S, UNGROUPED, tally_of
 from controlplane.services.times import parse_time
 from controlplane.store.bulk import rows_of, write
@@ -38,14 +39,18 @@ from controlplane.store.rollups import RollupBatch
 from policies.contracts.record import RecordKind
 
 # Raised whenever records are indexed in another way: `controlplane init` then makes the index again from the log.
-MAKE: Final = 2
-# Fingerprints of entries, not of decisions: the id of a record, and the request of one that its decision left out.
+MAKE: Final = 3
+# Fingerprints of entries, not of decisions: the id of a record, the request of one that its decision left out, and
+# what the log says of missing numbers, all under the one value of "".
 RECORD_ID: Final = "record_id"
 REPEATED: Final = "repeated"
+GAPS: Final = "gaps"
 # Bitmaps of octaves: a question for latencies reads a few of them.
 LATENCY: Final = "latency_octave"
 
 _MICROSECONDS: Final = 1_000_000
+# What a decision shares with few others of a batch, whatever else they share.
+_OWN: Final = MANY_VALUED | {Dimension.SOURCE, Dimension.BOOT}
 _DECISION_COLUMNS: Final = (
     "tenant",
     "log_index",
@@ -142,6 +147,8 @@ class _Batch:
             record_id = text(entry.members.get("record_id"))
             if record_id is not None:
                 self._fingerprints.append((RECORD_ID, record_id, entry.log_index))
+            if entry.members.get("kind") == EntryKind.GAP:
+                self._fingerprints.append((GAPS, "", entry.log_index))
             request_id = request_id_of(entry.members)
             if entry.members.get("kind") in DECISION_KINDS and request_id is not None:
                 decision = known.setdefault(request_id, _Decision(entry.log_index, request_id))
@@ -204,10 +211,14 @@ class _Batch:
     def _describe(self, index: int, members: Mapping[str, Any], at: int, *, is_end: bool) -> None:
         chunk, bit = index // self._geometry.chunk, 1 << index % self._geometry.chunk
         values = values_of(members)
-        own = [value for value in values if value[0] in MANY_VALUED]
+        own = [value for value in values if value[0] in _OWN]
         shared = frozenset(values.difference(own))
         self._alike[chunk, shared] |= bit
-        self._fingerprints += [(dimension, value, index) for dimension, value in own]
+        for dimension, value in own:
+            if dimension in MANY_VALUED:
+                self._fingerprints.append((dimension, value, index))
+            else:
+                self._bits[chunk, term_of(dimension, value)] |= bit
         latency = latency_us_of(members)
         if latency is not None:
             self._bits[chunk, term_of(LATENCY, str(latency.bit_length()))] |= bit

@@ -7,11 +7,11 @@ rows that it changes and writes them back; it holds the lock of the tenant's log
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
-from controlplane.services.dimensions import Value
+from controlplane.services.dimensions import Dimension, Value
 from controlplane.services.latencies import add_packed, packed
 from controlplane.services.rollups import (
     BY_MINUTE,
@@ -24,7 +24,7 @@ from controlplane.services.rollups import (
     RolledUp,
     Tally,
 )
-from controlplane.store.bulk import rows, rows_of, write
+from controlplane.store.bulk import rows, rows_at, rows_of, write
 from controlplane.store.index_tables import decision_rollups
 
 _COUNTS: Final = ("requests", "denied", "failed", "redacted", "blocked", "cut")
@@ -33,6 +33,11 @@ _REPLACED: Final = "ON CONFLICT (tenant, width_s, dimension, bucket, value) DO U
     f"{name} = excluded.{name}" for name in (*_COUNTS, "latencies")
 )
 _ONE: Final = "FROM decision_rollups WHERE tenant = ? AND width_s = ? AND dimension = ?"
+
+# Their values are few words of ours, so that nobody need count them.
+_FEW_VALUED: Final = frozenset(
+    {Dimension.KIND, Dimension.OUTCOME, Dimension.VERDICT, Dimension.STREAM, Dimension.STATUS, TOTAL}
+)
 
 Key = tuple[int, str, int]
 
@@ -62,37 +67,58 @@ class RollupBatch:
                 spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
         for minute, (dimension, value), tally in self._of_one:
             spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
-        changed: list[tuple[Any, ...]] = []
+        self._cap(spread)
+        there = self._there([(*key, value) for key, values in spread.items() for value in values])
+        changed = []
         for key, values in spread.items():
-            changed += self._changed(key, values)
+            for value, tally in values.items():
+                if (*key, value) in there:
+                    tally.add(there[*key, value])
+                counts = (getattr(tally, name) for name in _COUNTS)
+                changed.append((self._tenant, *key, value, *counts, packed(tally.latencies)))
         write(self._connection, decision_rollups, _NAMES, changed, conflict=_REPLACED)
 
-    def _changed(self, key: Key, values: dict[str, Tally]) -> Iterable[tuple[Any, ...]]:
-        """Return the rows of `values` as they are with what is there already; values too many count as OTHER."""
-        there = self._there(key, [*values, OTHER])
-        fresh = [value for value in values if value not in there and value != OTHER]
-        if fresh:
-            room = max(0, MOST_VALUES - self._count(key))
-            fresh.sort(key=lambda value: (-values[value].requests, value))
-            for value in fresh[room:]:
+    def _cap(self, spread: Mapping[Key, dict[str, Tally]]) -> None:
+        """Count values that a bucket has no more room for as OTHER."""
+        known = self._known([key for key in spread if key[1] not in _FEW_VALUED])
+        for key, values in spread.items():
+            there = known.get(key, set())
+            if len(there) + len(values) <= MOST_VALUES:
+                continue
+            fresh = sorted(values.keys() - there, key=lambda value: (-values[value].requests, value))
+            for value in fresh[max(0, MOST_VALUES - len(there)) :]:
                 values.setdefault(OTHER, Tally()).add(values.pop(value))
-        for value, tally in values.items():
-            if value in there:
-                tally.add(there[value])
-            counts = (getattr(tally, name) for name in _COUNTS)
-            yield (self._tenant, key[0], key[1], key[2], value, *counts, packed(tally.latencies))
 
-    def _there(self, key: Key, values: Sequence[str]) -> Mapping[str, Tally]:
-        statement = f"SELECT value, {', '.join(_COUNTS)}, latencies {_ONE} AND bucket = ? AND value {{among}}"
-        found: dict[str, Tally] = {}
-        for row in rows_of(self._connection, statement, self._tenant, *key, among=values):
-            tally = found[row.value] = Tally(**{name: getattr(row, name) for name in _COUNTS})
-            add_packed(tally.latencies, bytes(row.latencies))
+    def _known(self, keys: Sequence[Key]) -> dict[Key, set[str]]:
+        found: defaultdict[Key, set[str]] = defaultdict(set)
+        statement = (
+            "SELECT one.width_s, one.dimension, one.bucket, one.value FROM {keys} CROSS JOIN decision_rollups AS one "
+            "WHERE one.tenant = wanted.tenant AND one.width_s = wanted.width_s "
+            "AND one.dimension = wanted.dimension AND one.bucket = wanted.bucket AND one.value <> ''"
+        )
+        named = [(self._tenant, *key) for key in keys]
+        for width_s, dimension, bucket, value in rows_at(
+            self._connection, decision_rollups, _NAMES[:4], statement, named
+        ):
+            found[width_s, dimension, bucket].add(value)
         return found
 
-    def _count(self, key: Key) -> int:
-        ((count,),) = rows(self._connection, f"SELECT COUNT(*) {_ONE} AND bucket = ?", self._tenant, *key)
-        return int(count)
+    def _there(self, keys: Sequence[tuple[int, str, int, str]]) -> dict[tuple[int, str, int, str], Tally]:
+        counts = ", ".join(f"one.{name}" for name in _COUNTS)
+        statement = (
+            f"SELECT one.width_s, one.dimension, one.bucket, one.value, one.latencies, {counts} "  # noqa: S608  # names of ours
+            "FROM {keys} CROSS JOIN decision_rollups AS one "
+            "WHERE one.tenant = wanted.tenant AND one.width_s = wanted.width_s "
+            "AND one.dimension = wanted.dimension AND one.bucket = wanted.bucket AND one.value = wanted.value"
+        )
+        named = [(self._tenant, *key) for key in keys]
+        found: dict[tuple[int, str, int, str], Tally] = {}
+        for width_s, dimension, bucket, value, latencies, *numbers in rows_at(
+            self._connection, decision_rollups, _NAMES[:5], statement, named
+        ):
+            tally = found[width_s, dimension, bucket, value] = Tally(**dict(zip(_COUNTS, numbers, strict=True)))
+            add_packed(tally.latencies, bytes(latencies))
+        return found
 
 
 class SqlRollups:
