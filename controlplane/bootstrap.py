@@ -31,6 +31,7 @@ from controlplane.services.opa_intake import OpaIntake
 from controlplane.services.operation import OperationKind
 from controlplane.services.operations import Operations
 from controlplane.services.payloads import PayloadKeys
+from controlplane.services.point_in_time import PointInTime
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
 from controlplane.services.proofs import Proofs
@@ -85,6 +86,7 @@ class ControlPlane:
     cursors: Cursors
     operations: Operations
     exports: Exports
+    point_in_time: PointInTime
     jobs: Jobs
     bell: Bell
     asked_bell: Bell
@@ -148,6 +150,7 @@ def assemble(
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         operations=operations,
+        point_in_time=PointInTime(store=store, rego=settings.rego),
         exports=Exports(store=store, operations=operations, decisions=decisions),
         jobs=Jobs(
             store=store,

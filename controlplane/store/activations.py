@@ -40,6 +40,14 @@ class SqlActivations:
     def at_serial(self, tenant: str, environment: str, serial: int) -> Activation | None:
         return self._one(select(*_COLUMNS).where(*_at(tenant, environment, serial)))
 
+    def in_force(self, tenant: str, environment: str, at: datetime) -> Activation | None:
+        query = select(*_COLUMNS).where(
+            activations.c.tenant == tenant,
+            activations.c.environment == environment,
+            activations.c.created_at <= at,
+        )
+        return self._one(query.order_by(activations.c.serial.desc()).limit(1))
+
     def bundle(self, tenant: str, environment: str, serial: int) -> Artifact | None:
         query = select(activations.c.etag, activations.c.bundle).where(*_at(tenant, environment, serial))
         row = self._connection.execute(query).one_or_none()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which recording terms hold for a request, and where logging policies of one snapshot contradict each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -43,11 +43,18 @@ def recording_terms(
         known = remembered[key] = united(
             policy
             for policy in snapshot.logging
-            if _lists(policy.operations, operation)
-            and _lists(policy.models, model)
-            and (not policy.subjects or not set(policy.subjects).isdisjoint(selectors))
+            if is_for(policy, selectors=selectors, operation=operation, model=model)
         )
     return known
+
+
+def is_for(policy: LoggingPolicy, *, selectors: Collection[str], operation: str | None, model: str | None) -> bool:
+    """Tell whether a policy is for a request of a subject whom `selectors` mean."""
+    return (
+        _lists(policy.operations, operation)
+        and _lists(policy.models, model)
+        and (not policy.subjects or not set(policy.subjects).isdisjoint(selectors))
+    )
 
 
 def contradictions(policies: Sequence[LoggingPolicy]) -> Iterator[Contradiction]:

@@ -151,11 +151,8 @@ class _Asked:
     def _selects(self, rule: ToolRule, name: str) -> bool:
         request = self.request
         model = request.resource.id if request.resource.type == "model" else None
-        return (
-            any(subject in self.selectors for subject in rule.subjects)
-            and _listed(rule.operations, request.action)
-            and (not rule.models or (model is not None and _listed(rule.models, model)))
-            and any(_names(tool, name) for tool in rule.tools)
+        return is_for(rule, selectors=self.selectors, operation=request.action, model=model) and any(
+            _names(tool, name) for tool in rule.tools
         )
 
     def _takes(self, policy: ToolsPolicy, rule: ToolRule, call: AskedCall) -> bool:
@@ -165,6 +162,15 @@ class _Asked:
         if call.arguments is None:
             return denies
         return check is None or check.takes(call.arguments, unclear=denies)
+
+
+def is_for(rule: ToolRule, *, selectors: Collection[str], operation: str, model: str | None) -> bool:
+    """Tell whether a rule is for a request of a subject whom `selectors` mean, whatever tools it names."""
+    return (
+        any(subject in selectors for subject in rule.subjects)
+        and _listed(rule.operations, operation)
+        and (not rule.models or (model is not None and _listed(rule.models, model)))
+    )
 
 
 def _listed(listed: Sequence[str], value: str) -> bool:
