@@ -43,6 +43,12 @@ RECORDS: Final = _family(
     ("outcome",),
     "lines of batches: `stored`, `duplicate` (known already), `quarantined`",
 )
+MISSING_RECORDS: Final = _family(
+    "missing_records_total",
+    Kind.COUNTER,
+    (),
+    "numbers found missing in the sequence of a source; one that arrives after all is not taken off",
+)
 FEED_WAITERS: Final = _family("feed_waiters", Kind.GAUGE, (), "requests for a feed that are parked now")
 RELEASES: Final = _family(
     "releases_total",
@@ -99,6 +105,7 @@ FAMILIES: Final = (
     REQUESTS,
     REQUEST_SECONDS,
     RECORDS,
+    MISSING_RECORDS,
     FEED_WAITERS,
     RELEASES,
     ACTIVATIONS,

@@ -15,7 +15,7 @@ from controlplane import metric_families as families
 from controlplane.metric_families import Family
 from controlplane.services.errors import Refused, StoreUnavailable
 from controlplane.services.fleet import EnvironmentReading
-from controlplane.services.records import Ingested
+from controlplane.services.records import Gap, Ingested
 from controlplane.services.sequencing import LogStatus
 from controlplane.siem.pusher import Lag
 
@@ -49,6 +49,7 @@ class Metrics:
             registry=self._counted,
         )
         self._records = self._counter(families.RECORDS)
+        self._missing = Counter(families.MISSING_RECORDS.name, families.MISSING_RECORDS.meaning, registry=self._counted)
         self._waiters = Gauge(families.FEED_WAITERS.name, families.FEED_WAITERS.meaning, registry=self._counted)
         self._releases = self._counter(families.RELEASES)
         self._activations = self._counter(families.ACTIVATIONS)
@@ -64,6 +65,11 @@ class Metrics:
         self._records.labels("stored").inc(lines.stored)
         self._records.labels("duplicate").inc(lines.duplicates)
         self._records.labels("quarantined").inc(lines.quarantined)
+        self.missing(lines.gaps)
+
+    def missing(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            self._missing.inc(gap.count)
 
     def watch_sequencer(self, sequencer: Sequencing) -> None:
         """Show what `sequencer` signs and refuses to sign on every page."""

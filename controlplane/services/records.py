@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from controlplane.services.payload_state import PayloadState
+
+SOURCE_SCHEMA: Final = "gatehouse.source/1"
+"""The schema of what a source says of itself: START, HEARTBEAT, STOP, LOSS."""
 
 
 class EntryKind(StrEnum):

@@ -175,7 +175,7 @@ class LogAppend:
             return
         boot.started_at = record.time
         match record.members.get("previous"):
-            case {"boot_id": str(boot_id), "last_seq": int(last_seq)} if boot_id != boot.boot_id:
+            case {"boot_id": str(boot_id), "seq": int(last_seq)} if boot_id != boot.boot_id:
                 key = (boot.source_id, boot_id)
                 if last_seq > 0:
                     before = self._sources.ensure(key, environment=record.environment, at=self._at)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -135,3 +136,36 @@ def test_it_gets_nothing_with_a_token_of_another_role(tmp_path, free_port, opa_b
             until(lambda: opa.answer(0) != {})
             time.sleep(2)
             assert opa.revision() is None
+
+
+def test_its_decisions_and_its_status_arrive(tmp_path, free_port, opa_binary):
+    environment = make_environment(tmp_path) | {"GATEHOUSE_OPA_BINARY": str(opa_binary)}
+    assert initialise(environment).returncode == 0
+    with served(environment, free_port) as api:
+        assert api.call("POST", "/v1/policies", "author", json={"source": GUARD.format(version=1, most=512)}).is_success
+        activate(api, make_release(api))
+        reporting = {"min_delay_seconds": 1, "max_delay_seconds": 1, "upload_size_limit_bytes": 1048576}
+        settings = configuration(environment, api, TOKENS["agent"]) | {
+            "decision_logs": {"service": "gatehouse", "reporting": reporting},
+            "status": {"service": "gatehouse", "partition_name": "prod"},
+            "labels": {"site": "test"},
+        }
+        with stock_opa(opa_binary, tmp_path, settings) as opa:
+            until(lambda: opa.denies(513))
+            for most in range(40):
+                opa.answer(most)
+            until(lambda: len(instances(api)) == 1 and instances(api)[0]["bundles"][0]["active_revision"] is not None)
+            until(lambda: len(decisions_of_opa(api)) >= 41)
+        (known,) = instances(api)
+        assert known["version"].startswith("1.")
+        assert (known["live"], known["dropped"]) == (True, 0)
+        items = decisions_of_opa(api)
+        assert len({item["request_id"] for item in items}) == len(items)
+
+
+def instances(api: Served) -> list[dict[str, Any]]:
+    return api.call("GET", "/v1/opa-instances", "auditor").json()["items"]
+
+
+def decisions_of_opa(api: Served) -> list[dict[str, Any]]:
+    return api.call("GET", "/v1/decisions?kind=opa&limit=500", "auditor").json()["items"]

@@ -37,6 +37,32 @@ def send(under_test, *events, path=LOGS, packed=True, role="agent"):
     return under_test.call("POST", path, role, data=gzip.compress(body) if packed else body, headers=headers)
 
 
+def entries(under_test):
+    with under_test.store.read() as session:
+        return [entry for entry in session.log.entries("default", 0, 1000) if entry.kind == "opa"]
+
+
+def test_decisions_are_stored_once_however_often_they_are_sent(under_test):
+    first = send(under_test, event("a"), event("b"), event("a"))
+    assert first.json == {"stored": 2, "duplicates": 1, "quarantined": 0}
+    again = send(under_test, event("b"), event("c"), path=LOGS + "/part", packed=False)
+    assert again.json == {"stored": 1, "duplicates": 1, "quarantined": 0}
+    assert [json.loads(entry.envelope)["decision_id"] for entry in entries(under_test)] == ["a", "b", "c"]
+
+
+def test_the_payload_is_kept_beside_the_envelope(under_test):
+    send(under_test, event("a"))
+    (entry,) = entries(under_test)
+    assert b"alice" not in entry.envelope
+    assert json.loads(entry.payload)["input"] == {"subject": "alice"}
+
+
+def test_what_cannot_be_read_is_put_aside_and_acknowledged(under_test):
+    answer = send(under_test, event("a"), {"no": "event"}, 5)
+    assert answer.status_code == 200
+    assert answer.json == {"stored": 1, "duplicates": 0, "quarantined": 2}
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status", "code"),
     [
@@ -60,6 +86,7 @@ def test_what_is_no_chunk_is_refused(under_test, body, headers, status, code):
 
 def test_an_environment_that_is_none_is_refused(under_test):
     assert send(under_test, event("a"), path="/opa/v1/moon/logs").status_code == 404
+    assert entries(under_test) == []
 
 
 def test_an_auditor_sends_nothing(under_test):

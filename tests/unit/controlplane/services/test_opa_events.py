@@ -120,6 +120,13 @@ def test_a_payload_that_is_too_large_is_named_by_its_digest_and_left_out():
     assert payload["left_out_digest"].startswith("sha256:")
 
 
+def test_a_bundle_of_ours_says_which_revision_decided():
+    revision = "sha256:" + "9f" * 32
+    _, record = read(bundles={"gatehouse": {"revision": f"7+{revision}"}, "other": {"revision": "v1"}})
+    assert (record.serial, record.revision) == (7, revision)
+    assert json.loads(record.envelope)["serial"] == 7
+
+
 def test_an_old_opa_names_its_one_revision():
     envelope = json.loads(read(bundles=..., revision="r1")[1].envelope)
     assert envelope["bundles"] == [{"name": None, "revision": "r1"}]
