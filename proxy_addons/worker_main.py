@@ -85,6 +85,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     traces = open_traces(settings, inherited.slot)
     live: list[Callable[[], list[Series]]] = [tally.read, lambda: _spool_series(spool)]
     worker.measure = lambda: [series for read in live for series in read()]
+    worker.claim = spool.claim
     try:
         async with asyncio.TaskGroup() as group:
             obeying = group.create_task(worker.obey(reader))

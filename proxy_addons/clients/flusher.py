@@ -29,7 +29,7 @@ HEARTBEAT_EVERY_S: Final = 60.0
 
 
 class Flusher:
-    """Used by the spool's thread alone, but for `writable` and `proved_at_s`, which all may read."""
+    """Used by the spool's thread alone, but for what has no underscore: that all may read."""
 
     def __init__(
         self, segments: SegmentWriter, lock: SpoolLock, own: SourceRecords, losses: Losses, *, heartbeat_s: float
@@ -37,6 +37,7 @@ class Flusher:
         self.flushes = Histogram()
         self.writable = True
         self.proved_at_s = 0.0
+        self.durable_seq = 0  # the last number whose record is durable
         self._segments = segments
         self._lock = lock
         self._own = own
@@ -139,7 +140,8 @@ class Flusher:
                 self._seq = seq
             self._losses.add(outcomes_of(pending), exc.why, at=self._own.now(), numbers=in_doubt)
             return exc
-        self._seq, self._started = seq, True
+        self._seq = self.durable_seq = seq
+        self._started = True
         self._written += len(pending)
         return None
 

@@ -119,6 +119,11 @@ class Spool:
         """Return the source of a record that is to be written here. It gets its number when it is."""
         return self._own.unnumbered
 
+    def claim(self) -> dict[str, str | int]:
+        """Return whose records are here, and up to which number they are durable."""
+        source = self._own.unnumbered
+        return {"id": source.id, "boot_id": source.boot_id, "last_seq": self._flusher.durable_seq}
+
     @property
     def writable(self) -> bool:
         """False while there is no more than the reserve: what is asked then is better refused before it costs much."""

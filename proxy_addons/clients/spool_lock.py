@@ -3,6 +3,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from proxy_addons.durable import private_directory
@@ -32,7 +33,8 @@ class SpoolLock:
             self._descriptor = descriptor
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        with suppress(OSError):  # the descriptor is gone all the same, and with it the lock
+            os.close(self._descriptor)
 
     def _taken(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -235,6 +235,19 @@ async def test_heartbeats_count_what_is_lost(tmp_path, monkeypatch):
     assert [(told["written"], told["lost"]) for told in of_the_source(tmp_path) if told["kind"] == "stop"] == [(1, 1)]
 
 
+async def test_claims_the_numbers_whose_records_are_durable(tmp_path, monkeypatch):
+    with open_spool(tmp_path) as spool:
+        await write(spool)
+        claimed = spool.claim()
+        assert claimed == {"id": "node-1/w0", "boot_id": spool.next_source().boot_id, "last_seq": 2}
+        with monkeypatch.context() as patched:
+            fail_the_disk(patched)
+            with pytest.raises(SpoolUnavailable):
+                await write(spool)
+            assert spool.claim() == claimed
+        await until(lambda: spool.writable)
+
+
 # ── losses ──
 
 
