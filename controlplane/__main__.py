@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m controlplane` serves the API; `… init` prepares its database, `… rewrap` exchanges its payload key."""
+"""`python -m controlplane` serves the API; `… init` prepares its database, `… rewrap` exchanges its payload
+key, `… grant` gives the roles of a PostgreSQL their rights.
+"""
 
 # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
 import policies.engines.rego_library  # noqa: F401  # see above
@@ -29,6 +31,7 @@ from controlplane.settings import (
     StoreSettings,
     sinks_from_environment,
 )
+from controlplane.store.grants import Roles, grant
 from controlplane.store.migrate import SchemaOutdated, check_schema, migrate
 from controlplane.store.store import SqlStore
 from controlplane.stores import open_engine, open_stores
@@ -60,8 +63,11 @@ def _run(arguments: list[str]) -> int:
             return _init(sys.stdin.read(_LARGEST_INPUT))
         case ["rewrap"]:
             return _rewrap()
+        case ["grant", serving, ingestion, sequencing]:
+            return _grant(Roles(serving=serving, ingestion=ingestion, sequencing=sequencing))
         case _:
-            return _say("usage: python -m controlplane [init | rewrap]", _MISUSED)
+            usage = "usage: python -m controlplane [init | rewrap | grant SERVING INGESTION SEQUENCING]"
+            return _say(usage, _MISUSED)
 
 
 def _serve() -> int:
@@ -73,7 +79,12 @@ def _serve() -> int:
     log = LogSettings.from_environment(os.environ)
     with open_stores(store_settings, roles, log) as stores:
         plane = _assemble(
-            store_settings, stores.serving, ingestion_store=stores.ingestion, sequencer=stores.sequencer, log=log
+            store_settings,
+            stores.serving,
+            ingestion_store=stores.ingestion,
+            upkeep_store=stores.upkeep,
+            sequencer=stores.sequencer,
+            log=log,
         )
         plane.payload_keys.check()
         serve(plane, server_settings, observation, sinks=sinks, witnesses=log.witnesses)
@@ -96,7 +107,8 @@ def _init(text: str) -> int:
 
 def _rewrap() -> int:
     settings = StoreSettings.from_environment(os.environ)
-    engine = open_engine("GATEHOUSE_DATABASE_URL", settings.database_url)
+    roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
+    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
     check_schema(engine)
     store = SqlStore(engine, settings.payload_keys)
     try:
@@ -107,16 +119,39 @@ def _rewrap() -> int:
         store.close()
 
 
+def _grant(names: Roles) -> int:
+    settings = StoreSettings.from_environment(os.environ)
+    roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
+    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
+    try:
+        if engine.dialect.name != "postgresql":
+            return _say("grant is for PostgreSQL: SQLite has no roles", _MISUSED)
+        check_schema(engine)
+        with engine.begin() as connection:
+            grant(connection, names)
+    finally:
+        engine.dispose()
+    return _say(f"{names.serving}, {names.ingestion} and {names.sequencing} have what their tasks need", 0)
+
+
 def _assemble(
     settings: StoreSettings,
     store: SqlStore,
     *,
     ingestion_store: SqlStore | None = None,
+    upkeep_store: SqlStore | None = None,
     sequencer: Sequencer | None = None,
     log: LogSettings = WITHOUT_LOG_KEY,
 ) -> ControlPlane:
     try:
-        return assemble(settings, store, ingestion_store=ingestion_store, sequencer=sequencer, log=log)
+        return assemble(
+            settings,
+            store,
+            ingestion_store=ingestion_store,
+            upkeep_store=upkeep_store,
+            sequencer=sequencer,
+            log=log,
+        )
     except ValueError as exc:
         raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE cannot be used: {exc}") from exc
 

@@ -100,17 +100,20 @@ def assemble(
     store: Store,
     *,
     ingestion_store: Store | None = None,
+    upkeep_store: Store | None = None,
     sequencer: Sequencer | None = None,
     log: LogSettings = WITHOUT_LOG_KEY,
     clock: Clock = utc_now,
     new_id: NewId = new_ulid,
 ) -> ControlPlane:
-    """Return the control plane over `store`; records arrive by `ingestion_store` where there is one.
+    """Return the control plane over `store`; records arrive by `ingestion_store` where there is one, and what is kept
+    of them goes by `upkeep_store`.
 
     `log` says by which keys its archives verify.
 
     Raises ValueError where the signing key is none.
     """
+    records_store, keeping_store = ingestion_store or store, upkeep_store or store
     bell = Bell()
     publisher = BundlePublisher(
         signing_key=settings.signing_key,
@@ -133,16 +136,16 @@ def assemble(
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         decisions=decisions,
-        ingestion=Ingestion(store=ingestion_store or store, clock=clock),
+        ingestion=Ingestion(store=records_store, clock=clock),
         aggregates=Aggregates(store=store),
-        fleet=Fleet(store=store, activations=activations, clock=clock),
-        opa_intake=OpaIntake(store=store, clock=clock, new_id=new_id),
+        fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
+        opa_intake=OpaIntake(store=records_store, clock=clock, new_id=new_id),
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
         admin_events=AdminEvents(store=store),
         proofs=Proofs(store=store),
-        payload_keys=PayloadKeys(store=store, clock=clock),
-        erasures=Erasures(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
+        payload_keys=PayloadKeys(store=keeping_store, clock=clock),
+        erasures=Erasures(store=keeping_store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         lookups=Lookups(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         content=Content(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),

@@ -23,6 +23,7 @@ class Stores:
 
     serving: SqlStore
     ingestion: SqlStore
+    upkeep: SqlStore
     sequencer: Sequencer | None
 
 
@@ -33,10 +34,13 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
         engine = _opened(stack, "GATEHOUSE_DATABASE_URL", settings.database_url)
         check_schema(engine)
         serving = SqlStore(engine, settings.payload_keys)
-        ingestion = serving
+        ingestion = upkeep = serving
         if roles.ingestion_url != settings.database_url:
             other = _opened(stack, "GATEHOUSE_INGESTION_DATABASE_URL", roles.ingestion_url)
             ingestion = SqlStore(other, settings.payload_keys)
+        if roles.sequencing_url != settings.database_url:
+            other = _opened(stack, "GATEHOUSE_SEQUENCING_DATABASE_URL", roles.sequencing_url)
+            upkeep = SqlStore(other, settings.payload_keys)
         sequencer = None
         if log.key is not None:
             # Never the server's own: who signs must not wait for a connection behind requests.
@@ -48,7 +52,7 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
                 clock=utc_now,
                 new_id=new_ulid,
             )
-        yield Stores(serving=serving, ingestion=ingestion, sequencer=sequencer)
+        yield Stores(serving=serving, ingestion=ingestion, upkeep=upkeep, sequencer=sequencer)
 
 
 def open_engine(variable: str, url: str) -> Engine:

@@ -70,6 +70,7 @@ class PlaneUnderTest:
     store: SqlStore
     clock: TurnableClock
     public_key: bytes
+    settings: StoreSettings
     last: dict[str, Any] = field(default_factory=dict)
 
     def call(self, method: str, path: str, role: str | None, **arguments: Any) -> TestResponse:
@@ -136,7 +137,7 @@ def make_plane(
         serialization.Encoding.PEM,
         serialization.PublicFormat.SubjectPublicKeyInfo,
     )
-    return PlaneUnderTest(plane, create_app(plane, url="https://gatehouse.test"), store, clock, public)
+    return PlaneUnderTest(plane, create_app(plane, url="https://gatehouse.test"), store, clock, public, settings)
 
 
 def sqlite_url(folder: Path) -> str:

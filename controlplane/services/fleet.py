@@ -27,6 +27,7 @@ class EnvironmentReading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     store: Store
+    records_store: Store
     activations: Activations
     clock: Clock
 
@@ -45,7 +46,7 @@ class Fleet:
             session.agents.put(replace(agent, tenant=actor.tenant, reported_by=actor.id, reported_at=self.clock()))
             self.activations.acknowledge(session, agent)
         # In a transaction of its own: it may wait for the log's lock, and an acknowledgement must not.
-        with self.store.write() as session:
+        with self.records_store.write() as session:
             gaps = session.decisions.claim(actor.tenant, claims, at=self.clock())
         tell_of_gaps(actor.tenant, gaps)
         return gaps
