@@ -17,7 +17,14 @@ _SAYING: Final = frozenset(
 )
 _NOT_SAID: Final = frozenset({"tools", "functions", "response_format", "metadata", "usage", "logprobs"})
 _DATA: Final = b"data: {"
-_PIECE: Final = ".delta"
+# Where the whole answer has the text whose pieces events of a response tell.
+_PLACES: Final = {
+    "response.output_text.delta": "output.{output_index}.content.{content_index}.text",
+    "response.refusal.delta": "output.{output_index}.content.{content_index}.refusal",
+    "response.reasoning_text.delta": "output.{output_index}.content.{content_index}.text",
+    "response.reasoning_summary_text.delta": "output.{output_index}.summary.{summary_index}.text",
+    "response.function_call_arguments.delta": "output.{output_index}.arguments",
+}
 
 
 def texts_of(body: bytes) -> list[tuple[str, str]]:
@@ -43,8 +50,8 @@ def _pieces(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
             for member in ("delta", "text"):
                 if member in choice:
                     yield from _within(choice[member], path if member == "delta" else f"{path}.text", said=True)
-    elif isinstance(kind, str) and kind.endswith(_PIECE) and isinstance(piece, str):
-        yield f"output.{event.get('output_index', 0)}.{kind.removeprefix('response.').removesuffix(_PIECE)}", piece
+    elif kind in _PLACES and isinstance(piece, str) and piece:
+        yield _PLACES[kind].format_map(event), piece
 
 
 def _within(value: Any, path: str, *, said: bool) -> Iterator[tuple[str, str]]:

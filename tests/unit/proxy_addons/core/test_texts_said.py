@@ -4,6 +4,7 @@ import json
 import pytest
 
 from proxy_addons.core.texts_said import pieces_of, texts_of
+from tests.responses import TEXTS, answered, called, left, spoken, stream, wire
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,18 @@ def test_what_somebody_said_is_found_and_nothing_else(body, want):
     assert texts_of(json.dumps(body).encode()) == want
 
 
+@pytest.mark.parametrize("shape", list(TEXTS))
+def test_the_pieces_of_a_streamed_response_are_the_texts_of_the_whole_one(shape):
+    told = answered(spoken(shape, ["Hello ", "there."], ["And ", "you."]), called(['{"a"', ": 1}"], index=1))
+    leaving = left([wire(*told)], stream(None))
+    pieces: dict[str, str] = {}
+    for path, piece in pieces_of(leaving):
+        pieces[path] = pieces.get(path, "") + piece
+    whole = told[-1]["response"]
+    assert list(pieces.items()) == texts_of(json.dumps({"output": whole["output"]}).encode())
+    assert len(pieces) == 3
+
+
 def test_a_form_has_none():
     assert texts_of(b"--x\r\nprompt") == []
 
@@ -72,8 +85,8 @@ def test_a_form_has_none():
         ),
         pytest.param({"choices": [{"index": 0, "text": "he"}]}, [("choices.0.text", "he")], id="completion"),
         pytest.param(
-            {"type": "response.output_text.delta", "output_index": 2, "delta": "he"},
-            [("output.2.output_text", "he")],
+            {"type": "response.output_text.delta", "output_index": 2, "content_index": 1, "delta": "he"},
+            [("output.2.content.1.text", "he")],
             id="response",
         ),
         pytest.param({"type": "response.output_text.done", "text": "hello"}, [], id="the same once more"),
