@@ -202,7 +202,9 @@ async def _open_spool(settings: NodeSettings, slot: int) -> tuple[Spool, OpenReq
                 continue
             with contextlib.suppress(SpoolUnavailable):
                 spool = Spool.open(directory, scope, bounds)
-                return spool, OpenRequests.create(directory, boot=secrets.token_hex(8))
+                table = OpenRequests.create(directory, boot=secrets.token_hex(8))
+                spool.before_next_segment(table.sync)
+                return spool, table
         if late:
             raise SpoolUnavailable(f"every spool of slot {slot} is in use")
         await asyncio.sleep(_SPOOL_RETRY_S)

@@ -13,6 +13,7 @@ from mitmproxy import http
 from policies.contracts.decision import Reason
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, exchange_of, refuse
+from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.lost_request import Noting
 
 _log: Final = structlog.get_logger()
@@ -72,9 +73,16 @@ class EndOpen:
     def error(self, flow: http.HTTPFlow) -> None:
         exchange = exchange_of(flow)
         if exchange.fault == CLIENT_LEFT:  # else the hook `response` follows
-            self._table.end(exchange.request_id)
+            self._end(exchange)
 
     @fail_closed(Hook.RESPONSE)
     def response(self, flow: http.HTTPFlow) -> None:
         """A record that could not be written was counted as lost by the spool: that too is an end."""
-        self._table.end(exchange_of(flow).request_id)
+        self._end(exchange_of(flow))
+
+    def _end(self, exchange: Exchange) -> None:
+        request_id = exchange.request_id
+        if exchange.posted is None:
+            self._table.end(request_id)
+        else:
+            exchange.posted.add_done_callback(lambda _: self._table.end(request_id))

@@ -9,6 +9,7 @@ a write has just succeeded or one is tried now: it would compute answers that no
 Where policy says `records: best-effort` an answer waits for no disk, and a record that cannot be written is counted.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +22,13 @@ from policies.contracts.decision import Reason, Verdict
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import DecisionRecord, RecordKind, Source
 from policies.contracts.recording import RecordsMode
-from policies.evaluation.recording import recording_terms
 from proxy_addons.addons.fail_closed import POLICY_UNAVAILABLE, fail_closed
 from proxy_addons.addons.flows import CLIENT_LEFT, Hook, enforcer_of, exchange_of, refuse, stop
 from proxy_addons.clients.spool import SpoolUnavailable
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import RecordScope, Told
 from proxy_addons.core.record_writer import RecordWriter
+from proxy_addons.core.recording_terms import terms_of
 
 _log: Final = structlog.get_logger()
 _UNAVAILABLE: Final = Reason(code="record-unavailable")
@@ -56,8 +57,11 @@ class RecordSink(Protocol):
         `admitted` says that its request was let in: room is kept for its end.
         """
 
-    def post(self, record: DecisionRecord) -> None:
-        """Have `record` written without waiting for it. Where that fails it is counted."""
+    def post(self, record: DecisionRecord) -> "asyncio.Future[None] | None":
+        """Have `record` written without waiting for it. Where that fails it is counted.
+
+        Return what is done then; None where it has failed already.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +171,7 @@ class RecordDecision:
             salt=self._identity.new_salt(),
         )
         if _may_be_lost(exchange):
-            self._sink.post(record)
+            exchange.posted = self._sink.post(record)
         else:
             await self._sink.write(record, admitted=exchange.upstream_started_ns is not None)
         durable_ns = self._identity.monotonic_ns()
@@ -185,13 +189,4 @@ class RecordDecision:
 
 
 def _may_be_lost(exchange: Exchange) -> bool:
-    policy, resource = exchange.policy, exchange.resource
-    if policy is None or not policy.snapshot.logging:
-        return False
-    terms = recording_terms(
-        policy.snapshot,
-        subject=None if exchange.credential is None else exchange.credential.subject,
-        operation=None if exchange.route is None else exchange.route.operation,
-        model=None if resource is None else resource.id,
-    )
-    return terms.records is RecordsMode.BEST_EFFORT
+    return terms_of(exchange).records is RecordsMode.BEST_EFFORT

@@ -102,9 +102,12 @@ class OpenRequests:
             self._free.append(known[0])
 
     def sync(self) -> None:
-        """Return when the disk has the table as it is now. Raises OSError."""
+        """Return when the disk has the table as it is now, or when it is known that it has not."""
         if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError as exc:  # the spool, on the same disk, will say more
+                _log.error("open_requests_not_synced", problem=exc.strerror)
 
     def close(self) -> None:
         """Give the file back: with requests in it, it stays for whoever records what became of them."""

@@ -13,7 +13,7 @@ was sent twice is stored once.
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -52,6 +52,7 @@ class SegmentWriter:
         self.why = LossReason.DISK_ERROR  # it is scarce
         self.last_line: bytes | None = None
         self.reserve_bytes = reserve_bytes
+        self.before_next: Callable[[], None] = lambda: None  # called before a segment follows on another
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._high_water_bytes = high_water_bytes
@@ -133,6 +134,8 @@ class SegmentWriter:
         self._check_mark(wanted)
         segment = self._segment
         if segment is None or segment.size >= self._segment_bytes:
+            if segment is not None:
+                self.before_next()
             segment = self._new_segment()
             self._leave()
             self._segment = segment

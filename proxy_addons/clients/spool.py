@@ -16,6 +16,7 @@ import asyncio
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -78,6 +79,7 @@ class Spool:
         except OSError:
             self._lock.close()
             raise
+        self._segments = segments
         self._flusher = Flusher(segments, self._lock, self._own, self.losses, heartbeat_s=bounds.heartbeat_s)
         self.flushes = self._flusher.flushes
         self._group: Group | None = None  # of this round of the event loop
@@ -124,6 +126,10 @@ class Spool:
         source = self._own.unnumbered
         return {"id": source.id, "boot_id": source.boot_id, "last_seq": self._flusher.durable_seq}
 
+    def before_next_segment(self, do: Callable[[], None]) -> None:
+        """Have `do` called, on the spool's thread, each time that a segment is about to follow on another."""
+        self._segments.before_next = do
+
     @property
     def writable(self) -> bool:
         """False while there is no more than the reserve: what is asked then is better refused before it costs much."""
@@ -154,16 +160,23 @@ class Spool:
         self._take(Pending.of(record, admitted=admitted, done=done, again=again))
         await done
 
-    def post(self, record: DecisionRecord) -> None:
-        """Have `record` written, and go on at once: it is counted where it is lost."""
+    def post(self, record: DecisionRecord) -> "asyncio.Future[None] | None":
+        """Have `record` written, and go on at once: it is counted where it is lost.
+
+        Return what is done once it is durable or counted; None where it is counted already.
+        """
         pending = Pending.of(record, admitted=False, done=None)
         if self._queued_bytes > _MOST_QUEUED_BYTES:
             self.losses.add([pending.outcome()], LossReason.TOO_MANY, at=self._own.now())
-            return
+            return None
         try:
             self._take(pending)
         except SpoolUnavailable:
-            return  # counted
+            return None  # counted
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._guard:
+            self._join().asking.append(done)
+        return done
 
     def close(self) -> None:
         """Write what is queued, then give back directory and thread."""

@@ -16,10 +16,11 @@ The hooks of one exchange, in order, each at most once; the layer guarantees it:
    its last bytes) leave only after this hook has returned.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Decision, Reason, Verdict
@@ -70,6 +71,13 @@ class AppliedFinding:
     count: int
 
 
+class Posted(Protocol):
+    """A record that is on its way to the disk."""
+
+    def add_done_callback(self, fn: Callable[[Any], None], /) -> None:
+        """Have `fn` called once it is durable, or counted as lost."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     # Written by the layer.
@@ -112,6 +120,7 @@ class Exchange:
     status: int | None = None  # what the client is told
     admission_recorded: bool = False
     terminal_recorded: bool = False
+    posted: "Posted | None" = None  # the last record, where nobody waits for it: on its way to the disk
 
     # Written for the metrics: monotonic times, and what waiting for records took.
     examined_ns: int = 0  # identity, path, route and declared size are found good

@@ -106,6 +106,13 @@ def _check(node, control_plane, told: list[str]) -> None:
     assert {each["verdict"] for each in lost} <= {"cut", "blocked"}
     assert all((each["verdict"] == "cut") == (each["request_id"] in admitted) for each in lost)
     assert list(node.node_dir.glob("spool/*/*.open")) == []
+    claimed = {(one["id"], one["boot_id"]): one["last_seq"] for one in control_plane.statuses[-1].get("sources", ())}
+    arrived: dict[tuple[str, str], int] = {}
+    for each in [*stored, *(json.loads(record["envelope"]) for record in control_plane.of_sources)]:
+        key = each["source"]["id"], each["source"]["boot_id"]
+        arrived[key] = max(arrived.get(key, 0), each["source"]["seq"])
+    assert claimed
+    assert [key for key, last in claimed.items() if arrived.get(key, 0) < last] == []
 
 
 _LOST = [{"code": "worker-lost", "policy": "", "rule": ""}]

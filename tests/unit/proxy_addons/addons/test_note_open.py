@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
+
 import pytest
 
+from policies.contracts.recording import LoggingPolicy, RecordsMode
 from proxy_addons.addons import AddonPorts, build_addons
 from proxy_addons.addons.note_open import BeginOpen, EndOpen
 from proxy_addons.addons.record_decision import RecordDecision
@@ -8,7 +11,19 @@ from proxy_addons.addons.seal import Seal
 from proxy_addons.clients.open_requests import OpenRequests, read_table
 from proxy_addons.core.lost_request import Noting
 from tests.unit.proxy_addons.core.test_record_builder import SCOPE
-from tests.unit.proxy_addons.harness import Harness, chat, plain_answer, ready_harness, streamed_answer
+from tests.unit.proxy_addons.harness import Harness, active_policy, chat, plain_answer, ready_harness, streamed_answer
+
+BEST_EFFORT = LoggingPolicy(
+    id="log",
+    version="1",
+    records=RecordsMode.BEST_EFFORT,
+    prompts=None,
+    answers=None,
+    max_bytes=None,
+    operations=(),
+    models=(),
+    subjects=(),
+)
 
 
 class Watched:
@@ -98,3 +113,14 @@ def test_the_first_addon_begins_and_the_last_but_one_ends(table):
     ports = AddonPorts(sink=made.sink, take_token=None, scope=SCOPE, identity=identity, open_requests=table)
     kinds = [type(addon) for addon in build_addons(made.feed, ports)]
     assert (kinds[0], kinds[-2], kinds[-3]) == (BeginOpen, EndOpen, RecordDecision)
+
+
+async def test_where_nobody_waits_for_the_disk_a_request_ends_when_its_record_is_there(watched, table):
+    watched.harness.feed.swap(active_policy(logging=(BEST_EFFORT,)))
+    done = asyncio.get_running_loop().create_future()
+    watched.harness.addon(RecordDecision)._sink.post = lambda _: done
+    assert (await watched.harness.send(chat(), upstream=plain_answer("hello"))).status == 200
+    assert len(table) == 1
+    done.set_result(None)
+    await asyncio.sleep(0)
+    assert len(table) == 0

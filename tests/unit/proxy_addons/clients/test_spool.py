@@ -531,3 +531,18 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path):
     kept = [told["mine"] for told in of_requests(folder)]
     assert kept[: len(acknowledged)] == acknowledged
     assert len(kept) <= len(acknowledged) + 1
+
+
+async def test_who_does_not_wait_can_know_when_it_is_done(tmp_path):
+    with open_spool(tmp_path) as spool:
+        await spool.post(record(spool))
+        assert len(of_requests(tmp_path)) == 1
+
+
+async def test_others_learn_when_a_segment_follows_on_another(tmp_path):
+    seen = []
+    with open_spool(tmp_path, segment_bytes=600) as spool:
+        spool.before_next_segment(lambda: seen.append(len(segments(tmp_path))))
+        for _ in range(6):
+            await write(spool)
+    assert seen[:2] == [1, 2]
