@@ -192,7 +192,7 @@ class LogSoak:
     def _judge_archive(self) -> None:
         archive = self._running.home / "log.zip"
         for arguments in (
-            ("decisions", "export", "--format", "archive", "-o", str(archive)),
+            ("evidence", "archive", "-o", str(archive)),
             ("audit", "verify", str(archive), "--json"),
             ("audit", "fsck", "--json"),
         ):
