@@ -23,7 +23,7 @@ from controlplane.store.index_geometry import Geometry
 from controlplane.store.lookup import Boot, Lookup
 
 # What a page may cost, in bitmaps read: some ten milliseconds each for bitmaps and for comparing.
-WORK: Final = 12_000
+WORK: Final = 8_000
 _WORK_OF_A_CANDIDATE: Final = 8
 # Chunks looked at together: few at first, since a page is often full soon; each time nothing is found, twice as many.
 _FIRST_WINDOW: Final = 16

@@ -16,6 +16,7 @@ from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import Geometry
 from controlplane.store.log_days import days_of
 from controlplane.store.projection import GAPS, RECORD_ID, REPEATED
+from controlplane.store.requests import decisions_of
 
 Boot = tuple[str, str]
 """The id of a source and that of its process."""
@@ -40,8 +41,7 @@ class Lookup:
                 if (request_id := request_id_of(members)) is not None
             }
             by_request = by_request & named if by_request else named
-        statement = "SELECT log_index FROM decisions WHERE tenant = ? AND request_id {among}"
-        return {row.log_index for row in rows_of(self._connection, statement, self._tenant, among=sorted(by_request))}
+        return {row.log_index for row in decisions_of(self._connection, self._tenant, sorted(by_request))}
 
     def entry(self, record_id: str, *, as_of: int) -> int | None:
         """Return the index of the entry with that record id, the first where a source used it twice."""

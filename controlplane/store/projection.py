@@ -29,12 +29,13 @@ from controlplane.services.dimensions import (
 from controlplane.services.records import EntryKind, ReceivedRecord
 from controlplane.services.rollups import MINUTE_S, UNGROUPED, tally_of
 from controlplane.services.times import parse_time
-from controlplane.store.bulk import rows_of, write
+from controlplane.store.bulk import write
 from controlplane.store.columns import microseconds
 from controlplane.store.fingerprints import Fingerprints
 from controlplane.store.index_geometry import GEOMETRY, Geometry
 from controlplane.store.index_tables import decision_index_heads, decision_zones, decisions
 from controlplane.store.postings import Postings, term_of
+from controlplane.store.requests import decisions_of
 from controlplane.store.rollups import RollupBatch
 from policies.contracts.record import RecordKind
 
@@ -186,11 +187,7 @@ class _Batch:
         write(self._connection, decision_index_heads, ("tenant", "make", "size"), head, conflict=_MOVED)
 
     def _known(self, request_ids: Sequence[str]) -> dict[str, _Decision]:
-        statement = (
-            "SELECT log_index, request_id, admission_index, terminal_index, admission_at, terminal_at "
-            "FROM decisions WHERE tenant = ? AND request_id {among}"
-        )
-        found = rows_of(self._connection, statement, self._tenant, among=request_ids)
+        found = decisions_of(self._connection, self._tenant, request_ids)
         return {row.request_id: _Decision(*row) for row in found}
 
     def _add(self, decision: _Decision, entry: Entry) -> None:
