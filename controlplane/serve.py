@@ -16,6 +16,7 @@ import uvicorn
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane
 from controlplane.edge import Watch, create_edge
+from controlplane.garbage import look_for_circles_less
 from controlplane.housekeeping import housekeeping
 from controlplane.identifiers import utc_now
 from controlplane.job_thread import job_thread
@@ -83,7 +84,7 @@ def serve(
         else:
             plane.metrics.watch_sequencer(plane.sequencer)
             stack.enter_context(sequencing(plane.sequencer, witnesses))
-        stack.enter_context(housekeeping({"erasures": plane.erasures.go_on}))
+        stack.enter_context(housekeeping({"erasures": plane.erasures.go_on, "days": plane.ingestion.prepare_days}))
         stack.enter_context(job_thread(plane))
         _run(plane, settings, trace)
 
@@ -115,6 +116,7 @@ def _run(plane: ControlPlane, settings: ServerSettings, trace: Trace | None) -> 
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+    look_for_circles_less()
     _log.info("api_started", host=settings.host, port=settings.port)
     _Server(config, watch).run()
     _log.info("api_stopped")

@@ -34,6 +34,8 @@ class Behind(Refused):
 
 class Ingestion:
     def __init__(self, *, store: Store, clock: Clock, at_once: int = MAX_AT_ONCE) -> None:
+        self._store = store
+        self._clock = clock
         self._commits = GroupCommit(store=store, clock=clock)
         self._places = BoundedSemaphore(at_once)
 
@@ -65,6 +67,11 @@ class Ingestion:
         ingested = self._commits.append(actor.tenant, Batch(records=records, quarantined=quarantined))
         tell_of_gaps(actor.tenant, ingested.gaps)
         return ingested
+
+    def prepare_days(self) -> None:
+        """Make room for the days to come, where the database keeps each day apart."""
+        with self._store.write() as session:
+            session.decisions.prepare_days(self._clock().date())
 
 
 def tell_of_gaps(tenant: str, gaps: Sequence[Gap]) -> None:

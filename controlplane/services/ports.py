@@ -8,7 +8,7 @@ state. Lists are in the order of their key and begin after `after`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from controlplane.services.checkpoints import SignedCheckpoint
@@ -161,6 +161,9 @@ class DecisionLog(Protocol):
         """Keep what nodes say they sent, and return what of it is found missing now: it has stayed away too long."""
 
     def sources(self, tenant: str) -> tuple[SourceReading, ...]: ...
+    def prepare_days(self, today: date) -> None:
+        """Make room for the days from `today` on, where the database keeps each apart and they run short."""
+
     def size(self, tenant: str) -> int: ...
 
 

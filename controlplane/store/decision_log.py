@@ -6,7 +6,7 @@ Theory: the row of `log_heads` is locked first, so that one append at a time see
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,7 @@ from controlplane.services.records import (
 from controlplane.store.log_append import LogAppend
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.log_writer import LockedHead, write_entries
+from controlplane.store.partitions import is_short_of_partitions, make_partitions
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.projection import project
 from controlplane.store.quarantine import put_aside
@@ -79,6 +80,10 @@ class SqlDecisionLog:
 
     def sources(self, tenant: str) -> tuple[SourceReading, ...]:
         return read_sources(self._connection, tenant)
+
+    def prepare_days(self, today: date) -> None:
+        if is_short_of_partitions(self._connection, today):
+            make_partitions(self._connection, today)
 
     def size(self, tenant: str) -> int:
         return self._log.size(tenant)

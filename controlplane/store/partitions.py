@@ -17,6 +17,7 @@ from controlplane.store.log_tables import PARTITIONED
 
 # A month for whoever forgets to have them made; each costs two empty tables and four empty indexes.
 DAYS_AHEAD: Final = 35
+_SHORT: Final = 7
 _NAME: Final = re.compile(rf"(?:{'|'.join(PARTITIONED)})_(?:[0-9]{{8}}|default)")
 _TOAST: Final = {"records": "envelope", "payloads": "content"}
 
@@ -28,6 +29,13 @@ def is_partition(name: str) -> bool:
 
 def partition_name(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
+
+
+def is_short_of_partitions(connection: Connection, today: date) -> bool:
+    """Return whether new ones should be made. A role that may not gets a week of refusals to be noticed by."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return not _exists(connection, partition_name("records", today + timedelta(days=_SHORT)))
 
 
 def make_partitions(connection: Connection, today: date, *, days: int = DAYS_AHEAD) -> tuple[date, ...]:
