@@ -78,7 +78,9 @@ class _Verifier:
         proof = self._range_proof(signed)
         opened = [(name, found) for name, data in kept if (found := self._opened(name, data)) is not None]
         earlier = list(self._earlier())
-        completeness = Completeness(whole=self._manifest.first == 0)
+        completeness = Completeness(
+            from_first=self._manifest.first == 0, to_last=self._manifest.end == self._manifest.size
+        )
         entries = EntriesPass(
             first=self._manifest.first,
             end=self._manifest.end,
@@ -160,7 +162,7 @@ class _Verifier:
         return proof
 
     def _require_witnesses(self, signed: SignedCheckpoint) -> None:
-        cosigned = {each.key for each in signed.witnesses}
+        cosigned = {each.key for each in signed.verified}
         for key in self._witnesses if self._given else ():
             if key not in cosigned:
                 self._problems.add(f"{key.name} has not cosigned the checkpoint")

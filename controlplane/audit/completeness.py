@@ -13,11 +13,12 @@ from typing import Any, Final
 from controlplane.audit.intervals import Intervals
 from controlplane.audit.source_boots import Boot, BootReport, BootVerdict
 
-# Together about 400 MB at their fullest; an honest log of 10 million entries needs a few.
+# Together 250 MiB at their fullest; an honest log of 10 million entries needs a few.
 MAX_BOOTS: Final = 100_000
 MAX_OPEN_REQUESTS: Final = 500_000
 MAX_RUNS: Final = 500_000
-DROP_ACTION: Final = "envelopes_dropped"
+DROP_ACTION: Final = "retention_drop_announced"
+_DROPPED_CLASS: Final = "records"
 _LARGEST: Final = 2**63 - 1
 _LONGEST_TEXT: Final = 128
 _OWN_KINDS: Final = frozenset({"start", "heartbeat", "stop", "loss"})
@@ -46,10 +47,14 @@ class CompletenessReport:
 
 
 class Completeness:
-    """Takes every entry of a range in its order; `whole` tells that the range begins where the log does."""
+    """Takes the entries of a range in order.
 
-    def __init__(self, *, whole: bool) -> None:
-        self._whole = whole
+    `from_first` says that the range begins where the log does, `to_last` that it ends where the log did.
+    """
+
+    def __init__(self, *, from_first: bool, to_last: bool) -> None:
+        self._from_first = from_first
+        self._to_last = to_last
         self._boots: dict[tuple[str, str], Boot] = {}
         self._standing: dict[str, list[Boot]] = {}
         self._open: dict[str, Boot] = {}
@@ -87,13 +92,16 @@ class Completeness:
         for boot in self._open.values():
             boot.unfinished += 1
         self._open.clear()
+        unrecorded = self._dropped.without(self._recorded).total
+        if unrecorded and not self._to_last and not self._unjudged:
+            self._unjudged = f"{unrecorded} entries were dropped, and what records it may lie behind the range"
         boots = [boot.report(newest_at=self._newest_at, drops=self._drops) for boot in self._boots.values()]
         return CompletenessReport(
             # One that only its successor names, in a range that begins behind it, is not of this archive.
             boots=tuple(sorted(filter(_is_told_of, boots), key=lambda boot: (boot.source, boot.boot))),
             unreadable=self._unreadable,
             dropped=self._drops,
-            unrecorded_drops=self._dropped.without(self._recorded).total,
+            unrecorded_drops=unrecorded if self._to_last else 0,
             unjudged=self._unjudged,
         )
 
@@ -106,9 +114,7 @@ class Completeness:
         elif kind == "gap":
             self._read_gap(_object(members["gap"]))
         elif kind == "admin" and members["action"] == DROP_ACTION:
-            detail = _object(members["detail"])
-            self._recorded.add(_number(detail["first_index"], least=0), _number(detail["end_index"], least=0))
-            self._count_run()
+            self._read_drop(_object(members["detail"]))
         self._newest_at = max(self._newest_at, at_s)
 
     def _read_numbered(self, kind: str, members: Members, source: Members, at_s: float) -> None:
@@ -149,6 +155,11 @@ class Completeness:
             boot.gaps.add(_number(told["first_seq"]), _number(told["last_seq"]) + 1)
             self._count_run()
 
+    def _read_drop(self, detail: Members) -> None:
+        if detail["class"] == _DROPPED_CLASS:
+            self._recorded.add(_number(detail["first_index"], least=0), _number(detail["last_index"], least=0) + 1)
+            self._count_run()
+
     def _follow(self, boot: Boot, previous: object) -> None:
         """Note that `boot` began, and that others of its source are over."""
         for before in self._standing[boot.source]:
@@ -167,7 +178,7 @@ class Completeness:
         if boot is None:
             if len(self._boots) == MAX_BOOTS:
                 raise TooMuch(f"there are more than {MAX_BOOTS} boots of sources")
-            low = 1 if self._whole and not self._drops else None
+            low = 1 if self._from_first and not self._drops else None
             boot = self._boots[key] = Boot(*key, low, drops_seen=self._drops)
             self._standing.setdefault(boot.source, []).append(boot)
         return boot

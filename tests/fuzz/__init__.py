@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes that nobody foresaw, for every place of the data plane that takes bytes.
+"""Bytes that nobody foresaw, for every place of the data plane and of an auditor's tools that takes bytes.
 
     python -m tests.fuzz --seconds 600 [TARGET …]
 

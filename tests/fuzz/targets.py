@@ -26,6 +26,7 @@ from proxy_addons.core.request_reader import read_body
 from proxy_addons.core.responses_stream import ResponsesEnforcer
 from proxy_addons.core.sse import SseEnforcer
 from tests.fuzz import seeds
+from tests.fuzz.audit_targets import AUDIT_TARGETS
 from tests.sans_io import Talk
 from tests.unit.proxy_addons.harness import Harness, active_policy, key_ring, route
 
@@ -245,4 +246,5 @@ TARGETS: Final[dict[str, tuple[Callable[[bytes], None], tuple[bytes, ...]]]] = {
     "answer": (answer, seeds.ANSWERS),
     "request-body": (request_body, seeds.BODIES),
     "answer-framing": (answer_framing, tuple(b"\x00" + raw for raw in seeds.UPSTREAM_ANSWERS)),
+    **AUDIT_TARGETS,
 }

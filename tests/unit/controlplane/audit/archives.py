@@ -9,7 +9,7 @@ from controlplane.audit.archive_files import write_zip
 from controlplane.audit.checkpoints import Checkpoint, sign_checkpoint
 from controlplane.audit.frontier import Frontier
 from controlplane.audit.hashes import leaf_hash
-from controlplane.audit.note_keys import SignerKey
+from controlplane.audit.note_keys import KeyKind, SignerKey
 from controlplane.audit.proofs import consistency_proof, range_proof
 from controlplane.audit.tiles import append
 from policies.contracts.codec import canonical_bytes
@@ -17,7 +17,7 @@ from tests.unit.controlplane.audit import naive_tree
 
 AT = datetime(2026, 11, 20, 18, tzinfo=UTC)
 ORIGIN = "audit.example/acme"
-LOG_KEY = SignerKey.generate(ORIGIN)
+LOG_KEY = SignerKey(ORIGIN, KeyKind.NOTE, b"seed" * 8)  # always the same, so that mutations of a fuzzer are
 
 
 def envelope(kind, *, source="node-1/w0", boot="b1", seq=None, after_s=0, schema="gatehouse.source/1", **members):
@@ -41,8 +41,8 @@ def gap(first, last, *, source="node-1/w0", boot="b1", count=None, state="open",
 
 
 def dropped(first, end, **of):
-    detail = {"first_index": first, "end_index": end}
-    return envelope("admin", schema="gatehouse.admin/1", action="envelopes_dropped", detail=detail, **of)
+    detail = {"class": of.pop("class_", "records"), "first_index": first, "last_index": end - 1, "count": end - first}
+    return envelope("admin", schema="gatehouse.admin/1", action="retention_drop_announced", detail=detail, **of)
 
 
 ORDERLY = [start(), *(request(seq) for seq in range(2, 30)), envelope("stop", seq=30, written=28, lost=0)]

@@ -20,7 +20,12 @@ def passed(lines, *, first=0, end=30, wanted=()):
     problems = Problems()
     start = Frontier().append(LOG.leaves[:first])
     reading = EntriesPass(
-        first=first, end=end, start=start, wanted=wanted, problems=problems, completeness=Completeness(whole=True)
+        first=first,
+        end=end,
+        start=start,
+        wanted=wanted,
+        problems=problems,
+        completeness=Completeness(from_first=True, to_last=True),
     )
     for line in lines:
         reading.take(line)

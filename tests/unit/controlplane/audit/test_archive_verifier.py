@@ -96,6 +96,8 @@ def test_witnesses_that_are_trusted_must_have_cosigned(verify):
         "violated",
         ["witness.example/w1 has not cosigned the checkpoint"],
     )
+    # A log cosigns for itself, which its own key as a cosigner's asks for.
+    assert holds(verify(LOG.files(), keys=(LOG_KEY.verifier, LOG_KEY.verifier.cosigner()))) == ("holds", "holds", 0)
 
 
 LINES = LOG.files()["entries-00000.ndjson"].splitlines(keepends=True)

@@ -13,9 +13,9 @@ from controlplane.audit.source_boots import BootVerdict
 from tests.unit.controlplane.audit.archives import ORDERLY, dropped, envelope, gap, request, start
 
 
-def judge(entries, *, whole=True):
+def judge(entries, *, whole=True, to_last=True):
     """Judge envelopes in their order; None is one that was dropped."""
-    judging = Completeness(whole=whole)
+    judging = Completeness(from_first=whole, to_last=to_last)
     for index, entry in enumerate(entries):
         if entry is None:
             judging.drop(index)
@@ -112,9 +112,16 @@ def test_a_range_in_the_middle_is_judged_from_where_it_begins():
 def test_a_drop_must_be_recorded():
     entries = [None, None, request(3), request(4)]
     assert (judge(entries).dropped, judge(entries).unrecorded_drops, judge(entries).holds) == (2, 2, False)
-    for recorded, unrecorded in [(dropped(0, 2), 0), (dropped(0, 1), 1), (dropped(1, 9), 1)]:
+    payloads = dropped(0, 2, class_="payloads")
+    for recorded, unrecorded in [(dropped(0, 2), 0), (dropped(0, 1), 1), (dropped(1, 9), 1), (payloads, 2)]:
         report = judge([*entries, recorded])
         assert (report.unrecorded_drops, report.holds, only(report).verdict) == (unrecorded, not unrecorded, "complete")
+
+
+def test_a_drop_may_be_recorded_behind_the_range():
+    report = judge([None, None, request(3)], to_last=False)
+    assert (report.holds, report.unrecorded_drops, "behind the range" in report.unjudged) == (True, 0, True)
+    assert judge([None, None, request(3), dropped(0, 2)], to_last=False).unjudged == ""
 
 
 def test_what_was_dropped_is_not_held_against_a_source():
@@ -137,7 +144,7 @@ def test_what_was_dropped_is_not_held_against_a_source():
         {"kind": "terminal", "time": "0001-01-01T00:00:00", "source": []},
         {"kind": "gap", "time": "2026-11-20T18:00:00Z", "gap": []},
         {"kind": "gap", "time": "2026-11-20T18:00:00Z", "gap": {"source_id": "s", "boot_id": "b", "state": "open"}},
-        {"kind": "admin", "time": "2026-11-20T18:00:00Z", "action": "envelopes_dropped", "detail": {"first_index": 0}},
+        {"kind": "admin", "time": "2026-11-20T18:00:00Z", "action": "retention_drop_announced", "detail": {"class": "records", "first_index": 0}},
         *(
             {"kind": "start", "time": "2026-11-20T18:00:00Z", "source": source, "previous": previous}
             for source, previous in [
@@ -157,7 +164,7 @@ def test_what_was_dropped_is_not_held_against_a_source():
     ],
 )  # fmt: skip
 def test_an_entry_that_is_not_what_it_says_is_counted(entry):
-    judging = Completeness(whole=True)
+    judging = Completeness(from_first=True, to_last=True)
     judging.add(entry)
     report = judging.report()
     assert (report.unreadable, report.holds) == (1, False)
@@ -221,7 +228,7 @@ values = st.recursive(
                 "count": values,
                 "numbers": st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9))) | values,
                 "gap": values,
-                "action": st.just("envelopes_dropped"),
+                "action": st.just("retention_drop_announced"),
                 "detail": values,
             },
         ),
@@ -230,7 +237,7 @@ values = st.recursive(
     st.booleans(),
 )
 def test_whatever_entries_say_there_is_a_report(entries, whole):
-    judging = Completeness(whole=whole)
+    judging = Completeness(from_first=whole, to_last=whole)
     for index, entry in enumerate(entries):
         if entry is None:
             judging.drop(index)
