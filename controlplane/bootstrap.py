@@ -20,6 +20,7 @@ from controlplane.services.content import Content
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
 from controlplane.services.erasures import Erasures
+from controlplane.services.evidence import EvidencePacks, EvidenceWork
 from controlplane.services.exports import Exports, ExportWork
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
@@ -86,6 +87,7 @@ class ControlPlane:
     cursors: Cursors
     operations: Operations
     exports: Exports
+    evidence_packs: EvidencePacks
     point_in_time: PointInTime
     jobs: Jobs
     bell: Bell
@@ -154,11 +156,15 @@ def assemble(
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         operations=operations,
         point_in_time=PointInTime(store=store, rego=settings.rego),
+        evidence_packs=EvidencePacks(store=store, operations=operations),
         exports=Exports(store=store, operations=operations, decisions=decisions),
         jobs=Jobs(
             store=store,
             files=files,
-            work={OperationKind.EXPORT: ExportWork(store=store, archives=archives)},
+            work={
+                OperationKind.EXPORT: ExportWork(store=store, archives=archives),
+                OperationKind.EVIDENCE_PACK: EvidenceWork(store=store, archives=archives),
+            },
             clock=clock,
         ),
         bell=bell,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse evidence`: take the log home, in archives that verify without the server that made them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,22 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.group()
 def evidence() -> None:
     """Make archives that prove themselves; `gatehouse audit verify` checks them anywhere. The auditor does this."""
+
+
+@evidence.command()
+@click.option("--from", "from_", required=True, help="RFC 3339 time; what the log received at or after it.")
+@click.option("--to", required=True, help="RFC 3339 time; before it.")
+@click.option("--environment", default="production", show_default=True)
+@click.option("-o", "--output", "file", type=_FILE, required=True, help="Where to put it.")
+@json_option
+@fails_cleanly
+def pack(*, from_: str, to: str, environment: str, file: Path, as_json: bool) -> None:
+    """Make an evidence pack: entries with proofs, policies in force, approvals, a summary. Ctrl-C cancels it."""
+    auditor = api("auditor")
+    body = {"from": from_, "to": to, "environment": environment}
+    made = result_of(auditor, auditor.post("/v1/evidence-packs", body).body)
+    fetch(auditor, made, file)
+    _show(made, file, as_json=as_json)
 
 
 @evidence.command()
@@ -34,6 +51,10 @@ def archive(*, file: Path, payloads: bool, as_json: bool, **given: Any) -> None:
     body = {"format": "archive", "range": wanted, "include": ["subject", "input"] if payloads else []}
     made = result_of(auditor, auditor.post("/v1/exports", body).body)
     fetch(auditor, made, file)
+    _show(made, file, as_json=as_json)
+
+
+def _show(made: Mapping[str, Any], file: Path, *, as_json: bool) -> None:
     if as_json:
         show_json({**made, "file": str(file)})
     else:

@@ -2,6 +2,7 @@
 """`gatehouse evidence` makes archives that `gatehouse audit verify` takes."""
 
 import json
+import re
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_an_archive_is_made_and_verifies(gatehouse, working, tmp_path):
     file = tmp_path / "log.zip"
     made = gatehouse("evidence", "archive", "-o", file)
     assert made.exit_code == DONE, made.stderr
-    assert made.stdout.startswith("5 entries, ")
+    assert re.match(r"\d+ entries, \d+ bytes, sha256:", made.stdout)
     judged = gatehouse("audit", "verify", file, "--key", working.key.vkey("default"))
     assert judged.exit_code == DONE, judged.stdout
 
@@ -59,3 +60,13 @@ def test_a_range_and_payloads_are_asked_for(gatehouse, working, tmp_path):
 def test_wrong_ranges(gatehouse, working, tmp_path, asked):
     made = gatehouse("evidence", "archive", "-o", tmp_path / "log.zip", *asked)
     assert (made.exit_code, (tmp_path / "log.zip").exists()) == (REFUSED, False)
+
+
+def test_an_evidence_pack_is_made_and_verifies(gatehouse, working, tmp_path):
+    file = tmp_path / "november.zip"
+    asked = ("--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z", "-o", file)
+    made = gatehouse("evidence", "pack", *asked)
+    assert made.exit_code == DONE, made.stderr
+    judged = gatehouse("audit", "verify", file, "--key", working.key.vkey("default"))
+    assert judged.exit_code == DONE, judged.stdout
+    assert gatehouse("evidence", "pack", *asked[2:], "--from", "2027-01-01T00:00:00Z").exit_code == REFUSED

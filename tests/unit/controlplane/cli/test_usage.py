@@ -40,6 +40,7 @@ ASKS_A_SERVER = [
     ("decisions", "tail"),
     ("decisions", "export", "-o", "decisions.ndjson"),
     ("evidence", "archive", "-o", "log.zip"),
+    ("evidence", "pack", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z", "-o", "pack.zip"),
 ]
 ASKS_A_SUPERVISOR = [("part", "list"), ("part", "stop", "opa"), ("part", "start", "opa")]
 

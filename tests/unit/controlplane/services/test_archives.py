@@ -16,13 +16,19 @@ from controlplane.audit.verification import verify_consistency, verify_range
 from controlplane.cli.main import main
 from controlplane.services import archives
 from controlplane.services.archives import index_at
+from tests.control_planes import TOKENS
 from tests.records import make_record
 from tests.signed_planes import signed_plane
+
+# Entries of how the control plane was set up: one for each role's token.
+SET_UP = len(TOKENS)
 
 
 @pytest.fixture
 def log(tmp_path):
-    return signed_plane(tmp_path)
+    signed = signed_plane(tmp_path)
+    signed.sign()
+    return signed
 
 
 def ingest(log, first, count):
@@ -100,13 +106,16 @@ def test_the_command_verifies_it_and_finds_what_was_altered(log, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "want"),
     [
-        pytest.param({"first": 2, "end": 5}, range(2, 5), id="a part"),
+        pytest.param({"first": 2, "end": 5}, range(2 - SET_UP, 5 - SET_UP), id="a part"),
         pytest.param({"first": 2, "end": 2}, range(0), id="nothing"),
-        pytest.param({"end": 4}, range(4), id="the beginning"),
+        pytest.param({"end": 4}, range(-SET_UP, 4 - SET_UP), id="the beginning"),
+        # What setting the control plane up came to stands before the records.
         pytest.param({"from": "2026-11-20T12:01:00Z", "to": "2026-11-20T12:02:00Z"}, range(4, 8), id="a minute"),
-        pytest.param({"to": "2026-11-20T12:01:00Z"}, range(4), id="before a time"),
+        pytest.param({"to": "2026-11-20T12:01:00Z"}, range(-SET_UP, 4), id="before a time"),
         pytest.param(
-            {"from": "2026-11-19T00:00:00Z", "to": "2026-11-20T12:00:00.5Z"}, range(4), id="from before the log"
+            {"from": "2026-11-19T00:00:00Z", "to": "2026-11-20T12:00:00.5Z"},
+            range(-SET_UP, 4),
+            id="from before the log",
         ),
     ],
 )
@@ -115,24 +124,24 @@ def test_a_range_of_indexes_or_times(log, wanted, want):
         ingest(log, 1 + minute * 4, 4)
         log.under_test.clock.turn(60)
     entries, _ = verify(log, archived(log, range=wanted))
-    assert [entry["index"] for entry in entries] == list(want)
+    assert [entry["index"] - SET_UP for entry in entries] == list(want)
 
 
 def test_payloads_go_along_only_where_they_were_asked_for(log):
     ingest(log, 1, 1)
-    entries, _ = verify(log, archived(log, include=["subject", "input"], range={"end": 1}))
+    entries, _ = verify(log, archived(log, include=["subject", "input"], range={"first": SET_UP, "end": SET_UP + 1}))
     assert json.loads(entries[0]["payload"])["subject"] == {"type": "user", "id": "alice"}
 
 
 def test_an_archive_verifies_after_an_erasure(log):
     ingest(log, 1, 3)
-    before, _ = verify(log, archived(log, include=["subject", "input"], range={"end": 3}))
+    before, _ = verify(log, archived(log, include=["subject", "input"], range={"first": SET_UP, "end": SET_UP + 3}))
     asked = {"subject": "user:alice"}
     answer = log.under_test.call("POST", "/v1/erasures", "admin", json=asked)
     assert answer.status_code in {200, 201, 202}, answer.text
     log.under_test.plane.erasures.go_on()
     log.sign()
-    entries, _ = verify(log, archived(log, include=["subject", "input"], range={"end": 3}))
+    entries, _ = verify(log, archived(log, include=["subject", "input"], range={"first": SET_UP, "end": SET_UP + 3}))
     assert ["payload" in entry for entry in entries] == [False] * 3
     assert ["payload" in entry for entry in before] == [True] * 3
 
@@ -172,6 +181,6 @@ def test_a_time_is_found_among_entries(log):
     start = log.under_test.clock.now.replace(minute=0)
     with log.under_test.store.read() as session:
         found = [index_at(session.log, "default", start.replace(minute=minute), begins=True) for minute in range(6)]
-        assert found == [0, 1, 2, 3, 4, 4]
+        assert [index - SET_UP for index in found] == [-SET_UP, 1, 2, 3, 4, 4]
         assert index_at(session.log, "default", start.replace(day=19), begins=True) == 0
-        assert index_at(session.log, "default", start.replace(day=21), begins=False) == 4
+        assert index_at(session.log, "default", start.replace(day=21), begins=False) == SET_UP + 4
