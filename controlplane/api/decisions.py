@@ -3,17 +3,18 @@
 
 import json
 from typing import Any, Final
+from urllib.parse import quote
 
 import marshmallow as ma
 from marshmallow import fields, validate
 
 from controlplane.api.decision_filters import FilterSchema, filter_of
+from controlplane.api.decision_items import item_of
 from controlplane.api.endpoint import Resource
 from controlplane.api.fields import MAX_INTEGER, Digits, PageQuerySchema, Time, page_schema
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
-from controlplane.services.decisions import DecisionView
 from controlplane.services.model import Page
 from controlplane.services.payload_state import PayloadState
 
@@ -79,6 +80,8 @@ class DecisionWithRecordsSchema(DecisionSchema):
 
     envelope = fields.Dict(required=True)
     input = fields.Raw(required=True, allow_none=True)
+    explanation = fields.Dict(required=True)
+    proof = fields.String(required=True)
     records = fields.List(fields.Nested(LoggedRecordSchema), required=True)
 
 
@@ -107,7 +110,7 @@ def list_decisions(query: dict[str, Any]) -> dict[str, Any]:
         descending=query["order"] == "desc",
         limit=limit_of(query),
     )
-    items, at = _within_bytes([_item(view) for view in page.items], page.at)
+    items, at = _within_bytes([item_of(view) for view in page.items], page.at)
     shown = page_of(Page(items=tuple(items), next_key=None if at is None else f"{at} {page.as_of}"))
     return shown | {"as_of": page.as_of}
 
@@ -121,7 +124,14 @@ def list_decisions(query: dict[str, Any]) -> dict[str, Any]:
 def get_decision(identifier: str) -> dict[str, Any]:
     """Get one decision by its request id, or by the record id of one of its records."""
     view = plane().decisions.get(caller(), identifier)
-    return _item(view) | {"envelope": view.envelope, "input": view.input, "records": view.records}
+    shown = item_of(view)
+    return shown | {
+        "envelope": view.envelope,
+        "input": view.input,
+        "explanation": view.explanation,
+        "proof": f"/v1/audit/records/{quote(shown['record_id'], safe='')}/proof",
+        "records": view.records,
+    }
 
 
 def _within_bytes(items: list[dict[str, Any]], at: int | None) -> tuple[list[dict[str, Any]], int | None]:
@@ -138,30 +148,3 @@ def _position(key: str) -> tuple[int, int]:
     """Read a key that this API signed: log index and size of the log."""
     log_index, _, as_of = key.partition(" ")
     return int(log_index), int(as_of)
-
-
-def _item(view: DecisionView) -> dict[str, Any]:
-    envelope = view.envelope
-    resource_asked, subject, http = envelope["resource"] or {}, envelope["subject"] or {}, envelope.get("http") or {}
-    return {
-        "request_id": view.request_id,
-        "record_id": envelope["record_id"],
-        "log_index": view.log_index,
-        "log_indexes": {"admission": view.admission_index, "terminal": view.terminal_index},
-        "complete": view.terminal_index is not None,
-        "environment": envelope["environment"],
-        "time": envelope["time"],
-        "subject": view.subject,
-        "pseudonym": subject.get("pseudonym"),
-        "action": envelope.get("action"),
-        "model": resource_asked.get("id") if resource_asked.get("type") == "model" else None,
-        "status": http.get("status"),
-        "outcome": envelope["outcome"],
-        "verdict": envelope["verdict"],
-        "reasons": envelope["reasons"],
-        "would_have": envelope.get("would_have"),
-        "revision": envelope["revision"],
-        "serial": envelope["serial"],
-        "findings": envelope["findings"],
-        "payload": view.payload_state,
-    }

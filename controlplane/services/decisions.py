@@ -10,9 +10,10 @@ from typing import Any, Final
 from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.dimensions import Dimension
 from controlplane.services.errors import Invalid, NotFound, Problem
+from controlplane.services.explanations import Sources, explain
 from controlplane.services.model import Principal
 from controlplane.services.payload_state import PayloadState
-from controlplane.services.ports import Store
+from controlplane.services.ports import Session, Store
 from controlplane.services.records import LoggedDecision, LoggedRecord
 from policies.contracts.record import pseudonym
 
@@ -36,6 +37,7 @@ class DecisionView:
     admission_index: int | None
     terminal_index: int | None
     records: tuple[LoggedRecord, ...] = ()
+    explanation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,9 @@ class Decisions:
             if decision is None:
                 raise NotFound("decision-unknown", "No record is of that request or has that id.")
             records = index.records(actor.tenant, decision.request_id, as_of=as_of)
-        return replace(_view(decision), records=records)
+            view = _view(decision)
+            sources = _sources(session, actor.tenant, view.envelope)
+        return replace(view, records=records, explanation=explain(view.envelope, sources))
 
     def named(self, actor: Principal, dimension: Dimension, values: tuple[str, ...]) -> tuple[str, ...]:
         """Return values of a dimension as records have them: for subjects their pseudonyms. Raises Invalid."""
@@ -118,6 +122,27 @@ class Decisions:
             else pseudonym(self.pseudonym_key, tenant=actor.tenant, subject=subject)
             for subject in subjects
         )
+
+
+def _sources(session: Session, tenant: str, envelope: Mapping[str, Any]) -> Sources:
+    """Return the sources of the release that was active at the record's serial; none where that is not to be told."""
+    environment, serial = envelope.get("environment"), envelope.get("serial")
+    if type(environment) is not str or type(serial) is not int:
+        return Sources()
+    activation = session.activations.at_serial(tenant, environment, serial)
+    release = None if activation is None else session.releases.get(tenant, activation.release)
+    # The record's revision decides: a serial that names another one is of another history of this database.
+    if release is None or release.revision != envelope.get("revision"):
+        return Sources()
+    stored = {policy: session.policies.revision(tenant, policy, revision) for policy, revision in release.policies}
+    return Sources(
+        release=release.id,
+        policies={
+            policy: (kept.revision, kept.filename, kept.source.decode("utf-8", "replace"))
+            for policy, kept in stored.items()
+            if kept is not None
+        },
+    )
 
 
 def _invalid(code: str, message: str, *, pointer: str, fix: str) -> Invalid:

@@ -181,3 +181,15 @@ def test_a_batch_without_records_is_taken_so_that_a_node_can_tell_a_bad_line_fro
         "POST", "/v1/records", "agent", data=b"\n", headers={"Content-Type": "application/x-ndjson"}
     )
     assert (answer.status_code, answer.json) == (200, {"stored": 0, "duplicates": 0, "quarantined": 0})
+
+
+def test_one_decision_is_explained_by_the_release_that_decided_and_names_its_proof(under_test):
+    activated = under_test.activate(under_test.release()["id"])
+    members = {"serial": activated["serial"], "revision": activated["revision"], "outcome": "deny"}
+    because = (("access-denied", "chat-access"),)
+    under_test.ingest(make_record(seq=1, request_id="req_1", reasons=because, **members))
+    shown = under_test.call("GET", "/v1/decisions/req_1", "auditor").json
+    (decided,) = shown["explanation"]["decided_by"]
+    assert (decided["code"], decided["policy"]) == because[0]
+    assert decided["policy_revision"].startswith("sha256:")
+    assert shown["proof"] == "/v1/audit/records/rec_b0_1/proof"
