@@ -46,7 +46,8 @@ class Tally:
     """What the entries of one environment come to. Call `add` for each entry of the range, in order."""
 
     environment: str
-    whole: bool
+    from_first: bool
+    to_last: bool
     entries: int = 0
     dropped: int = 0
     payloads: int = 0
@@ -66,7 +67,7 @@ class Tally:
     _completeness: Completeness = field(init=False)
 
     def __post_init__(self) -> None:
-        self._completeness = Completeness(whole=self.whole)
+        self._completeness = Completeness(from_first=self.from_first, to_last=self.to_last)
 
     def add(self, index: int, envelope: bytes | None, *, has_payload: bool) -> None:
         self.entries += 1

@@ -84,7 +84,7 @@ class EvidenceWork:
             made_at=job.clock(),
             made_by=job.operation.created_by,
         )
-        others = self._others(head, self._tally(job, head))
+        others = self._others(head, self._tally(job, head, size=signed.size))
         whole = self.archives.head(tenant, signed, first=first, end=end, others=others)
         with job.begin("evidence.zip") as file:
             entries = self.archives.entries(job, first, end, payloads=False)
@@ -93,8 +93,8 @@ class EvidenceWork:
         told = {"size": signed.size, "count": end - first, "digest": result.digest, "bytes": result.size_bytes}
         return result, {**question, **told}
 
-    def _tally(self, job: Job, head: PackHead) -> Tally:
-        tally = Tally(environment=head.environment, whole=head.first == 0)
+    def _tally(self, job: Job, head: PackHead, *, size: int) -> Tally:
+        tally = Tally(environment=head.environment, from_first=head.first == 0, to_last=head.end == size)
         for entry in slices(self.store, job, head.first, head.end):
             tally.add(entry.log_index, entry.envelope, has_payload=entry.payload is not None)
         return tally

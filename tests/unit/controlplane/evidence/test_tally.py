@@ -11,7 +11,7 @@ from tests.exported import every_kind_of_row, make_row
 
 
 def counted(*envelopes, environment="production"):
-    tally = Tally(environment=environment, whole=True)
+    tally = Tally(environment=environment, from_first=True, to_last=True)
     for index, envelope in enumerate(envelopes):
         content = envelope if isinstance(envelope, bytes | None) else json.dumps(envelope).encode()
         tally.add(index, content, has_payload=index == 0)
