@@ -64,10 +64,9 @@ def find_lost(directory: Path, tables: Iterable[Path]) -> list[LostRequest]:
                     noted.pop(request_id, None)
                     admissions.pop(request_id, None)
     for request_id, envelope in admissions.items():
-        lost = noted.get(request_id)
-        noted[request_id] = (
-            LostRequest.of_admission(envelope) if lost is None else replace(lost, admission=envelope, admitted=True)
-        )
+        known = noted.get(request_id) or _admitted(envelope)
+        if known is not None:
+            noted[request_id] = replace(known, admission=envelope, admitted=True)
     return sorted(noted.values(), key=lambda lost: lost.begun_at)
 
 
@@ -80,9 +79,7 @@ async def settle(
 ) -> int:
     """Write what dead processes left unsaid in `directory`, whose lock the caller holds. Return how many requests.
 
-    `sink` has written nothing yet.
-
-    Raises OSError and what `sink` raises; then it may be tried again.
+    `sink` has written nothing yet. Raises OSError and what `sink` raises; then it may be tried again.
     """
     tables = tables_left(directory)
     if not tables:
@@ -115,11 +112,21 @@ def _noted(table: Path) -> Iterable[LostRequest]:
             _log.error("open_request_unreadable", table=table.name)
 
 
+def _admitted(envelope: dict[str, Any]) -> LostRequest | None:
+    try:
+        return LostRequest.of_admission(envelope)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def _envelopes(segment: Segment) -> Iterator[dict[str, Any]]:
     descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for line, _ in Frames(descriptor, past_damage=True):
-            yield orjson.loads(orjson.loads(line)["envelope"])
+            try:
+                yield orjson.loads(orjson.loads(line)["envelope"])
+            except (ValueError, KeyError, TypeError):
+                continue  # the control plane puts it into quarantine
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
@@ -17,6 +18,8 @@ WORKER_LOST: Final = "worker-lost"
 
 _UNKNOWN: Final = "-"
 _SUBJECTS: Final = 8192
+# What makes an envelope long.
+_LONG: Final = ("engines", "findings", "remarks", "obligations")
 
 
 class Noting:
@@ -117,7 +120,10 @@ class LostRequest:
             "latency_us": {**noted["latency_us"], "total": open_us},  # until it was found at the latest
         }
         payload: dict[str, JSON] = {"subject": None, "input": {}, "client_request_id": None}
-        return seal(noted | said, payload, salt=salt)
+        with suppress(ValueError):
+            return seal(noted | said, payload, salt=salt)
+        # The admission record's envelope had just room for itself.
+        return seal(noted | said | {name: [] for name in _LONG}, payload, salt=salt)
 
     def _of_admission(self, admission: Mapping[str, Any]) -> dict[str, Any]:
         kept = {name: value for name, value in admission.items() if name not in {"schema", "payload_digest", "content"}}

@@ -93,6 +93,16 @@ def test_where_there_is_an_admission_record_its_facts_are_kept():
     assert got["payload_digest"] != admission["payload_digest"]
 
 
+def test_an_admission_that_fills_its_envelope_leaves_room_for_how_it_ended():
+    made = asked()
+    admission = envelope(made, RecordKind.ADMISSION)
+    admission["remarks"] = [{"span_hash": "", "length": 1, "path": "x" * 100}] * 90
+    got = record_of(LostRequest.of_admission(admission))
+    assert (got["remarks"], got["subject"]) == ([], admission["subject"])
+    admission["remarks"] = admission["remarks"][:1]
+    assert record_of(LostRequest.of_admission(admission))["remarks"] == admission["remarks"]
+
+
 def test_a_method_that_is_none_and_an_empty_head_are_noted_too():
     found = LostRequest.noted(Noting(SCOPE).begun(exchange(request_id=REQUEST_ID), ""), b"", b"", admitted=False)
     assert (record_of(found)["http"]["method"], found.begun_at) == (None, NOW)
