@@ -93,10 +93,13 @@ def open_archive(path: Path) -> Iterator[Archive]:
         with _readable("the archive"):
             if path.is_dir():
                 sizes, opener = _folder(path)
+            elif not path.is_file():
+                # A pipe or a device may never end, and some give as much as is asked for.
+                raise ValueError("it is neither a file nor a folder")
             else:
                 file = stack.enter_context(_BoundedFile(path))
                 archive = stack.enter_context(zipfile.ZipFile(file))
-                sizes, opener = _members(archive), archive.open
+                sizes, opener = _members(archive, path.stat().st_size), archive.open
         yield Archive(sizes, opener)
 
 
@@ -122,8 +125,11 @@ def _folder(path: Path) -> tuple[dict[str, int], Callable[[str], IO[bytes]]]:
     return sizes, lambda name: (path / name).open("rb")
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, int]:
+def _members(archive: zipfile.ZipFile, length: int) -> dict[str, int]:
     sizes: dict[str, int] = {}
+    # Files that share their packed bytes would unpack to far more than a zip of this length can hold.
+    if sum(member.compress_size for member in archive.infolist()) > length:
+        raise ValueError("its files overlap")
     for member in archive.infolist():
         if member.is_dir():
             continue

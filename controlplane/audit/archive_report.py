@@ -101,6 +101,7 @@ class ArchiveReport:
                 "in_flight_count": sum(boot.in_flight for boot in boots),
                 "unreadable_count": self.completeness.unreadable,
                 "unrecorded_drop_count": self.completeness.unrecorded_drops,
+                "beyond_drops_count": self.completeness.beyond_drops,
                 "problem_count": self.incomplete.count,
                 "problems": [asdict(problem) for problem in self.incomplete.first],
                 "boots": [asdict(boot) for boot in boots],

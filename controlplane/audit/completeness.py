@@ -32,18 +32,23 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessReport:
-    """What an archive says of completeness. `unjudged` is empty, or says why there is no verdict."""
+    """What an archive says of completeness. `unjudged` is empty, or says why there is no verdict.
+
+    `beyond_drops` counts numbers that sources lack beyond the entries that were dropped, whose numbers nobody knows.
+    """
 
     boots: tuple[BootReport, ...]
     unreadable: int
     dropped: int
     unrecorded_drops: int
+    beyond_drops: int = 0
     unjudged: str = ""
 
     @property
     def holds(self) -> bool:
         known = {BootVerdict.COMPLETE, BootVerdict.LOST}
-        return not self.unreadable and not self.unrecorded_drops and all(boot.verdict in known for boot in self.boots)
+        odd = self.unreadable or self.unrecorded_drops or self.beyond_drops
+        return not odd and all(boot.verdict in known for boot in self.boots)
 
 
 class Completeness:
@@ -102,6 +107,7 @@ class Completeness:
             unreadable=self._unreadable,
             dropped=self._drops,
             unrecorded_drops=unrecorded if self._to_last else 0,
+            beyond_drops=max(0, sum(boot.dropped for boot in boots) - self._drops),
             unjudged=self._unjudged,
         )
 

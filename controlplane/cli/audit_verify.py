@@ -105,7 +105,7 @@ def _bar(archive: Archive) -> Iterator[Told]:
 
 def _show(report: ArchiveReport) -> None:
     at = report.manifest
-    click.echo(f"Archive of {plain(at.origin)}: entries {at.first} to {at.end - 1} of a log of {at.size} entries")
+    click.echo(f"Archive of {plain(at.origin)}: {at.end - at.first} entries from {at.first} on, of a log of {at.size}")
     _head("Integrity", report.integrity_verdict)
     _say(_integrity(report))
     _problems(report.integrity)
@@ -152,6 +152,8 @@ def _completeness(report: ArchiveReport) -> Iterator[str]:
         yield f"{told.unreadable} entries cannot be read as what they say they are"
     if told.unrecorded_drops:
         yield f"{told.unrecorded_drops} entries were dropped, and no entry in the archive records it"
+    if told.beyond_drops:
+        yield f"sources lack {told.beyond_drops} numbers more than entries were dropped"
 
 
 def _problems(problems: Problems) -> None:

@@ -68,12 +68,14 @@ async def _run(server: WitnessServer, host: str, port: int, vkey: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     listening = await server.start(host, port)
-    async with listening:
+    try:
         at_host, at_port = listening.sockets[0].getsockname()[:2]
         shown = f"[{at_host}]" if ":" in at_host else at_host
         click.echo(f"Key:     {vkey}")
         click.echo(f"Listens: http://{shown}:{at_port}  (Ctrl-C stops it)")
         await stop.wait()
+    finally:
+        listening.close()  # connections that are open end with the loop: nobody waits for a log that keeps one
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,13 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
         pass
 
 
+def test_what_never_ends_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for endless in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ArchiveUnreadable, match="neither a file nor a folder"), open_archive(endless):
+            pass
+
+
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(ArchiveUnreadable), open_archive(tmp_path / "nothing"):
         pass
@@ -110,6 +118,24 @@ def test_a_zip_bomb_is_read_no_further_than_allowed(tmp_path):
     assert path.stat().st_size < 100_000
     with open_archive(path) as archive, pytest.raises(ArchiveUnreadable, match="more than 1000"):
         archive.read("a", 1000)
+
+
+def test_files_that_share_their_bytes_are_refused(tmp_path):
+    """A directory that names one file many times unpacks to many times what a zip can hold."""
+    path = as_zip(tmp_path / "zip", {f"{number:03}": bytes(1_000_000) for number in range(50)})
+    with zipfile.ZipFile(path) as whole:
+        first, *others = whole.infolist()
+        end = others[0].header_offset
+    content = path.read_bytes()
+    with zipfile.ZipFile(tmp_path / "small", "w") as small:
+        small.fp.write(content[:end])
+        small.start_dir = end
+        for member in (first, *others):
+            member.header_offset = 0
+            small.filelist.append(member)
+        small._didModify = True
+    with pytest.raises(ArchiveUnreadable, match="overlap"), open_archive(tmp_path / "small"):
+        pass
 
 
 def test_a_directory_larger_than_memory_is_not_read(tmp_path):

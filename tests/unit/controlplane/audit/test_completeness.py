@@ -118,6 +118,13 @@ def test_a_drop_must_be_recorded():
         assert (report.unrecorded_drops, report.holds, only(report).verdict) == (unrecorded, not unrecorded, "complete")
 
 
+def test_no_more_numbers_are_dropped_than_entries():
+    entries = [start(), start(boot="b2"), None, request(3), request(3, boot="b2"), dropped(2, 3)]
+    report = judge(entries)
+    assert (report.beyond_drops, report.holds) == (1, False)
+    assert judge([*entries[:4], request(2, boot="b2"), entries[5]]).holds
+
+
 def test_a_drop_may_be_recorded_behind_the_range():
     report = judge([None, None, request(3)], to_last=False)
     assert (report.holds, report.unrecorded_drops, "behind the range" in report.unjudged) == (True, 0, True)
