@@ -31,6 +31,7 @@ from controlplane.api import (
     records,
     redactions,
     releases,
+    retention,
     roles,
     tlog,
 )
@@ -60,6 +61,7 @@ RESOURCES: Final = (
     blocked_subjects.resource,
     erasures.resource,
     legal_holds.resource,
+    retention.resource,
     roles.resource,
     admin_events.resource,
     audit.resource,

@@ -39,6 +39,7 @@ from controlplane.services.proofs import Proofs
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.services.result_files import ResultFiles
+from controlplane.services.retention import Retention
 from controlplane.services.sequencing import Sequencer
 from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.signing import BundlePublisher
@@ -81,6 +82,7 @@ class ControlPlane:
     payload_keys: PayloadKeys
     erasures: Erasures
     legal_holds: LegalHolds
+    retention: Retention
     lookups: Lookups
     content: Content
     feeds: Feeds
@@ -148,6 +150,7 @@ def assemble(
         proofs=Proofs(store=store),
         payload_keys=PayloadKeys(store=keeping_store, clock=clock),
         erasures=Erasures(store=keeping_store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
+        retention=Retention(store=keeping_store, clock=clock, new_id=new_id),
         lookups=Lookups(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         content=Content(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the control plane does by itself, every minute: erasures that were begun are carried on with.
+"""What the control plane does by itself, every minute: make room for days to come, carry on with erasures, retain.
 
 Every replica does it. Each piece of work locks what it works on and looks again, so that two at once are slow and no
 harm.

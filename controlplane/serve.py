@@ -84,7 +84,12 @@ def serve(
         else:
             plane.metrics.watch_sequencer(plane.sequencer)
             stack.enter_context(sequencing(plane.sequencer, witnesses))
-        stack.enter_context(housekeeping({"erasures": plane.erasures.go_on, "days": plane.ingestion.prepare_days}))
+        tasks = {
+            "days": plane.ingestion.prepare_days,
+            "erasures": plane.erasures.go_on,
+            "retention": plane.retention.go_on,
+        }
+        stack.enter_context(housekeeping(tasks))
         stack.enter_context(job_thread(plane))
         _run(plane, settings, trace)
 

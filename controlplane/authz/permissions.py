@@ -31,6 +31,8 @@ class Permission(StrEnum):
     OPERATIONS_WRITE = "operations:write"
     EXPORTS_READ = "exports:read"
     EXPORTS_WRITE = "exports:write"
+    RETENTION_READ = "retention:read"
+    RETENTION_WRITE = "retention:write"
     LOOKUPS_READ = "hmac-lookups:read"
     CONTENT_READ = "content:read"
     ADMIN_EVENTS_READ = "admin-events:read"

@@ -93,3 +93,50 @@ class Erasure:
     @property
     def day(self) -> date:
         return date.fromisoformat(self.target)
+
+
+class RetentionClass(StrEnum):
+    """PAYLOADS: what is sealed beside the log. RECORDS: envelopes too; the tree, checkpoints and roll-ups stay."""
+
+    PAYLOADS = "payloads"
+    RECORDS = "records"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """How many whole days before today are kept of a class; None is for good, as without a policy."""
+
+    tenant: str
+    of: RetentionClass
+    days: int | None
+    set_by: str
+    set_at: datetime
+
+
+class DropState(StrEnum):
+    """ANNOUNCED: nothing is gone yet, or not all. PARTIAL: all is gone but what a hold covers."""
+
+    ANNOUNCED = "announced"
+    DONE = "done"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A day of the log of which a class is dropped: its entries from `first_index` up to, and not with, `end_index`.
+
+    `position` is the index up to which it is done, `kept_count` how many were passed over since a hold covers them.
+    """
+
+    tenant: str
+    id: str
+    of: RetentionClass
+    day: date
+    first_index: int
+    end_index: int
+    state: DropState
+    announced_by: str
+    announced_at: datetime
+    position: int
+    kept_count: int = 0
+    finished_at: datetime | None = None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the use cases need to keep payloads and to let them go (a part of `controlplane.services.ports`)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from controlplane.services.keeping import Erasure, LegalHold
+from controlplane.services.keeping import Drop, Erasure, LegalHold, RetentionClass, RetentionPolicy
 from controlplane.services.model import Page
 
 
@@ -53,3 +53,48 @@ class Erasures(Protocol):
         """Return those of every tenant that were begun and are not done."""
 
     def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Erasure]: ...
+
+
+class Retention(Protocol):
+    def policies(self, tenant: str | None = None) -> tuple[RetentionPolicy, ...]:
+        """Return the policies that were set, of one tenant or of all."""
+
+    def put_policy(self, policy: RetentionPolicy) -> None: ...
+    def add(self, drop: Drop) -> None: ...
+    def put(self, drop: Drop) -> None:
+        """Write how far it came."""
+
+    def get(self, tenant: str, drop_id: str) -> Drop | None: ...
+    def known(self, tenant: str, of: RetentionClass) -> frozenset[date]:
+        """Return the days whose drop was announced."""
+
+    def open(self) -> tuple[Drop, ...]:
+        """Return the drops of every tenant that are not done, those of which a hold kept something included."""
+
+    def is_logged(self, drop: Drop, action: str) -> bool:
+        """Return whether the admin event that announced the drop has its place in the log."""
+
+    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Drop]: ...
+    def drop_partitions(self, drop: Drop) -> None:
+        """Drop the day as a whole, where the database can and no other tenant is in it."""
+
+    def envelopes(self, drop: Drop, first: int, end: int) -> Sequence[tuple[int, bytes]]:
+        """Return what is still there from `first` up to `end`, by index."""
+
+    def delete_range(self, drop: Drop, first: int, end: int) -> None: ...
+    def delete(self, drop: Drop, indexes: Sequence[int]) -> None: ...
+    def delete_index(self, drop: Drop) -> None:
+        """Delete what only dropped records were found by."""
+
+
+class KeepingSession(Protocol):
+    """The part of a transaction's view that this module is about."""
+
+    @property
+    def payloads(self) -> PayloadVault: ...
+    @property
+    def legal_holds(self) -> LegalHolds: ...
+    @property
+    def erasures(self) -> Erasures: ...
+    @property
+    def retention(self) -> Retention: ...

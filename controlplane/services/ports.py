@@ -13,7 +13,7 @@ from typing import Protocol
 
 from controlplane.services.checkpoints import SignedCheckpoint
 from controlplane.services.decision_index import DecisionIndex
-from controlplane.services.keeping_ports import Erasures, LegalHolds, PayloadVault
+from controlplane.services.keeping_ports import KeepingSession
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -247,7 +247,7 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(Protocol):
+class Session(KeepingSession, Protocol):
     """One transaction's view of the store."""
 
     @property
@@ -275,15 +275,9 @@ class Session(Protocol):
     @property
     def log(self) -> LogReader: ...
     @property
-    def payloads(self) -> PayloadVault: ...
-    @property
     def opa(self) -> Opa: ...
     @property
     def sink_positions(self) -> SinkPositions: ...
-    @property
-    def legal_holds(self) -> LegalHolds: ...
-    @property
-    def erasures(self) -> Erasures: ...
     @property
     def admin_events(self) -> AdminEvents: ...
     @property

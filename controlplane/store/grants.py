@@ -57,8 +57,13 @@ SEQUENCING: Final[dict[str, str]] = _APPENDING | {
     "payloads": "SELECT, INSERT, DELETE",
     "payload_keys": _GROW,
     "quarantine": _OWN,
+    "decisions": _OWN,
+    "decision_postings": _OWN,
+    "decision_zones": _OWN,
     "erasures": _GROW,
     "legal_holds": "SELECT",
+    "retention_drops": _GROW,
+    "retention_policies": _GROW,
 }
 _ADMINISTERED: Final = (
     "activations",

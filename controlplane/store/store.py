@@ -29,6 +29,7 @@ from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
+from controlplane.store.retention import SqlRetention
 from controlplane.store.rollups import SqlRollups
 from controlplane.store.sink_positions import SqlSinkPositions
 
@@ -40,6 +41,7 @@ class SqlSession:
         self.payloads = SqlPayloadVault(connection, ring)
         self.legal_holds = SqlLegalHolds(connection)
         self.erasures = SqlErasures(connection)
+        self.retention = SqlRetention(connection)
         self.principals = SqlPrincipals(connection)
         self.policies = SqlPolicies(connection)
         self.releases = SqlReleases(connection)

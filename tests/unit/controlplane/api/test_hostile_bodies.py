@@ -33,6 +33,7 @@ POSTS = {
     "/v1/legal-holds": "admin",
     "/v1/legal-holds/a:release": "approver",
     "/v1/hmac-lookups": "auditor",
+    "/v1/retention:apply": "admin",
 }
 NAMES = st.sampled_from(
     [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gatehouse erase` and `gatehouse hold`."""
+"""`gatehouse erase`, `gatehouse hold` and `gatehouse retention`."""
 
 import json
 
@@ -45,3 +45,14 @@ def test_a_hold_keeps_what_it_covers_until_it_is_released(gatehouse):
     assert gatehouse("hold", "release", hold).stdout == f"{hold} is released\n"
     assert shown(gatehouse("hold", "list", "--json"))["items"][0]["released_by"] == "approver"
     assert gatehouse("erase", "subject", "user:alice").exit_code == 0
+
+
+@pytest.mark.usefixtures("ingested")
+def test_retention_is_set_and_applied(gatehouse):
+    assert gatehouse("retention", "set", "payloads", "30").stdout == "payloads are kept for 30 days\n"
+    assert gatehouse("retention", "set", "records", "keep").stdout == "records are kept for good\n"
+    assert [item["days"] for item in shown(gatehouse("retention", "list", "--json"))["items"]] == [30, None]
+    assert "for good" in gatehouse("retention", "list").stdout
+    assert shown(gatehouse("retention", "apply", "--json")) == {"items": []}
+    assert shown(gatehouse("retention", "drops", "--json")) == {"items": []}
+    assert gatehouse("retention", "set", "payloads", "soon").exit_code == 2
