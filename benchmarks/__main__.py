@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = {
     "The whole proxy, its HTTP layer, bare mitmdump, and other gateways": "benchmarks.pipeline --peers",
     "Streams at the pace of a model": "benchmarks.streams",
+    "A durable record: strict, best-effort, none": "benchmarks.recording",
     "Two workers, and idle connections": "benchmarks.capacity",
     "Each stage of a request alone": "benchmarks.stages",
     "The body of a request, read and written again": "benchmarks.firewall",

@@ -76,8 +76,9 @@ class CountingControlPlane(FakeControlPlane):
 
     async def _take_records(self, request: web.Request) -> web.Response:
         self._check(request)
-        lines = (await request.read()).count(b"\n")
-        self._count.value += lines
+        body = await request.read()
+        lines = body.count(b"\n")
+        self._count.value += lines - body.count(b',"payload":""}\n')  # without what sources say of themselves
         return web.json_response({"stored": lines, "duplicates": 0, "quarantined": 0})
 
 

@@ -63,12 +63,13 @@ def gatehouse(
     opa: Path,
     checkout: Path = ROOT,
     workers: int = 1,
+    module: str = "proxy_addons",
 ) -> Iterator[Proxy]:
     """Run a node of `checkout`, and its OPA, before a control plane of the benchmark.
 
     All of it is on the proxies' core; with more workers than one, on every core.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     control_plane = ControlPlaneProcess(folder, snapshot)
     port, health_port = unused_port(), unused_port()
     for file, content in (("token", AGENT_TOKEN), ("pepper", PEPPER.hex()), ("pseudonym", "ab" * 32)):
@@ -93,7 +94,7 @@ def gatehouse(
     with (folder / "log").open("wb") as log:
         cores = {PROXY_CORE} if workers == 1 else set(_cores)
         pool = start((sys.executable, "-m", "proxy_addons.opa_pool"), environment, log, checkout, cores=cores)
-        node = start((sys.executable, "-m", "proxy_addons"), environment, log, checkout, cores=cores)
+        node = start((sys.executable, "-m", module), environment, log, checkout, cores=cores)
         try:
             _until_ready(health_port, folder / "log")
             yield Proxy(

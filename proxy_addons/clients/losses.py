@@ -47,16 +47,16 @@ class Losses:
         by_outcome = Counter(outcomes)
         if not by_outcome and numbers is None:
             return
-        self.put_back(
-            Loss(
-                first_at=at,
-                last_at=at,
-                outcomes=tuple(sorted(by_outcome.items())),
-                why=((why, by_outcome.total()),),
-                numbers=() if numbers is None else (numbers,),
-            )
+        loss = Loss(
+            first_at=at,
+            last_at=at,
+            outcomes=tuple(sorted(by_outcome.items())),
+            why=((why, by_outcome.total()),),
+            numbers=() if numbers is None else (numbers,),
         )
-        self.total += by_outcome.total()
+        with self._guard:
+            self.total += loss.count
+            self._untold = _united(loss, self._untold)
 
     def take(self) -> Loss | None:
         """Return what is to be told, and forget it."""
@@ -67,11 +67,12 @@ class Losses:
     def put_back(self, loss: Loss) -> None:
         """Remember `loss` again: the record that tells it was not written."""
         with self._guard:
-            untold = self._untold
-            self._untold = loss if untold is None else _united(loss, untold)
+            self._untold = _united(loss, self._untold)
 
 
-def _united(one: Loss, other: Loss) -> Loss:
+def _united(one: Loss, other: Loss | None) -> Loss:
+    if other is None:
+        return one
     return replace(
         one,
         first_at=min(one.first_at, other.first_at),

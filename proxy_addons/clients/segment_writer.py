@@ -117,6 +117,7 @@ class SegmentWriter:
         """End the scarcity, if there is room again for a reserve and an ordinary segment. Raises OSError, SpoolFull."""
         self._check_mark(AHEAD_BYTES)
         self._allocate_reserve()
+        self.before_next()
         segment = self._new_segment()
         self._leave()
         self._segment, self.scarce = segment, False
@@ -146,6 +147,7 @@ class SegmentWriter:
     def _reserve(self, wanted: int) -> OpenSegment:
         """Return the segment made of the reserve, with room for `wanted` bytes. Raises OSError, SpoolFull."""
         if self._segment is None:
+            self.before_next()
             self._number += 1
             reserve = self._directory / "reserve"
             self._segment = OpenSegment.from_reserve(reserve, segment_path(self._directory, self._number))

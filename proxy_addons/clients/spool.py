@@ -172,7 +172,7 @@ class Spool:
         try:
             self._take(pending)
         except SpoolUnavailable:
-            return None  # counted
+            return None  # it was counted, or the process ends
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._guard:
             self._join().asking.append(done)
@@ -262,6 +262,7 @@ class Spool:
 
     def _abandon(self, groups: list[Group]) -> None:
         """Where the thread ended for a reason that nobody foresaw: nobody waits for it in vain."""
+        self._flusher.writable = False
         with self._guard:
             self._closed = True
             self._hand_over()

@@ -480,6 +480,21 @@ async def test_a_look_at_the_disk_is_waited_for_only_when_none_was_lately(tmp_pa
     assert not spool.losses.total
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_ends_unforeseen_leaves_nobody_waiting_and_lets_nobody_in(tmp_path, monkeypatch):
+    with open_spool(tmp_path) as spool:
+        await write(spool)
+        monkeypatch.setattr(spool._flusher._segments, "append", lambda _: 1 / 0)
+        with pytest.raises(SpoolUnavailable, match="has ended"):
+            await write(spool)
+        assert not spool.writable
+        assert not await spool.prove()
+        with pytest.raises(SpoolUnavailable, match="closed"):
+            await write(spool)
+        spool.post(record(spool))
+        spool._thread.join(10)
+
+
 def test_a_second_process_does_not_get_the_directory(tmp_path):
     with open_spool(tmp_path), pytest.raises(SpoolUnavailable, match="another process"):
         open_spool(tmp_path)
