@@ -152,11 +152,12 @@ class Flusher:
         return self._own.stop(seq, written=self._written, lost=self._losses.total)
 
     def _try(self) -> None:
-        self._try_at_s = time.monotonic() + _TRIAL_EVERY_S
         try:
             self._lock.hold_again()
             self._segments.make_room()
         except (OSError, SpoolFull, SpoolBusy):
+            self._note()
+            self._try_at_s = time.monotonic() + _TRIAL_EVERY_S
             return
         if not self._started or self._losses:
             self._append(())

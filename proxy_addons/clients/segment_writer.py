@@ -115,10 +115,14 @@ class SegmentWriter:
 
     def make_room(self) -> None:
         """End the scarcity, if there is room again for a reserve and an ordinary segment. Raises OSError, SpoolFull."""
-        self._check_mark(AHEAD_BYTES)
-        self._allocate_reserve()
-        self.before_next()
-        segment = self._new_segment()
+        try:
+            self._check_mark(AHEAD_BYTES)
+            self._allocate_reserve()
+            self.before_next()
+            segment = self._new_segment()
+        except (OSError, SpoolFull) as exc:
+            self.why = _why(exc)
+            raise
         self._leave()
         self._segment, self.scarce = segment, False
 
@@ -196,11 +200,7 @@ class SegmentWriter:
             os.close(descriptor)
 
     def _give_up(self, problem: OSError | SpoolFull) -> None:
-        self.scarce = True
-        if isinstance(problem, SpoolFull):
-            self.why = LossReason.SPOOL_FULL
-        else:
-            self.why = LossReason.DISK_FULL if problem.errno in _NO_ROOM else LossReason.DISK_ERROR
+        self.scarce, self.why = True, _why(problem)
         self._leave()
 
     def _leave(self) -> None:
@@ -227,6 +227,12 @@ def _last_line(segment: Segment, *, cut: bool) -> bytes | None:
 
 def _framed_bytes(lines: Sequence[bytes]) -> int:
     return len(MAGIC) + sum(HEADER.size + len(line) for line in lines)
+
+
+def _why(exc: OSError | SpoolFull) -> LossReason:
+    if isinstance(exc, SpoolFull):
+        return LossReason.SPOOL_FULL
+    return LossReason.DISK_FULL if exc.errno in _NO_ROOM else LossReason.DISK_ERROR
 
 
 def _problem(exc: OSError | SpoolFull) -> str:

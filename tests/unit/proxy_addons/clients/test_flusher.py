@@ -77,10 +77,22 @@ async def test_where_there_is_no_room_it_is_looked_for_again_soon(tmp_path, monk
         assert not rig.flusher.writable
         assert group.asking[0].done()
         assert "cannot be written" in str(group.pending[0].done.exception())
-    assert rig.flusher.due_in_s() == 0  # at once after the first failure
+    rig.flusher._try_at_s = 0.0
     rig.flusher.look_after()
     assert rig.flusher.writable
     assert [told["kind"] for told in of_the_source(tmp_path)] == ["start", "loss"]
+
+
+async def test_after_the_first_failure_room_is_looked_for_at_once(tmp_path, monkeypatch):
+    rig = Rig(tmp_path)
+    rig.flusher.look_after()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", fail)
+        rig.flusher.flush([rig.group()])
+        assert rig.flusher.due_in_s() == 0
+        rig.flusher.look_after()
+        assert rig.flusher.due_in_s() > 0
+    assert not rig.flusher.writable
 
 
 async def test_a_loss_is_told_before_what_follows_it_and_by_one_record(tmp_path):

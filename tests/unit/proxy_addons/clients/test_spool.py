@@ -358,6 +358,7 @@ async def test_a_disk_that_is_full_at_the_start_refuses_and_recovers(tmp_path, m
     with monkeypatch.context() as patched:
         full_disk(patched)
         spool = open_spool(tmp_path)
+        assert not spool.writable
         assert not await spool.prove()
         with pytest.raises(SpoolUnavailable):
             await write(spool)

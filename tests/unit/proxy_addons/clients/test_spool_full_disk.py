@@ -96,7 +96,7 @@ async def test_a_disk_without_room_for_anything_starts_and_recovers(disk):
     (disk / "w0").mkdir()
     fill(filler, but_bytes=8192)  # which is what a lock needs
     with open_spool(disk / "w0") as spool:
-        assert not await spool.prove()
+        assert not spool.writable
         with pytest.raises(SpoolUnavailable):
             await spool.write(record(spool))
         filler.unlink()
