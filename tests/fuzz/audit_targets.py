@@ -30,14 +30,15 @@ _REQUEST: Final = AddCheckpoint(old_size=0, proof=(), checkpoint=_NOTE.to_bytes(
 _PROOF: Final = TlogProof(
     index=3, hashes=inclusion_proof(_LOG.tiles, index=3, size=7), checkpoint=_LOG.note(7).to_bytes(), extra=b"x"
 )
-_ZIP: Final = Path(tempfile.mkdtemp(prefix="gatehouse-fuzz-")) / "archive.zip"
 
 
 def archive_zip(data: bytes) -> None:
     """The bytes of a zip."""
-    _ZIP.write_bytes(data)
-    with contextlib.suppress(ArchiveUnreadable), open_archive(_ZIP) as archive:
-        _judge(archive)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(ArchiveUnreadable), open_archive(Path(file.name)) as archive:
+            _judge(archive)
 
 
 def archive_file(name: str) -> Callable[[bytes], None]:
