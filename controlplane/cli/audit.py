@@ -10,6 +10,7 @@ import click
 # Imported when called: `verify` and `witness` need nothing of a control plane, and run on machines that have none.
 COMMANDS: Final[Mapping[str, str]] = {
     "checkpoint": "controlplane.cli.audit_checkpoint",
+    "fsck": "controlplane.cli.audit_fsck",
     "prove": "controlplane.cli.audit_prove",
     "verify": "controlplane.cli.audit_verify",
     "witness": "controlplane.cli.audit_witness",

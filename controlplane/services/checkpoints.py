@@ -23,6 +23,14 @@ class SignedCheckpoint:
         return self.note + self.cosignatures
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """How many numbers of sources are known to stand in the log, and to which size the index goes."""
+
+    numbered: int
+    indexed: int
+
+
 class Superseded(Exception):
     """Another process leads since: what was to be stored is not, and this one signs no more until it leads again."""
 

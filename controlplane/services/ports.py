@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
-from controlplane.services.checkpoints import SignedCheckpoint
 from controlplane.services.decision_index import DecisionIndex
 from controlplane.services.keeping_ports import KeepingSession
+from controlplane.services.log_ports import Checkpoints, LogCensus
 from controlplane.services.model import (
     Activation,
     AdminEvent,
@@ -183,38 +183,6 @@ class LogReader(Protocol):
         """Return the days that have entries, in their order: each begins where the one before ends."""
 
 
-class Checkpoints(Protocol):
-    """What was signed of each log."""
-
-    def tenants(self) -> tuple[str, ...]:
-        """Return the tenants that have a log."""
-
-    def latest(self, tenant: str) -> SignedCheckpoint | None: ...
-    def covering(self, tenant: str, size: int) -> SignedCheckpoint | None:
-        """Return the smallest checkpoint of at least `size` entries."""
-
-    def page(self, tenant: str, *, after: int | None, limit: int) -> Page[SignedCheckpoint]: ...
-    def lead(self, fence: int) -> None:
-        """Raise Superseded unless the leader of that number still leads; if so, nobody follows it until the end of the
-        transaction.
-        """
-
-    def sign(self, tenant: str, *, size: int, root: bytes, note: str, at: datetime) -> None:
-        """Keep a note, or the renewed note of the last size. Raises Contradiction for another root of that, or less."""
-
-    def cosign(self, tenant: str, *, size: int, lines: str) -> None: ...
-
-
-class Leadership(Protocol):
-    """How the processes over one database agree on which of them is the sequencer."""
-
-    def claim(self) -> int | None:
-        """Return this leader's number, or None where another leads. MUST be called again every few seconds."""
-
-    def close(self) -> None:
-        """Lead no more."""
-
-
 class Opa(Protocol):
     def remember(
         self, tenant: str, keys: Sequence[tuple[str, str]], *, now: datetime, forget_before: datetime
@@ -284,6 +252,8 @@ class Session(KeepingSession, Protocol):
     def operations(self) -> OperationStore: ...
     @property
     def checkpoints(self) -> Checkpoints: ...
+    @property
+    def census(self) -> LogCensus: ...
 
 
 class Store(Protocol):

@@ -26,8 +26,9 @@ from controlplane.services.admin_entries import admin_entry
 from controlplane.services.checkpoints import Contradiction, SignedCheckpoint, Superseded
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.log_key import LogKey
+from controlplane.services.log_ports import Leadership
 from controlplane.services.log_state import LogAltered, StoredTiles, check_head, check_leaves, check_tail, root_of
-from controlplane.services.ports import Leadership, Session, Store
+from controlplane.services.ports import Session, Store
 
 # A checkpoint is at most this old while a sequencer runs; also that of a log to which nothing was added.
 SIGN_EVERY_S: Final = 2.0

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from controlplane.identifiers import Clock
-from controlplane.services.ports import Leadership
+from controlplane.services.log_ports import Leadership
 from controlplane.store.checkpoint_tables import sequencer_terms
 from controlplane.store.columns import EPOCH
 from controlplane.store.engine import WRITES

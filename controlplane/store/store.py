@@ -16,6 +16,7 @@ from controlplane.store.admin_events import SqlAdminEvents
 from controlplane.store.agents import SqlAgents
 from controlplane.store.api_keys import SqlApiKeys
 from controlplane.store.blocked_subjects import SqlBlockedSubjects
+from controlplane.store.census import SqlCensus
 from controlplane.store.checkpoints import SqlCheckpoints
 from controlplane.store.decision_index import SqlDecisionIndex
 from controlplane.store.decision_log import SqlDecisionLog
@@ -59,6 +60,7 @@ class SqlSession:
         self.admin_events = SqlAdminEvents(connection)
         self.operations = SqlOperations(connection)
         self.checkpoints = SqlCheckpoints(connection)
+        self.census = SqlCensus(connection)
 
 
 class SqlStore:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,23 @@ def test_serves_what_it_had_and_goes_on(settings, database, request):
         shipped = {item["request_id"] for item in upgraded.every("auditor", "/v1/decisions")}
         assert shipped > left.requests
         assert len(shipped) == len(left.requests) + 20  # what was asked while nothing was shipped
+
+
+# What the versions in the fixtures did with each record, before they wrote down how many there are.
+_APPENDED_BEFORE = """
+    INSERT INTO records (tenant, log_index, environment, source_id, boot_id, seq, record_id, request_id, kind,
+        received_at, envelope, envelope_digest)
+    VALUES ('default', 9999, 'production', 'n/w0', 'b', 1, 'r', 'q', 'terminal', 0, x'7b7d', 'sha256:0')
+"""
+
+
+def test_a_server_of_before_that_still_runs_cannot_append_to_the_migrated_log(settings):
+    seed.initialise(_control_plane(settings), seed.ensure_tokens(settings.home))
+    with closing(sqlite3.connect(settings.home.database)) as connection:
+        before = connection.execute("SELECT size, root FROM log_heads").fetchall()
+        with pytest.raises(sqlite3.OperationalError, match="no column"):
+            connection.execute(_APPENDED_BEFORE)
+        assert connection.execute("SELECT size, root FROM log_heads").fetchall() == before
 
 
 def test_says_how_to_migrate_where_it_must(settings):
