@@ -64,7 +64,8 @@ class SegmentWriter:
         """Cut the torn end off the last segment, and return its number (0 where there is none)."""
         found = segments(self._directory)
         for segment in reversed(found):
-            self.last_line = _last_line(segment, cut=segment is found[-1])
+            with suppress(FileNotFoundError):  # it was shipped just now
+                self.last_line = _last_line(segment, cut=segment is found[-1])
             if self.last_line is not None:
                 break
         return found[-1].number if found else 0

@@ -7,7 +7,7 @@ import pytest
 
 from policies.contracts.record import LossReason
 from proxy_addons.clients.segment_writer import AHEAD_BYTES, RecordsLost, SegmentWriter, SpoolFull
-from proxy_addons.clients.segments import MAGIC, frame, segments
+from proxy_addons.clients.segments import MAGIC, Segment, frame, segments
 from tests.spools import lines, whole_bytes_of
 
 LINE = b"a line\n"
@@ -75,6 +75,17 @@ def test_the_last_line_is_found_behind_segments_that_are_empty(tmp_path):
         writer = open_writer(tmp_path)
         assert writer.last_line == b"second\n"
         writer.close()
+
+
+def test_a_segment_that_is_shipped_meanwhile_is_no_hindrance(tmp_path, monkeypatch):
+    open_writer(tmp_path).close()
+    monkeypatch.setattr(
+        "proxy_addons.clients.segment_writer.segments",
+        lambda folder: [Segment(0, folder / "shipped"), *segments(folder)],
+    )
+    writer = open_writer(tmp_path)
+    assert writer.last_line is None
+    writer.close()
 
 
 def test_a_short_write_is_gone_on_with(tmp_path, monkeypatch):
