@@ -41,6 +41,7 @@ from controlplane.services.releases import Releases
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.retention import Retention
 from controlplane.services.sequencing import Sequencer
+from controlplane.services.tails import Tails
 from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.signing import BundlePublisher
 
@@ -72,6 +73,7 @@ class ControlPlane:
     activations: Activations
     decisions: Decisions
     aggregates: Aggregates
+    tails: Tails
     ingestion: Ingestion
     fleet: Fleet
     opa_intake: OpaIntake
@@ -94,6 +96,7 @@ class ControlPlane:
     jobs: Jobs
     bell: Bell
     asked_bell: Bell
+    stored_bell: Bell
     metrics: Metrics
     new_id: NewId
     sequencer: Sequencer | None
@@ -142,6 +145,7 @@ def assemble(
         decisions=decisions,
         ingestion=Ingestion(store=records_store, clock=clock),
         aggregates=Aggregates(store=store),
+        tails=Tails(store=store, decisions=decisions),
         fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
         opa_intake=OpaIntake(store=records_store, clock=clock, new_id=new_id),
         api_keys=api_keys,
@@ -172,6 +176,7 @@ def assemble(
         ),
         bell=bell,
         asked_bell=asked_bell,
+        stored_bell=Bell(),
         metrics=Metrics(),
         new_id=new_id,
         sequencer=sequencer,

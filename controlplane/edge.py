@@ -34,6 +34,8 @@ from controlplane.observed import name_route
 from controlplane.services.errors import NotFound, Refused, StoreUnavailable
 from controlplane.services.feeds import Feed
 from controlplane.services.model import Artifact, Principal
+from controlplane.tail import PATH as TAIL
+from controlplane.tail import Tail
 
 BUNDLE_TYPE: Final = "application/vnd.openpolicyagent.bundles"
 CREDENTIALS_TYPE: Final = "application/jose"
@@ -111,6 +113,7 @@ class Watch:
 def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch) -> Starlette:
     """Return the application that serves the feeds itself and everything else by `flask_app`."""
     plane.bell.listen(watch.ring)
+    tail = Tail(plane, is_closed=lambda: watch.closed)
 
     async def bundle(request: Request) -> Response:
         name_route(request.scope, _BUNDLE)
@@ -122,9 +125,10 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        looking = asyncio.create_task(watch.run())
+        looking = [asyncio.create_task(watch.run()), asyncio.create_task(tail.run())]
         yield
-        looking.cancel()
+        for task in looking:
+            task.cancel()
 
     async def refuse(request: Request, error: Exception) -> Response:
         return _refuse(request, error, request_id=plane.new_id("req_"))
@@ -135,6 +139,7 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
         routes=[
             Route(_BUNDLE, bundle, methods=_METHODS),
             Route(_CREDENTIALS, credentials, methods=_METHODS),
+            Route(TAIL, tail.serve, methods=_METHODS),
             Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),
         ],
         lifespan=lifespan,

@@ -70,16 +70,17 @@ class _StrictParser(FlaskParser):
         raise Invalid(
             f"{what}-invalid",
             f"The {what} is not what this endpoint takes.",
-            problems=tuple(_problems(wrong, pointer="", code=f"{what}-invalid")),
+            problems=tuple(problems_of(wrong, pointer="", code=f"{what}-invalid")),
         )
 
 
-def _problems(messages: Any, *, pointer: str, code: str) -> list[Problem]:
+def problems_of(messages: Any, *, pointer: str, code: str) -> list[Problem]:
+    """Return what marshmallow found wrong, with a pointer to each."""
     if isinstance(messages, dict):
         return [
             problem
             for name, inner in messages.items()
-            for problem in _problems(inner, pointer=_below(pointer, name), code=code)
+            for problem in problems_of(inner, pointer=_below(pointer, name), code=code)
         ]
     return [Problem(code=code, message=str(message), pointer=pointer) for message in messages]
 

@@ -42,6 +42,7 @@ def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
     ):
         document["paths"][path] = {"get": _feed(summary, media_type)}
     document["tags"].append({"name": "feeds", "description": "What the proxies fetch."})
+    document["paths"]["/v1/decisions:tail"] = {"get": _tail(document["paths"]["/v1/decisions"]["get"])}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
@@ -73,6 +74,33 @@ def _with_refusals(operation: dict[str, Any], path: str) -> dict[str, Any]:
     given = {status: answer for status, answer in operation["responses"].items() if status[0] in "23"}
     refused = {str(status.value): {"$ref": "#/components/responses/Problem"} for status in refusals}
     return given | refused | {"default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _tail(listing: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation that follows what `listing` lists."""
+    left_out = {"order", "as_of", "limit", "cursor", "has_gap"}
+    last = {
+        "in": "header",
+        "name": "Last-Event-ID",
+        "description": "The id of the last event that was seen; `-1` for the log from its beginning.",
+        "schema": {"type": "string"},
+    }
+    longest = {
+        "in": "query",
+        "name": "max_s",
+        "description": "The stream ends after so many seconds.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 3600, "default": 3600},
+    }
+    return {
+        "tags": ["decisions"],
+        "summary": "Follow decisions as they arrive, as server-sent events.",
+        "parameters": [*(one for one in listing["parameters"] if one.get("name") not in left_out), longest, last],
+        "security": [{"token": []}],
+        "x-permission": Permission.DECISIONS_READ.value,
+        "responses": {
+            "200": {"description": "OK", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        },
+    }
 
 
 def _feed(summary: str, media_type: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def append_records() -> Ingested:
     with plane().ingestion.place():
         ingested = plane().ingestion.append(caller(), _body())
     plane().metrics.ingested(ingested)
+    plane().stored_bell.ring()
     return ingested
 
 

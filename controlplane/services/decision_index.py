@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the use cases need of the index of decisions (a part of `controlplane.services.ports`)."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.records import FoundDecisions, LoggedDecision, LoggedRecord
@@ -28,6 +29,9 @@ class DecisionIndex(Protocol):
     def by_request(self, tenant: str, request_id: str, *, as_of: int) -> LoggedDecision | None: ...
     def by_record(self, tenant: str, record_id: str, *, as_of: int) -> LoggedDecision | None:
         """Return the decision that the record with that id is of, also where it repeats what another one said."""
+
+    def envelopes(self, tenant: str, first: int, end: int) -> Mapping[int, Mapping[str, Any]]:
+        """Return the members of the envelopes from `first` up to, and not with, `end`, of entries of any kind."""
 
     def index_of(self, tenant: str, record_id: str, *, as_of: int) -> int | None:
         """Return the index of the entry, of whatever kind, that has this record id."""

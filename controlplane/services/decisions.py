@@ -78,7 +78,7 @@ class Decisions:
             found = session.decision_index.find(
                 actor.tenant, sought, after=after, as_of=seen, descending=descending, limit=limit
             )
-        return DecisionPage(items=tuple(map(_view, found.items)), as_of=seen, at=found.at)
+        return DecisionPage(items=tuple(map(view_of, found.items)), as_of=seen, at=found.at)
 
     def sought(self, actor: Principal, wanted: DecisionFilter) -> DecisionFilter:
         """Return the question as it is asked of the store: subjects by their pseudonyms. Raises Invalid."""
@@ -95,7 +95,7 @@ class Decisions:
             if decision is None:
                 raise NotFound("decision-unknown", "No record is of that request or has that id.")
             records = index.records(actor.tenant, decision.request_id, as_of=as_of)
-            view = _view(decision)
+            view = view_of(decision)
             sources = _sources(session, actor.tenant, view.envelope)
         return replace(view, records=records, explanation=explain(view.envelope, sources))
 
@@ -150,7 +150,8 @@ def _invalid(code: str, message: str, *, pointer: str, fix: str) -> Invalid:
     return Invalid("query-invalid", message, problems=(problem,))
 
 
-def _view(decision: LoggedDecision) -> DecisionView:
+def view_of(decision: LoggedDecision) -> DecisionView:
+    """Return the decision as its newest record describes it."""
     last = decision.terminal or decision.admission
     if last is None:
         raise LookupError("a decision without records")

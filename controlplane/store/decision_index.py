@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions as they are asked for (`controlplane.services.ports.DecisionIndex`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -47,6 +48,9 @@ class SqlDecisionIndex:
             tenant, DecisionFilter(record_ids=(record_id,)), after=None, as_of=as_of, descending=False, limit=1
         )
         return found.items[0] if found.items else None
+
+    def envelopes(self, tenant: str, first: int, end: int) -> Mapping[int, Mapping[str, Any]]:
+        return Lookup(self._connection, tenant, self._geometry).envelopes(range(first, end))
 
     def index_of(self, tenant: str, record_id: str, *, as_of: int) -> int | None:
         return Lookup(self._connection, tenant, self._geometry).entry(record_id, as_of=as_of)

@@ -49,7 +49,8 @@ def test_the_table_is_of_every_route(under_test):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     of_the_docs = {("GET", path) for path in ("/", "/docs", "/docs/style.css", "/openapi.json")}
-    of_the_edge = {(method, path) for method, path in documented if path.startswith("/opa/")}
+    of_the_edge = {("GET", "/v1/decisions:tail")}
+    of_the_edge |= {(method, path) for method, path in documented if path.startswith("/opa/")}
     assert documented == (routed - of_the_docs) | of_the_edge
 
 
@@ -69,6 +70,7 @@ async def _cell(client: httpx.AsyncClient, method: str, path: str, role: str | N
     headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
     concrete = path.replace("{environment}", "production")
     concrete = concrete.replace("{", "").replace("}", "")
+    concrete += "?max_s=0" if concrete.endswith(":tail") else ""
     answer = await client.request(method.upper(), concrete, headers=headers)
     assert answer.status_code < 500, answer.text
     return REFUSED.get(answer.status_code, "yes")
