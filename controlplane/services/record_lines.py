@@ -28,7 +28,6 @@ from policies.contracts.record import MAX_ENVELOPE_BYTES, SCHEMA, RecordKind, Re
 _MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 # What is kept of a line that cannot be read: enough to find its sender's mistake.
 _MAX_KEPT_BYTES: Final = 64 * 1024
-_LONGEST_MODEL: Final = 512
 _MAX_SEQ: Final = 2**53 - 1
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 _SPAN_HASH: Final = re.compile(r"(?:s1:[0-9a-f]{16})?", re.ASCII)
@@ -98,10 +97,34 @@ def _check_remarks(remarks: Any) -> None:
         _number(remark["length"], least=0)
 
 
+def _check_members(read: dict[str, Any]) -> None:
+    """Raise unless what a decision is found by is what it must be."""
+    resource, subject = read["resource"], read["subject"]
+    if subject is not None:
+        _check_name(subject["pseudonym"])
+    if resource is not None and resource["type"] == "model":
+        _check_model(resource["id"])
+    if read["verdict"] is not None:
+        _one_of(_VERDICTS, read["verdict"])
+    if read["serial"] is not None:
+        _number(read["serial"], least=0)
+    _one_of(_OUTCOMES, read["outcome"])
+    _check_name(read["revision"])
+    for reason in read["reasons"]:
+        _name(reason["code"])
+        _check_name(reason["policy"])
+    for engine in read["engines"]:
+        for answer in engine["answers"]:
+            if answer["outcome"] != "not_applicable":
+                _check_name(answer["policy"])  # empty where the engine as a whole failed
+    for finding in read["findings"]:
+        _check_name(finding["policy"])
+
+
 def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: bytes) -> ReceivedRecord:
-    source, resource, subject = read["source"], read["resource"], read["subject"]
+    source = read["source"]
+    _check_members(read)
     _check_remarks(read.get("remarks", ()))  # workers of before there were remarks send none
-    reasons = [(_name(reason["code"]), _name_or_none(reason["policy"])) for reason in read["reasons"]]
     return ReceivedRecord(
         tenant=tenant,
         environment=_name(read["environment"]),
@@ -112,14 +135,6 @@ def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: byte
         request_id=_text(read["request_id"]),
         kind=_one_of(_KINDS, read["kind"]),
         time=parse_time(read["time"]),
-        subject=None if subject is None else _name_or_none(subject["pseudonym"]),
-        outcome=_one_of(_OUTCOMES, read["outcome"]),
-        verdict=None if read["verdict"] is None else _one_of(_VERDICTS, read["verdict"]),
-        model=_model(resource["id"]) if resource is not None and resource["type"] == "model" else None,
-        revision=_name_or_none(read["revision"]),
-        serial=None if read["serial"] is None else _number(read["serial"], least=0),
-        reasons=tuple(code for code, _ in reasons),
-        policies=_policies(read, [policy for _, policy in reasons if policy]),
         envelope=envelope,
         leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
         payload=payload,
@@ -145,14 +160,6 @@ def _source_record(read: dict[str, Any], *, tenant: str, envelope: bytes, payloa
         request_id=None,
         kind=_one_of(_SOURCE_KINDS, read["kind"]),
         time=parse_time(read["time"]),
-        subject=None,
-        outcome=None,
-        verdict=None,
-        model=None,
-        revision=None,
-        serial=None,
-        reasons=(),
-        policies=(),
         envelope=envelope,
         leaf_hash=hashlib.sha256(b"\0" + envelope).digest(),
         payload=None,
@@ -161,18 +168,6 @@ def _source_record(read: dict[str, Any], *, tenant: str, envelope: bytes, payloa
 
 
 _READERS: Final = {SCHEMA: _record, SOURCE_SCHEMA: _source_record}
-
-
-def _policies(read: dict[str, Any], named: list[str]) -> tuple[str, ...]:
-    """Return every policy that took part: gave an answer that was applicable, a reason, or a finding."""
-    answered = [
-        _name_or_none(answer["policy"])  # empty where the engine as a whole failed
-        for engine in read["engines"]
-        for answer in engine["answers"]
-        if answer["outcome"] != "not_applicable"
-    ]
-    found = [_name_or_none(finding["policy"]) for finding in read["findings"]]
-    return tuple(sorted({policy for policy in (*named, *answered, *found) if policy}))
 
 
 def _line(line: bytes) -> Any:
@@ -250,15 +245,16 @@ def _text(value: Any) -> str:
 _name: Final = lru_cache(maxsize=4096)(_text)
 
 
-def _name_or_none(value: Any) -> str | None:
-    return None if value is None or value == "" else _name(value)
+def _check_name(value: Any) -> None:
+    """Raise unless `value` is a name or stands for none."""
+    if value is not None and value != "":
+        _name(value)
 
 
-def _model(value: Any) -> str:
-    """Return a model's name as a client wrote it: a refused one may be anything, and its record must not be lost."""
-    if isinstance(value, str) and "\0" not in value:
-        return value[:_LONGEST_MODEL]
-    raise ValueError("not a model's name")
+def _check_model(value: Any) -> None:
+    """Raise unless `value` is a text: a client may write anything, and the record of its refusal must not be lost."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("not a model's name")
 
 
 def _number(value: Any, *, least: int) -> int:

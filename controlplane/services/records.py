@@ -29,12 +29,11 @@ class EntryKind(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class ReceivedRecord:
-    """One verified record on its way into the log. Not frozen, which would take three times as long to make; nobody
-    changes one.
+    """One verified record on its way into the log. Nobody changes one; a frozen one would take three times as long.
 
-    `envelope` and `payload` are the bytes as received, `members` is the envelope as it was read (nobody changes it);
-    the rest was taken from it. What does not apply to a kind is None: only a record of a request has `request_id`,
-    `outcome` and what follows it, only what a source numbered has `source_id`, `boot_id` and `seq`.
+    `envelope` and `payload` are the bytes as received, `members` is the envelope as it was read, from which the rest
+    was taken. What does not apply to a kind is None: only a record of a request has `request_id`, only what a source
+    numbered has `source_id`, `boot_id` and `seq`.
     """
 
     tenant: str
@@ -46,14 +45,6 @@ class ReceivedRecord:
     request_id: str | None
     kind: str
     time: datetime
-    subject: str | None
-    outcome: str | None
-    verdict: str | None
-    model: str | None
-    revision: str | None
-    serial: int | None
-    reasons: tuple[str, ...]
-    policies: tuple[str, ...]
     envelope: bytes
     leaf_hash: bytes
     payload: bytes | None

@@ -123,7 +123,7 @@ def test_a_payload_that_is_too_large_is_named_by_its_digest_and_left_out():
 def test_a_bundle_of_ours_says_which_revision_decided():
     revision = "sha256:" + "9f" * 32
     _, record = read(bundles={"gatehouse": {"revision": f"7+{revision}"}, "other": {"revision": "v1"}})
-    assert (record.serial, record.revision) == (7, revision)
+    assert (record.members["serial"], record.members["revision"]) == (7, revision)
     assert json.loads(record.envelope)["serial"] == 7
 
 
