@@ -32,6 +32,14 @@ _IN_THE_CALL_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Going:
+    """Records whose payloads are to go next, and the index after which there are more; None where there are none."""
+
+    records: tuple[LoggedRecord, ...]
+    at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erasures:
     """`timer` counts seconds."""
 
@@ -97,16 +105,18 @@ class Erasures:
         return erasure
 
     def _slice(self, erasure: Erasure) -> Erasure:
+        # Records never change, so that they are looked for before anybody is kept waiting.
+        with self.store.read() as session:
+            going = None if erasure.kind is ErasureKind.PERIOD else _going(session, erasure)
         with self.store.write() as session:
             session.legal_holds.lock(erasure.tenant)
-            stored = session.erasures.get(erasure.tenant, erasure.id)
-            if stored is None or stored.state is not ErasureState.RUNNING:
-                return stored or replace(erasure, state=ErasureState.DONE)
-            match stored.kind:
-                case ErasureKind.PERIOD:
-                    after = self._slice_of_day(session, stored)
-                case ErasureKind.SUBJECT | ErasureKind.REQUEST:
-                    after = self._slice_of_decisions(session, stored)
+            stored = session.erasures.get(erasure.tenant, erasure.id) or replace(erasure, state=ErasureState.DONE)
+            if stored.state is not ErasureState.RUNNING or stored.position != erasure.position:
+                return stored  # another replica was faster
+            if going is None:
+                after = self._slice_of_day(session, stored)
+            else:
+                after = self._slice_of_decisions(session, stored, going)
             if after.state is not ErasureState.RUNNING:
                 after = replace(after, finished_at=self.clock())
                 note(
@@ -147,18 +157,16 @@ class Erasures:
             position=end,
         )
 
-    def _slice_of_decisions(self, session: Session, erasure: Erasure) -> Erasure:
-        found = _decisions(session, erasure, after=erasure.position - 1)
-        records = list(_records(session, erasure.tenant, found))
-        hold = _hold_of(session.legal_holds.active(erasure.tenant), records)
+    def _slice_of_decisions(self, session: Session, erasure: Erasure, going: _Going) -> Erasure:
+        hold = _hold_of(session.legal_holds.active(erasure.tenant), going.records)
         if hold is not None:
             return replace(erasure, state=ErasureState.HELD, held_by=hold.id)
-        count = session.payloads.delete(erasure.tenant, [record.log_index for record in records])
+        count = session.payloads.delete(erasure.tenant, [record.log_index for record in going.records])
         return replace(
             erasure,
-            state=ErasureState.DONE if found.at is None else ErasureState.RUNNING,
+            state=ErasureState.DONE if going.at is None else ErasureState.RUNNING,
             payload_count=erasure.payload_count + count,
-            position=erasure.position if found.at is None else found.at + 1,
+            position=erasure.position if going.at is None else going.at + 1,
         )
 
     def _refuse_unknown(self, session: Session, erasure: Erasure) -> None:
@@ -183,6 +191,11 @@ def _first_hold(session: Session, erasure: Erasure) -> LegalHold | None:
             return hold
         after = found.at
     return None
+
+
+def _going(session: Session, erasure: Erasure) -> _Going:
+    found = _decisions(session, erasure, after=erasure.position - 1)
+    return _Going(records=tuple(_records(session, erasure.tenant, found)), at=found.at)
 
 
 def _hold_of(held: Sequence[LegalHold], records: Iterable[LoggedRecord]) -> LegalHold | None:

@@ -72,6 +72,7 @@ class Retention:
     def announce(self, actor: Principal) -> tuple[Drop, ...]:
         """Announce what is due, and return all that was announced and is not done."""
         with self.store.write() as session:
+            session.legal_holds.lock(actor.tenant)
             today, log_day = self.clock().date(), session.log.head(actor.tenant).day
             for policy in session.retention.policies(actor.tenant):
                 if policy.days is None or log_day is None:
@@ -161,6 +162,7 @@ class Retention:
         else:
             done = replace(drop, state=DropState.DONE, finished_at=self.clock())
             session.payloads.destroy(drop.tenant, drop.day, at=self.clock())
+            session.payloads.blank_quarantine(drop.tenant, drop.day)
             session.retention.delete_index(drop)
         actor = system(drop.tenant, drop.announced_by, self.clock)
         self._note(session, actor, done, "retention_drop_done", kept=done.kept_count)
