@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,7 @@ from controlplane.services.errors import StoreUnavailable
 
 # How soon a job is taken up that another process was asked for, or whose process died.
 _LOOK_EVERY_S: Final = 2.0
+_TIDY_EVERY_S: Final = 60.0
 # A slice, or a file's way to the disk. What is not done by then is done again from its start by another process.
 _STOP_WITHIN_S: Final = 5.0
 
@@ -26,8 +28,11 @@ def job_thread(plane: ControlPlane) -> Iterator[None]:
     plane.asked_bell.listen(wanted.set)
 
     def work() -> None:
+        tidied_at = -_TIDY_EVERY_S
         while not closing.is_set():
-            if not _work_one(plane):
+            is_due = time.monotonic() - tidied_at >= _TIDY_EVERY_S
+            tidied_at = time.monotonic() if is_due else tidied_at
+            if not _work_one(plane, tidy=is_due):
                 wanted.wait(_LOOK_EVERY_S)
                 wanted.clear()
 
@@ -42,9 +47,10 @@ def job_thread(plane: ControlPlane) -> Iterator[None]:
         thread.join(_STOP_WITHIN_S)
 
 
-def _work_one(plane: ControlPlane) -> bool:
+def _work_one(plane: ControlPlane, *, tidy: bool) -> bool:
     try:
-        plane.jobs.tidy()
+        if tidy:
+            plane.jobs.tidy()
         return plane.jobs.work_one()
     except StoreUnavailable:
         return False

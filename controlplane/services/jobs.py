@@ -33,8 +33,8 @@ from controlplane.services.ports import Store
 from controlplane.services.result_files import FolderFull, GrowingFile, ResultFiles
 from policies.contracts.codec import JSON
 
-# A slice takes well under a second; flushing a large file to a slow disk takes longer.
-LEASE: Final = timedelta(seconds=120)
+# A slice takes well under a second, and the last 64 MiB of a file are on a slow disk within a few.
+LEASE: Final = timedelta(seconds=30)
 # Long enough to fetch a result after a weekend; it may hold what would otherwise have been erased by then.
 KEEP: Final = timedelta(hours=72)
 MAX_ATTEMPTS: Final = 10

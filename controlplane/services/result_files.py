@@ -17,6 +17,8 @@ from typing import BinaryIO, Final
 from controlplane.services.errors import Conflict
 
 _BEGUN: Final = ".part"
+# What is left for the end is on the disk within seconds, also of a slow one: a job's lease outlasts it.
+_SYNC_EVERY_BYTES: Final = 64 * 1024 * 1024
 # What a file of ours is called, begun or whole: an identifier of an operation and what follows it.
 _LEFT: Final = re.compile(r"op_[0-9A-Z]+\.[a-z0-9.]+", re.ASCII)
 # What a name may be: ours are an identifier and a suffix, and nothing that leads elsewhere.
@@ -89,6 +91,7 @@ class GrowingFile:
     path: Path
     room: int
     size_bytes: int = 0
+    _unsynced: int = 0
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def write(self, part: bytes) -> int:
@@ -97,15 +100,18 @@ class GrowingFile:
             raise FolderFull
         self.size_bytes += len(part)
         self._hash.update(part)
-        return self.file.write(part)
+        written = self.file.write(part)
+        self._unsynced += written
+        if self._unsynced >= _SYNC_EVERY_BYTES:
+            self._sync()
+        return written
 
     def flush(self) -> None:
         self.file.flush()
 
     def keep(self) -> tuple[int, str]:
         """Give the file its name, durably, and return its size and digest. Nothing may be written afterwards."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self._sync()
         self.begun.rename(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -113,6 +119,11 @@ class GrowingFile:
         finally:
             os.close(folder)
         return self.size_bytes, f"sha256:{self._hash.hexdigest()}"
+
+    def _sync(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self._unsynced = 0
 
 
 def _checked(name: str) -> str:
