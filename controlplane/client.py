@@ -2,6 +2,8 @@
 """A caller's side of the REST API, for the command line and for scripts."""
 
 import contextlib
+import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +12,9 @@ import httpx
 
 # A release compiles every policy and runs its tests; nothing else takes a second.
 _TIMEOUT_S: Final = 60.0
+# A stream of events says something every 15 s.
+_QUIET_S: Final = 45.0
+_RETRY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,41 @@ class ApiClient:
         """Return what a path gives that is not JSON."""
         return self._answered("GET", path).content
 
+    def follow(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the data of the server-sent events at `path`, for ever: a stream that ends is taken up where it was."""
+        last: str | None = None
+        while True:
+            try:
+                for event_id, data in self._events(path, query, last):
+                    last = event_id or last
+                    if data is not None:
+                        yield data
+            except httpx.HTTPError as exc:
+                if last is None:
+                    raise self._unreachable(exc) from exc
+            time.sleep(_RETRY_S)
+
+    def _events(
+        self, path: str, query: Mapping[str, Any] | None, last: str | None
+    ) -> Iterator[tuple[str | None, dict[str, Any] | None]]:
+        headers = {} if last is None else {"Last-Event-ID": last}
+        with self._http.stream("GET", path, params=query, headers=headers, timeout=_QUIET_S) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise ApiError(answer.status_code, _problem(answer))
+            event: dict[str, str] = {}
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if line:
+                    event[name] = value
+                    continue
+                data = json.loads(event["data"]) if event.get("event") == "decision" else None
+                yield event.get("id"), data
+                event = {}
+
+    def _unreachable(self, exc: Exception) -> ApiUnreachable:
+        return ApiUnreachable(f"no control plane answers at {self._url} ({type(exc).__name__})")
+
     def _call(self, method: str, path: str, **arguments: Any) -> Answer:
         answer = self._answered(method, path, **arguments)
         try:
@@ -107,7 +147,7 @@ class ApiClient:
         try:
             answer = self._http.request(method, path, **arguments)
         except httpx.HTTPError as exc:
-            raise ApiUnreachable(f"no control plane answers at {self._url} ({type(exc).__name__})") from exc
+            raise self._unreachable(exc) from exc
         if not answer.is_success:
             raise ApiError(answer.status_code, _problem(answer))
         return answer

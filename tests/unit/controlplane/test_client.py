@@ -101,3 +101,44 @@ def test_the_token_is_shown_to_no_proxy_of_the_environment(monkeypatch, free_por
         monkeypatch.setitem(os.environ, name, "http://127.0.0.1:9")
     with pytest.raises(ApiUnreachable, match=str(free_port)):
         ApiClient(f"http://127.0.0.1:{free_port}", "t" * 40).get("/v1/policies")
+
+
+def test_it_takes_a_stream_of_events_up_where_it_ended(monkeypatch):
+    monkeypatch.setattr("controlplane.client.time.sleep", lambda _seconds: None)
+    asked = []
+    streams = iter(
+        [
+            b'retry: 1000\nid: 4\n\nevent: decision\nid: 5\ndata: {"n":5}\n\n: still here\nid: 7\n\n',
+            b'event: decision\nid: 8\ndata: {"n":8}\n\nevent: end\ndata: {"code":"token-invalid"}\n\n',
+        ]
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("Last-Event-ID"))
+        content = next(streams, None)
+        return (
+            httpx.Response(401, json={"title": "Unauthorized"})
+            if content is None
+            else httpx.Response(200, content=content)
+        )
+
+    followed = client(answer).follow("/v1/decisions:tail")
+    assert [next(followed), next(followed)] == [{"n": 5}, {"n": 8}]
+    with pytest.raises(ApiError):
+        next(followed)
+    assert asked == [None, "7", "8"]
+
+
+def test_what_a_stream_tells_is_given_at_once():
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b'event: decision\nid: 5\ndata: {"n":5}\n\n')
+
+    assert next(client(answer).follow("/v1/decisions:tail")) == {"n": 5}
+
+
+def test_a_stream_that_nobody_serves_is_told():
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(ApiUnreachable):
+        next(client(answer).follow("/v1/decisions:tail"))

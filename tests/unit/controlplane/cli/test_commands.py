@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from controlplane.cli import decisions
+from controlplane.client import ApiClient
 from tests.control_planes import ACCESS
 from tests.records import make_record
 
@@ -165,53 +165,49 @@ def test_decisions_are_found_the_newest_last(gatehouse, under_test):
     assert len(gatehouse("decisions", "query", "--model", "another").stdout.splitlines()) == 1
 
 
-@pytest.fixture
-def meanwhile(monkeypatch):
-    """Do these things, one in each pause of a tail, then press Ctrl-C."""
-
-    def in_pauses(*things):
-        left = iter(things)
-
-        def pause(_seconds: float) -> None:
-            thing = next(left, None)
-            if thing is None:
-                raise KeyboardInterrupt
-            thing()
-
-        monkeypatch.setattr(decisions.time, "sleep", pause)
-
-    return in_pauses
-
-
 @pytest.mark.parametrize("as_json", [["--json"], []])
-def test_a_tail_shows_what_arrives_once_on_one_line_each(gatehouse, under_test, meanwhile, as_json):
-    under_test.ingest(make_record(seq=1))
-    meanwhile(
-        lambda: under_test.ingest(make_record(seq=2)),
-        lambda: None,
-        lambda: under_test.ingest(make_record(seq=3), make_record(seq=4)),
-        lambda: None,
-    )
-    result = gatehouse("decisions", "tail", *as_json)
+def test_a_tail_shows_what_arrives_on_one_line_each_until_ctrl_c(gatehouse, under_test, monkeypatch, as_json):
+    under_test.ingest(make_record(seq=1, model="owl"), make_record(seq=2, model="owl", outcome="deny"))
+    asked = []
+
+    def follow(client, path, query):
+        asked.append((path, query))
+        yield from client.every("/v1/decisions")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ApiClient, "follow", follow)
+    result = gatehouse("decisions", "tail", "--model", "owl", "--min-latency-ms", "0", *as_json)
     assert result.exit_code == DONE
-    lines = result.stdout.splitlines()
-    requests = [json.loads(line)["request_id"] if as_json else line.split()[-1] for line in lines]
-    assert requests == ["req_b0_2", "req_b0_3", "req_b0_4"]
+    requests = [json.loads(line)["request_id"] if as_json else line.split()[-1] for line in result.stdout.splitlines()]
+    assert requests == ["req_b0_1", "req_b0_2"]
+    assert asked == [("/v1/decisions:tail", {"model": ["owl"], "min_latency_ms": 0})]
 
 
-def test_a_tail_shows_a_streamed_answer_again_at_its_end(gatehouse, under_test, meanwhile):
-    meanwhile(
-        lambda: under_test.ingest(make_record(seq=1, kind="admission", request_id="req_s")),
-        lambda: None,
-        lambda: under_test.ingest(make_record(seq=2, request_id="req_s")),
-        lambda: None,
-        lambda: None,
-    )
-    lines = gatehouse("decisions", "tail", "--json").stdout.splitlines()
-    assert [(item["request_id"], item["complete"]) for item in map(json.loads, lines)] == [
-        ("req_s", False),
-        ("req_s", True),
-    ]
+def test_every_filter_and_a_size_of_the_log_can_be_asked_for(gatehouse, under_test):
+    under_test.ingest(make_record(seq=1), make_record(seq=2, kind="admission", request_id="req_open"))
+    (item,) = shown(gatehouse("decisions", "query", "--kind", "admission", "--status", "200", "--json"))["items"]
+    assert item["request_id"] == "req_open"
+    assert shown(gatehouse("decisions", "query", "--has-gap", "true", "--as-of", "1", "--json"))["items"] == []
+    assert len(shown(gatehouse("decisions", "query", "--has-gap", "true", "--json"))["items"]) == 1
+
+
+def test_one_decision_is_shown_as_a_page_that_hides_nothing_and_moves_nothing(gatehouse, under_test):
+    under_test.ingest(make_record(seq=1, model="owl\x1b[2J", outcome="deny", reasons=(("access-denied", "p"),)))
+    page = gatehouse("decisions", "show", "rec_b0_1").stdout
+    assert "- access-denied by policy p: A policy denies this request." in page.splitlines()
+    assert "Proof: /v1/audit/records/rec_b0_1/proof" in page
+    assert "\x1b" not in page
+    assert shown(gatehouse("decisions", "show", "req_b0_1", "--json"))["explanation"]["outcome"] == "deny"
+    assert gatehouse("decisions", "show", "nothing/..").exit_code == REFUSED
+
+
+def test_decisions_are_counted(gatehouse, under_test):
+    under_test.ingest(make_record(seq=1), make_record(seq=2, model="owl", outcome="deny"))
+    lines = gatehouse("decisions", "aggregate", "--by", "model", "--bucket", "none").stdout.splitlines()
+    assert [line.split()[1:3] for line in lines[1:]] == [["owl", "1"], ["parrot", "1"], ["–", "2"]]
+    (item,) = shown(gatehouse("decisions", "aggregate", "--by", "model", "--value", "owl", "--json"))["items"]
+    assert (item["value"], item["denied"]) == ("owl", 1)
+    assert gatehouse("decisions", "aggregate", "--value", "owl").exit_code == WRONG_USAGE
 
 
 def report(under_test, *, serial: int, error: str | None = None) -> None:

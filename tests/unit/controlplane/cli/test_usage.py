@@ -42,6 +42,8 @@ ASKS_A_SERVER = [
     ("retention", "drops"),
     ("decisions", "query"),
     ("decisions", "tail"),
+    ("decisions", "show", "req_x"),
+    ("decisions", "aggregate"),
     ("decisions", "export", "-o", "decisions.ndjson"),
     ("evidence", "archive", "-o", "log.zip"),
     ("evidence", "pack", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z", "-o", "pack.zip"),
