@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layer over the file calls of a spool, in which one call fails.
+"""A layer over the file calls of a spool, in which a call fails, or several in a row.
 
 It looks only at calls about files below one folder, so that nothing else of the process is disturbed.
 """
@@ -22,19 +22,30 @@ OS_CALLS = (
 
 
 class FailingCalls:
-    """Counts the calls about files below `folder`, and has the one numbered `fails_at` raise `problem`.
+    """Counts the calls about files below `folder`, and has `times` of them, from `fails_at` on, raise `problem`.
 
     `behind` lets the call do its work first: what was written is written although the caller is told that it failed.
-    `cut` lets a write put down half of what it should, and fail then.
+    `cut` lets a write put down half of what it should, and fail then. With `only`, other calls do not count.
     """
 
-    def __init__(self, folder: Path, *, fails_at: int = -1, problem: int = errno.EIO, how: str = "before") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fails_at: int = 2**62,
+        times: int = 1,
+        problem: int = errno.EIO,
+        how: str = "before",
+        only: str | None = None,
+    ) -> None:
         self.count = 0
         self.failed: str | None = None
+        self.refused = 0  # for whoever counts what came of it
         self._folder = str(folder)
-        self._fails_at = fails_at
+        self._failing = range(fails_at, fails_at + times)
         self._problem = problem
         self._how = how
+        self._only = only
         self._descriptors: set[int] = set()
         self._guard = threading.Lock()
 
@@ -51,8 +62,8 @@ class FailingCalls:
             if not self._ours(asked[0] if asked else None):
                 return real(*asked, **options)
             with self._guard:
-                fails = self.count == self._fails_at
-                self.count += 1
+                fails = self._only in {None, name} and self.count in self._failing
+                self.count += self._only in {None, name}
             if fails:
                 self.failed = name
                 self._do_before_it_fails(name, real, asked, options)

@@ -2,6 +2,7 @@
 """Every file call of the spool and of its reader fails once, at each place. What was acknowledged arrives, once."""
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import json
@@ -20,7 +21,9 @@ from tests.spools import envelopes, open_spool, record
 
 # Each call of a run fails in one of these ways; which one depends on its place and on the pass. All passes make all
 # calls fail in all ways, and take minutes.
-WAYS = tuple(itertools.product((errno.EIO, errno.ENOSPC, errno.EROFS, errno.EINTR), ("before", "behind", "cut")))
+HOW = ("before", "behind", "cut")
+WAYS = tuple(itertools.product((errno.EIO, errno.ENOSPC, errno.EROFS, errno.EINTR), HOW))
+TRIES = 30
 PASSES = len(WAYS) if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 1
 
 
@@ -46,10 +49,7 @@ class Run:
 
     async def _opened(self) -> Spool:
         """As the node does: a worker that cannot open its spool ends, and is started again."""
-        try:
-            return open_spool(self.directory, segment_bytes=700)
-        except (OSError, SpoolUnavailable):
-            return open_spool(self.directory, segment_bytes=700)
+        return self._tried(lambda: open_spool(self.directory, segment_bytes=700))
 
     async def _write(self, spool: Spool, number: int) -> None:
         try:
@@ -62,10 +62,10 @@ class Run:
                     await asyncio.sleep(0.002)
 
     def _tried(self, make):
-        try:
-            return make()
-        except OSError:
-            return make()
+        for _ in range(TRIES):
+            with contextlib.suppress(OSError, SpoolUnavailable):
+                return make()
+        return make()
 
     def _ship(self, reader: SpoolReader, rounds: int = 1) -> None:
         for _ in range(rounds):
@@ -115,6 +115,7 @@ async def run_with(memory_folder: Path, **options) -> FailingCalls:
         async with asyncio.timeout(20):
             await run.go()
     check(run)
+    calls.refused = run.refused
     return calls
 
 
@@ -137,3 +138,14 @@ async def test_a_call_that_fails_once_loses_nothing_that_was_acknowledged(memory
         failed.append(calls.failed)
         place += 4
     assert {"pwrite", "open", "close", "pread", "listdir"} <= set(failed)
+
+
+@pytest.mark.parametrize("problem", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+@pytest.mark.parametrize(("only", "times"), [(None, 7), (None, 20), ("pwrite", 2), ("pwrite", 3), ("pwrite", 12)])
+async def test_calls_that_fail_in_a_row_lose_nothing_that_was_acknowledged(memory_folder, only, times, problem):
+    refused = 0
+    for place in range(0, 24 if only else 200, 1 if only else 7):
+        how = HOW[place % len(HOW)]
+        calls = await run_with(memory_folder, fails_at=place, times=times, problem=problem, how=how, only=only)
+        refused += calls.refused
+    assert refused
