@@ -51,7 +51,7 @@ COPIED = (
     (
         "INSERT INTO decisions "
         "(tenant, log_index, request_id, admission_index, terminal_index, admission_at, terminal_at) "
-        "SELECT tenant, log_index + :shift, request_id || CAST(:suffix AS TEXT), admission_index + :shift, "
+        "SELECT tenant, log_index + :shift, CAST(:prefix AS TEXT) || request_id, admission_index + :shift, "
         "terminal_index + :shift, admission_at, terminal_at FROM decisions WHERE log_index < :base"
     ),
     (
@@ -110,7 +110,7 @@ def fill(under_test: PlaneUnderTest, database: str, *, start: datetime, days: in
                         "chunks": BASE // GEOMETRY.chunk,
                         "blocks": BASE // GEOMETRY.block,
                         "copy": number,
-                        "suffix": f"-{number}",
+                        "prefix": f"{number:05}-",
                     },
                 )
     with engine.begin() as connection:

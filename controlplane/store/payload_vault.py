@@ -7,8 +7,7 @@ key that is being destroyed. Destroying all keys of a day while it lasts makes t
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from controlplane.sealing import (
 )
 from controlplane.services.errors import StoreUnavailable
 from controlplane.services.payload_state import OpenedPayload, PayloadState
+from controlplane.store.free_pages import Freed, freed
 from controlplane.store.log_tables import log_heads, payloads, quarantine
 from controlplane.store.payload_tables import payload_keys
 
@@ -94,7 +94,7 @@ class SqlPayloadVault:
         self._connection.execute(
             select(log_heads.c.size).where(log_heads.c.tenant == tenant).with_for_update(),
         ).one_or_none()
-        with self._leaving_nothing():
+        with freed(self._connection, Freed.OVERWRITTEN):
             destroyed = self._connection.execute(
                 update(payload_keys)
                 .where(
@@ -111,7 +111,7 @@ class SqlPayloadVault:
         """Delete the payloads at `indexes`, and return how many there were."""
         if not indexes:
             return 0
-        with self._leaving_nothing():
+        with freed(self._connection, Freed.OVERWRITTEN):
             return self._connection.execute(
                 delete(payloads).where(payloads.c.tenant == tenant, payloads.c.log_index.in_(indexes)),
             ).rowcount
@@ -132,7 +132,7 @@ class SqlPayloadVault:
     def blank_quarantine(self, tenant: str, day: date) -> None:
         """Keep of the lines put aside on `day` their digest and reason alone: they may hold payloads in plain."""
         begin = datetime.combine(day, datetime.min.time(), tzinfo=UTC)
-        with self._leaving_nothing():
+        with freed(self._connection, Freed.OVERWRITTEN):
             self._connection.execute(
                 update(quarantine)
                 .where(
@@ -142,17 +142,6 @@ class SqlPayloadVault:
                 )
                 .values(line=b""),
             )
-
-    @contextmanager
-    def _leaving_nothing(self) -> Iterator[None]:
-        """Have what goes overwritten: on SQLite it would stay in the file until its page is written again."""
-        if self._connection.dialect.name != "sqlite":
-            yield
-            return
-        before = self._connection.exec_driver_sql("PRAGMA secure_delete").scalar_one()
-        self._connection.exec_driver_sql("PRAGMA secure_delete = ON")
-        yield
-        self._connection.exec_driver_sql(f"PRAGMA secure_delete = {int(before)}")
 
     def rewrap(self) -> int:
         """Wrap the keys that are under another under the current key, and return how many those were.
