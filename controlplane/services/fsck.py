@@ -91,7 +91,10 @@ class LogCheck:
 
     def _entries(self, first: int, leaves: list[bytes]) -> Iterator[Finding]:
         missing = False
-        for entry in self._session.log.entries(self._tenant, first, first + len(leaves) - 1):
+        for entry in self._read(first, first + len(leaves)):
+            if isinstance(entry, Finding):
+                yield entry
+                continue
             place = f"entry {entry.log_index}"
             if entry.envelope is None:
                 missing = True
@@ -106,6 +109,20 @@ class LogCheck:
                 yield Finding(place=place, problem=problem)
         if missing:
             yield from self._missing(first, first + len(leaves))
+
+    def _read(self, first: int, end: int) -> Iterator[LogEntry | Finding]:
+        """Yield the entries; where one cannot even be read, the others one by one."""
+        try:
+            yield from list(self._session.log.entries(self._tenant, first, end - 1))
+        except (ValueError, LookupError, TypeError):
+            for index in range(first, end):
+                try:
+                    entry = self._session.log.entry(self._tenant, index)
+                except (ValueError, LookupError, TypeError) as exc:
+                    yield Finding(place=f"entry {index}", problem=f"cannot be read ({type(exc).__name__})")
+                else:
+                    if entry is not None:
+                        yield entry
 
     def _missing(self, first: int, end: int) -> Iterator[Finding]:
         """Retention drops whole days: of a day that has an entry in this tile, none may be missing in it."""

@@ -112,7 +112,7 @@ class Sequencer:
             return False
         if fence != self._fence:
             _log.info("sequencer_leads", fence=fence)
-            if self._last_fence is None or fence != self._last_fence + 1:
+            if self._last_fence is None or fence - self._last_fence > 1:
                 self._checked.clear()  # others have led since: everything is looked at again
             self._fence = self._last_fence = fence
         return True
@@ -123,18 +123,22 @@ class Sequencer:
 
     def _drain(self) -> Sequence[str]:
         """Put events that wait into the log, and return the tenants that have a log."""
-        while True:
-            with self.store.read() as session:
-                waiting = session.admin_events.waiting(limit=_EVENTS_AT_ONCE)
-                tenants = session.checkpoints.tenants()
-            if not waiting:
-                return tenants
-            for tenant in sorted({event.tenant for event in waiting}):
-                with self._leading() as session:
-                    events = session.admin_events.waiting(limit=_EVENTS_AT_ONCE, tenant=tenant)
-                    entries = [admin_entry(event, record_id=self._new_id("")) for event in events]
-                    first = session.decisions.append_own(tenant, entries, at=self._clock())
-                    session.admin_events.placed({event.seq: first + at for at, event in enumerate(events)})
+        with self.store.read() as session:
+            waiting = session.admin_events.waiting(limit=_EVENTS_AT_ONCE)
+        for tenant in sorted({event.tenant for event in waiting}):
+            try:
+                self._drain_tenant(tenant)
+            except (ValueError, LookupError, TypeError) as exc:
+                self._refuse(tenant, f"nothing can be appended to it ({type(exc).__name__})")
+        with self.store.read() as session:
+            return session.checkpoints.tenants()
+
+    def _drain_tenant(self, tenant: str) -> None:
+        with self._leading() as session:
+            events = session.admin_events.waiting(limit=_EVENTS_AT_ONCE, tenant=tenant)
+            entries = [admin_entry(event, record_id=self._new_id("")) for event in events]
+            first = session.decisions.append_own(tenant, entries, at=self._clock())
+            session.admin_events.placed({event.seq: first + at for at, event in enumerate(events)})
 
     def _sign_or_refuse(self, tenant: str) -> None:
         known = self._status.setdefault(tenant, LogStatus(tenant=tenant))
@@ -146,10 +150,19 @@ class Sequencer:
                 self._checked.add(tenant)
             signed = self._sign(tenant, known)
         except (LogAltered, Contradiction, KeyMalformed) as exc:
-            _log.error("log_altered", tenant=tenant, problem=str(exc))
-            self._status[tenant] = replace(known, altered=str(exc))
+            self._refuse(tenant, str(exc))
+        except (ValueError, LookupError, TypeError) as exc:
+            # What the store gives is not what it was given: a hash too short, text where bytes were.
+            self._refuse(tenant, f"what is stored of it cannot be read ({type(exc).__name__})")
         else:
             self._status[tenant] = replace(known, size=signed.size, root=signed.root, signed_at=signed.signed_at)
+
+    def _refuse(self, tenant: str, problem: str) -> None:
+        """Sign this log no more, and say so once."""
+        known = self._status.get(tenant, LogStatus(tenant=tenant))
+        if known.altered is None:
+            _log.error("log_altered", tenant=tenant, problem=problem)
+            self._status[tenant] = replace(known, altered=problem)
 
     def _check(self, tenant: str) -> None:
         """Compare all of a log with what was signed of it."""

@@ -6,8 +6,9 @@ is stored in a transaction that has locked the row with that number and found it
 finds another's, and stores nothing. So two leaders at once would be slow, never wrong.
 
 Facts: PostgreSQL's advisory lock belongs to a session, and ends with it. A paused process keeps its session, so the
-server is told to end one that says nothing for TERM_S. SQLite has no sessions: there a leader has its term until
-`expires_at`, which it renews; a time farther off than a term is one from before the clock was set back, and is over.
+server (14 or later can) is told to end one that says nothing for TERM_S. SQLite has no sessions: there a leader has its
+term until `expires_at`, which it renews; a time farther off than a term is one from before the clock was set back, and
+is over.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import socket
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,6 +27,8 @@ from controlplane.services.log_ports import Leadership
 from controlplane.store.checkpoint_tables import sequencer_terms
 from controlplane.store.columns import EPOCH
 from controlplane.store.engine import WRITES
+
+_log = structlog.get_logger("gatehouse.log")
 
 # Three times as long as a leader takes from one renewal to the next.
 TERM_S: Final = 6
@@ -43,6 +47,7 @@ class PostgresLeadership:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._failed = False
         self._session: Connection | None = None
         self._fence: int | None = None
 
@@ -56,7 +61,11 @@ class PostgresLeadership:
                 self._open()
             else:
                 self._session.execute(text("SELECT 1"))
-        except (DBAPIError, PoolTimeout):
+            self._failed = False
+        except (DBAPIError, PoolTimeout) as exc:
+            if not self._failed:
+                _log.warning("leadership_unavailable", error=type(exc).__name__)
+            self._failed = True
             self.close()
         return self._fence
 
@@ -93,7 +102,7 @@ class SqliteLeadership:
             with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
                 self._fence = self._claim(connection)
         except (OperationalError, PoolTimeout):
-            self._fence = None
+            return None  # whose turn it is, the row says as soon as it can be read again
         return self._fence
 
     def close(self) -> None:

@@ -184,6 +184,7 @@ def test_a_changed_checkpoint_stops_the_signing(store, sequencer, engine, statem
         pytest.param("UPDATE log_heads SET size = 299, frontier = :frontier", "299", id="the-last-entry-cut-off"),
         pytest.param("UPDATE records SET envelope = :root WHERE log_index = 290", "entry 290", id="an-altered-entry"),
         pytest.param("DELETE FROM records WHERE log_index = 299", "entry 299 is missing", id="the-last-entry-gone"),
+        pytest.param("UPDATE log_tiles SET hashes = :root", "not 256 wide", id="tiles-cut-short"),
         pytest.param("DELETE FROM records WHERE log_index = 17", "entry 17 is missing", id="an-entry-gone"),
     ],
 )
@@ -241,6 +242,30 @@ def test_administration_is_in_the_log_in_its_order_and_each_event_once(store, se
     assert targets == [each.target for each in events]
     assert [each.log_index for each in listed] == [0, 1, 2, 5, 6]
     assert signed(store).size == 7
+
+
+def test_text_where_bytes_were_is_an_alteration(store, sequencer, engine):
+    if engine.dialect.name == "postgresql":
+        pytest.skip("PostgreSQL keeps the type of a column")
+    append(store, 1, 3)
+    _change(engine, "UPDATE records SET envelope = replace(envelope, 'alice', 'mallory') WHERE log_index = 1")
+    one = sequencer()
+    one.step()
+    assert "cannot be read" in one.status()[0].altered
+    assert signed(store) is None
+
+
+def test_a_head_that_cannot_be_appended_to_is_said(store, sequencer, engine):
+    append(store, 1, 3)
+    one = sequencer()
+    one.step()
+    before = signed(store)
+    _change(engine, "UPDATE log_heads SET frontier = :root")
+    with store.write() as session:
+        session.admin_events.add(event("a-policy"))
+    one.step()
+    assert "nothing can be appended" in one.status()[0].altered
+    assert signed(store) == before
 
 
 def test_an_event_is_put_there_without_waiting_for_the_next_signature(store, sequencer):

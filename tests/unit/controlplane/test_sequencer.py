@@ -26,6 +26,23 @@ def until(condition) -> None:
         time.sleep(0.02)
 
 
+def test_what_fails_unforeseen_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("controlplane.sequencer._AGAIN_AFTER_S", 0.01)
+    plane = make_plane(sqlite_url(tmp_path))
+    one, step, failed = sequencer(plane.store), Sequencer.step, []
+
+    def fail_twice(self, *, sign: bool = True) -> None:
+        if len(failed) < 2:
+            failed.append(1)
+            raise ZeroDivisionError
+        step(self, sign=sign)
+
+    monkeypatch.setattr(Sequencer, "step", fail_twice)
+    with sequencing(one, ()):
+        until(one.status)
+    assert len(failed) == 2
+
+
 def test_it_signs_while_open_and_lets_go_at_the_end(tmp_path):
     plane = make_plane(sqlite_url(tmp_path))
     plane.ingest(make_record())
