@@ -103,13 +103,18 @@ class LogSoak:
     async def _kill(self) -> None:
         while self.report.killed.total() < self._plan.kills:
             await asyncio.sleep(self._random.uniform(*self._plan.pause_s))
-            name, victim = self._random.choice(await asyncio.to_thread(self._victims))
+            victims = await asyncio.to_thread(self._victims)
+            if not victims:
+                continue  # everything is just starting again
+            name, victim = self._random.choice(victims)
             if name == "database" and self._postgres is not None:
                 await asyncio.to_thread(self._postgres.kill)
                 await asyncio.sleep(self._random.uniform(0, 0.5))
                 await asyncio.to_thread(self._postgres.start)
                 self.report.killed[name] += 1
                 continue
+            if victim <= 1:
+                raise RuntimeError("not one of ours")  # -1 would be everybody
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 self.report.killed[name] += 1
@@ -125,7 +130,7 @@ class LogSoak:
                         found += [(f"{name} child", child.pid) for child in children]
         if self._postgres is not None:
             found += [("database", 0)] * 2
-        return found or [("nothing", -1)]
+        return found
 
     async def _watch(self) -> None:
         """Keep every checkpoint that is served. Ends with the load."""
