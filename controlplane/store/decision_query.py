@@ -25,6 +25,7 @@ from controlplane.store.lookup import Boot, Lookup
 # What a page may cost, in bitmaps read: some ten milliseconds each for bitmaps and for comparing.
 WORK: Final = 8_000
 _WORK_OF_A_CANDIDATE: Final = 8
+_WORK_OF_TIMES: Final = 200
 # Chunks looked at together: few at first, since a page is often full soon; each time nothing is found, twice as many.
 _FIRST_WINDOW: Final = 16
 _LARGEST_WINDOW: Final = 512
@@ -74,6 +75,7 @@ class DecisionQuery:
         self._descending = descending
         self._geometry = geometry
         self._left = work
+        self._is_timed = wanted.since is not None or wanted.until is not None
         self._lookup = Lookup(connection, tenant, geometry)
         self._gaps: frozenset[Boot] = (
             frozenset() if wanted.has_gap is None else self._lookup.boots_with_gaps(as_of=as_of)
@@ -104,7 +106,8 @@ class DecisionQuery:
             at += len(window)
             if self._left <= 0:
                 return Hits(tuple(found), self._edge(window[-1]))
-            size = min(size * 2, _LARGEST_WINDOW)
+            # Comparing the times of a chunk costs more than its bitmaps: where times are asked for, windows stay small.
+            size = size if self._is_timed else min(size * 2, _LARGEST_WINDOW)
         return Hits(tuple(found), self._edge(chunks[-1]) if len(chunks) == _MOST_CHUNKS else None)
 
     def _run_among(self, indexes: Iterable[int], first: int, last: int, limit: int) -> Hits:
@@ -159,7 +162,7 @@ class DecisionQuery:
 
     def _in_time(self, chunk: int, bits: int) -> int:
         since, until = self._wanted.since, self._wanted.until
-        if bits.bit_count() <= _FEW or (since is None and until is None):
+        if bits.bit_count() <= _FEW or not self._is_timed:
             return bits
         earliest = -(1 << 62) if since is None else microseconds(since)
         latest = 1 << 62 if until is None else microseconds(until)
@@ -176,7 +179,7 @@ class DecisionQuery:
             earliest,
             latest,
         )
-        self._left -= _FEW
+        self._left -= _WORK_OF_TIMES
         return bits & bits_of((row.log_index for row in found), self._geometry.chunk).get(chunk, 0)
 
     def _slices(self, bits: Mapping[int, int], limit: int) -> Iterator[list[int]]:

@@ -193,3 +193,37 @@ def test_one_decision_is_explained_by_the_release_that_decided_and_names_its_pro
     assert (decided["code"], decided["policy"]) == because[0]
     assert decided["policy_revision"].startswith("sha256:")
     assert shown["proof"] == "/v1/audit/records/rec_b0_1/proof"
+
+
+def test_a_question_about_the_log_as_it_was_has_the_same_answer_for_ever(under_test):
+    under_test.ingest(make_record(seq=1, kind="admission", request_id="req_1"), make_record(seq=2))
+    before = find(under_test, "as_of=2")
+    assert [item["complete"] for item in before["items"]] == [False, True]
+    under_test.ingest(make_record(seq=3, request_id="req_1"), make_record(seq=4))
+    assert find(under_test, "as_of=2") == before
+    assert [item["complete"] for item in find(under_test)["items"]] == [True, True, True]
+    ahead = under_test.call("GET", "/v1/decisions?as_of=5", "auditor")
+    assert (ahead.status_code, ahead.json["errors"][0]["pointer"]) == (400, "/as_of")
+
+
+def test_a_page_is_bounded_in_bytes_and_goes_on_where_it_ends(under_test, monkeypatch):
+    monkeypatch.setattr("controlplane.api.decisions._MOST_BYTES", 1)
+    under_test.ingest(*(make_record(seq=seq) for seq in (1, 2, 3)))
+    for order, want in (("asc", [0, 1, 2]), ("desc", [2, 1, 0])):
+        page, got = find(under_test, f"order={order}"), []
+        while True:
+            assert len(page["items"]) <= 1
+            got += [item["log_index"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            page = find(under_test, f"order={order}&cursor={page['next_cursor']}")
+        assert got == want
+
+
+def test_a_question_names_every_parameter_that_is_wrong(under_test):
+    query = "status=4&span=x&rule=r&min_latency_ms=9&max_latency_ms=1&revision=1"
+    answer = under_test.call("GET", f"/v1/decisions?{query}", "auditor")
+    pointers = {error["pointer"].split("/")[1] for error in answer.json["errors"]}
+    assert (answer.status_code, pointers) == (400, {"status", "span", "rule", "revision"})
+    turned = under_test.call("GET", "/v1/decisions?min_latency_ms=9&max_latency_ms=1", "auditor")
+    assert [error["pointer"] for error in turned.json["errors"]] == ["/max_latency_ms"]
