@@ -12,7 +12,11 @@ from typing import Final
 
 from controlplane.exports.cells import visible
 
-_MARKUP: Final = re.compile(r"[\\`*_{}\[\]()#+\-.!|~:@/]")
+# What Markdown takes for markup within a line, what GitHub's makes links of, and what begins a block.
+_MARKUP: Final = re.compile(
+    r"[\\`*\[\]|~@]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|:(?=//)|(?<=www)\.|^[#+=-]|(?<=^[0-9])[.)]",
+    re.ASCII | re.IGNORECASE,
+)
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
     "table{border-collapse:collapse;margin:1em 0;width:100%}th,td{border:1px solid #bbb;padding:.3em .6em;"

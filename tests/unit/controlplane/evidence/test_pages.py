@@ -80,4 +80,11 @@ def test_there_is_nothing_that_runs_or_leads_elsewhere():
 
 def test_an_empty_table_says_so():
     assert b"None." in to_html(page_of("x"))
-    assert b"None\\." in to_markdown(page_of("x"))
+    assert b"None." in to_markdown(page_of("x"))
+
+
+@pytest.mark.parametrize(
+    "cell", ["2026-11-20T12:00:00Z", "chat-access", "sha256:9f2c", "rel_01M7", "half (0.5)", "a/b"]
+)
+def test_plain_words_stay_as_they_are(cell):
+    assert f"| {cell} | 7 |" in to_markdown(page_of(cell)).decode()

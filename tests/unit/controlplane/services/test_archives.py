@@ -16,6 +16,8 @@ from controlplane.audit.verification import verify_consistency, verify_range
 from controlplane.cli.main import main
 from controlplane.services import archives
 from controlplane.services.archives import index_at
+from controlplane.services.keeping import DropState, RetentionClass
+from controlplane.services.model import Principal, Role
 from tests.control_planes import TOKENS
 from tests.records import make_record
 from tests.signed_planes import signed_plane
@@ -184,3 +186,22 @@ def test_a_time_is_found_among_entries(log):
         assert [index - SET_UP for index in found] == [-SET_UP, 1, 2, 3, 4, 4]
         assert index_at(session.log, "default", start.replace(day=19), begins=True) == 0
         assert index_at(session.log, "default", start.replace(day=21), begins=False) == SET_UP + 4
+
+
+def test_an_archive_verifies_after_retention_dropped_a_day(log):
+    under_test = log.under_test
+    ingest(log, 1, 3)
+    under_test.clock.turn(10 * 86_400)
+    ingest(log, 4, 2)
+    admin = Principal(tenant="default", id="admin", name="admin", role=Role.ADMIN, created_at=under_test.clock.now)
+    under_test.plane.retention.set_policy(admin, RetentionClass.RECORDS, days=2)
+    due = under_test.plane.retention.announce(admin)
+    log.sign()
+    assert [under_test.plane.retention.carry_out(drop).state for drop in due] == [DropState.DONE]
+    log.sign()
+    archive = log.fetched("/v1/exports", {"format": "archive"})
+    entries, _ = verify(log, zipfile.ZipFile(archive))
+    dropped = [entry["index"] for entry in entries if "dropped" in entry]
+    assert dropped == list(range(SET_UP + 3))
+    code, report = judged(log, archive)
+    assert (code, report["integrity"]["verdict"], report["completeness"]["verdict"]) == (0, "holds", "holds"), report
