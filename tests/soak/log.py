@@ -1,47 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m tests.soak.log [--kills N] [--database sqlite|postgres]`: kills while records are written, then the proof.
 
-A whole Gatehouse answers requests while its workers, its node, its control plane and its database are killed at random
-(`kill -9`). Meanwhile every checkpoint that is served is kept. At the end must hold:
+A whole Gatehouse answers requests of every kind while its workers, its node, its OPA, its control plane and its database
+are killed at random (`kill -9`). Meanwhile every checkpoint that is served is kept. At the end must hold:
 
-* each request of which a client got a whole answer has exactly one terminal record;
-* each (source, boot, number) is in the log once, and no number is missing that no gap or loss explains;
+* each request of which a client got a whole answer has exactly one terminal record, with the status the client read;
+* each (source, boot, number) is in the log once, and none is missing; each request that was let in has ended. With
+  `--records best-effort`, where an answer waits for no disk, answers without a record are counted, and gaps explained;
 * each checkpoint that was ever served is the beginning of the last one, and none was signed twice with another root;
-* `gatehouse audit fsck` and `gatehouse audit verify` of an archive of all of it find nothing.
+* `gatehouse audit fsck` and `gatehouse audit verify` of an archive of all of it find nothing;
+* and they find everything once entries of the archive, and of the database, are altered.
 """
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 
-from controlplane.audit.checkpoints import Checkpoint
-from controlplane.audit.notes import parse_note
-from controlplane.audit.verification import ProofInvalid, verify_consistency
-from controlplane.client import ApiClient, ApiError, ApiUnreachable
+from controlplane.local.home import Home
 from tests.integration.conftest import RunningGatehouse, start, stop
 from tests.soak.durable_postgres import DurablePostgres, durable_postgres
 from tests.soak.kinds import KINDS, Sender
+from tests.soak.log_judge import BEST_EFFORT, STRICT, LogJudge, Report
+from tests.soak.victims import DATABASE, Victims
 from tests.soak.wire import ask, marking_upstream
 
 _ANSWER_S = 30.0
-_SHIPPED_S = 120.0
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.1
+_KEEPS_RECORDS = """kind: logging
+id: records-of-the-soak
+version: "soak"
+spec: {records: best-effort}
+"""
 
 
 @dataclass(frozen=True)
@@ -51,86 +52,76 @@ class Plan:
     clients: int = 6
     seed: int = 1
     database: str = "sqlite"
-
-
-@dataclass
-class Report:
-    answered: int = 0
-    killed: Counter[str] = field(default_factory=Counter)
-    checkpoints: int = 0
-    entries: int = 0
-    gaps: int = 0
-    wrong: list[str] = field(default_factory=list)
+    records: str = STRICT
 
 
 class LogSoak:
     def __init__(self, running: RunningGatehouse, plan: Plan, postgres: DurablePostgres | None) -> None:
         self.report = Report()
         self._running, self._plan, self._postgres = running, plan, postgres
-        self._random = random.Random(plan.seed)
-        self._whole: set[str] = set()
-        self._checkpoints: dict[int, set[bytes]] = {}
+        self._dice = random.Random(plan.seed)
+        self._answered: dict[str, int] = {}
+        self._notes: set[bytes] = set()
         self._over = False
         held = running.credentials
         self._url, self._tokens = held["api_url"], held["tokens"]
-        self._auditor = ApiClient(self._url, held["tokens"]["auditor"])
         self._port = int(held["proxy_url"].rpartition(":")[2])
         self._sender = Sender(key=held["keys"]["alice"], revoked_key=held["keys"]["bob"])
 
     async def run(self) -> Report:
-        with closing(self._auditor):
-            load = [asyncio.create_task(self._load()) for _ in range(self._plan.clients)]
-            watch = asyncio.create_task(self._watch())
+        if self._plan.records == BEST_EFFORT:
+            await asyncio.to_thread(self._keep_records_at_best)
+        began = time.monotonic()
+        load = [asyncio.create_task(self._load()) for _ in range(self._plan.clients)]
+        watch = asyncio.create_task(self._watch())
+        try:
             await self._kill()
+        finally:
             self._over = True
-            await asyncio.gather(*load)
-            await asyncio.to_thread(self._judge)
-            await watch
+            await asyncio.gather(*load, watch)
+        self.report.seconds = time.monotonic() - began
+        judge = LogJudge(self._running, self.report, records=self._plan.records, seed=self._plan.seed)
+        with closing(judge):
+            await asyncio.to_thread(judge.judge, self._answered, self._notes, database=self._database())
         return self.report
+
+    def _database(self) -> str:
+        return self._postgres.url if self._postgres else f"sqlite:///{Home(self._running.home).database}"
+
+    def _keep_records_at_best(self) -> None:
+        folder = self._running.home / "policies-soak"
+        folder.mkdir()
+        (folder / "records.yaml").write_text(_KEEPS_RECORDS)
+        self._command("policy", "apply", str(folder))
+        release = json.loads(self._command("release", "--description", "best-effort", "--json"))
+        self._command("activate", release["id"], "--json")
+
+    def _command(self, *arguments: str) -> str:
+        done = self._running.gatehouse(*arguments)
+        if done.returncode:
+            raise SystemExit(f"gatehouse {arguments[0]}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     async def _load(self) -> None:
         count = 0
-        plain = [kind for kind in KINDS if kind.may_pass()]
         while not self._over:
             count += 1
-            answer = await ask(
-                self._port, self._random.choice(plain).raw(self._sender, f"m-{count}-"), within_s=_ANSWER_S
-            )
+            raw = self._dice.choice(KINDS).raw(self._sender, f"m-{count}-")
+            answer = await ask(self._port, raw, within_s=_ANSWER_S)
             if answer is not None and answer.whole and answer.request_id:
-                self._whole.add(answer.request_id)
+                self._answered[answer.request_id] = answer.status
             await asyncio.sleep(0.02)
 
     async def _kill(self) -> None:
+        victims = Victims(self._running.process.pid, self._postgres)
         while self.report.killed.total() < self._plan.kills:
-            await asyncio.sleep(self._random.uniform(*self._plan.pause_s))
-            victims = await asyncio.to_thread(self._victims)
-            if not victims:
-                continue  # everything is just starting again
-            name, victim = self._random.choice(victims)
-            if name == "database" and self._postgres is not None:
-                await asyncio.to_thread(self._postgres.kill)
-                await asyncio.sleep(self._random.uniform(0, 0.5))
+            await asyncio.sleep(self._dice.uniform(*self._plan.pause_s))
+            name = await asyncio.to_thread(victims.kill_one, self._dice)
+            if name is not None:
+                self.report.killed[name] += 1
+            if name == DATABASE and self._postgres is not None:
+                await asyncio.sleep(self._dice.uniform(0, 0.5))
                 await asyncio.to_thread(self._postgres.start)
-                self.report.killed[name] += 1
-                continue
-            if victim <= 1:
-                raise RuntimeError("not one of ours")  # -1 would be everybody
-            with suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
-                self.report.killed[name] += 1
-
-    def _victims(self) -> list[tuple[str, int]]:
-        found = []
-        with suppress(OSError, ValueError):
-            for name, part in self._running.parts.items():
-                if part["pid"] and name in {"proxy", "controlplane"}:
-                    found.append((name, part["pid"]))
-                    with suppress(psutil.Error):
-                        children = psutil.Process(part["pid"]).children(recursive=True)
-                        found += [(f"{name} child", child.pid) for child in children]
-        if self._postgres is not None:
-            found += [("database", 0)] * 2
-        return found
 
     async def _watch(self) -> None:
         """Keep every checkpoint that is served. Ends with the load."""
@@ -140,93 +131,8 @@ class LogSoak:
                 with suppress(httpx.HTTPError):
                     answer = await client.get("/tlog/default/checkpoint")
                     if answer.status_code == httpx.codes.OK:
-                        self._keep(answer.content)
+                        self._notes.add(answer.content)
                 await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _keep(self, note: bytes) -> Checkpoint:
-        checkpoint = Checkpoint.parse(parse_note(note).text)
-        self._checkpoints.setdefault(checkpoint.size, set()).add(checkpoint.root)
-        return checkpoint
-
-    # ── afterwards ──
-
-    def _judge(self) -> None:
-        self.report.answered = len(self._whole)
-        self._await_records()
-        self._judge_checkpoints()
-        self._judge_archive()
-
-    def _await_records(self) -> None:
-        """Wait until all that was answered is in the log; each request MUST be there once, and whole."""
-        deadline = time.monotonic() + _SHIPPED_S
-        missing = set(self._whole)
-        while missing and time.monotonic() < deadline:
-            with suppress(ApiUnreachable, ApiError):
-                found = Counter(
-                    item["request_id"]
-                    for item in self._auditor.every("/v1/decisions", {"limit": 500})
-                    if item["complete"]
-                )
-                missing = {request_id for request_id in self._whole if found[request_id] != 1}
-            time.sleep(1)
-        self.report.wrong += [f"{request_id} was answered and has no one record" for request_id in sorted(missing)]
-
-    def _judge_checkpoints(self) -> None:
-        last = self._keep(self._patiently(lambda: self._raw("/tlog/default/checkpoint")))
-        self.report.checkpoints = len(self._checkpoints)
-        self.report.entries = last.size
-        for size, roots in sorted(self._checkpoints.items()):
-            if len(roots) > 1:
-                self.report.wrong.append(f"two roots were signed for {size} entries")
-            proof = self._patiently(
-                lambda size=size: self._auditor.get(
-                    "/v1/audit/proofs/consistency", {"first": size, "second": last.size}
-                ).body["hashes"]
-            )
-            try:
-                verify_consistency(
-                    [base64.b64decode(one) for one in proof],
-                    first=size,
-                    second=last.size,
-                    first_root=next(iter(roots)),
-                    second_root=last.root,
-                )
-            except ProofInvalid as exc:
-                self.report.wrong.append(f"the checkpoint of {size} entries is not the beginning of the last: {exc}")
-
-    def _judge_archive(self) -> None:
-        archive = self._running.home / "log.zip"
-        for arguments in (
-            ("evidence", "archive", "-o", str(archive)),
-            ("audit", "verify", str(archive), "--json"),
-            ("audit", "fsck", "--json"),
-        ):
-            done = self._running.gatehouse(*arguments)
-            if done.returncode:
-                told = (done.stdout + done.stderr)[-2000:]
-                self.report.wrong.append(f"gatehouse {' '.join(arguments[:2])} ended with {done.returncode}: {told}")
-            elif arguments[1] == "verify":
-                self._read_verdict(json.loads(done.stdout))
-
-    def _read_verdict(self, verdict: dict[str, Any]) -> None:
-        self.report.gaps = json.dumps(verdict).count('"gap"')
-
-    def _raw(self, path: str) -> bytes:
-        headers = {"Authorization": f"Bearer {self._tokens['auditor']}"}
-        answer = httpx.get(self._url + path, headers=headers, trust_env=False, timeout=10)
-        answer.raise_for_status()
-        return answer.content
-
-    def _patiently(self, question: Any) -> Any:
-        """Ask until the control plane, which may just be starting again, answers."""
-        deadline = time.monotonic() + _SHIPPED_S
-        while True:
-            try:
-                return question()
-            except (ApiUnreachable, ApiError, httpx.HTTPError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
 
 
 @contextmanager
@@ -256,17 +162,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--records", choices=(STRICT, BEST_EFFORT), default=STRICT)
     options = parser.parse_args(arguments)
-    plan = Plan(kills=options.kills, database=options.database, seed=options.seed)
+    plan = Plan(kills=options.kills, database=options.database, seed=options.seed, records=options.records)
     with tempfile.TemporaryDirectory() as folder:
         report = asyncio.run(log_soak(Path(folder) / "home", plan))
     told = (
-        f"{report.killed.total()} kills: {dict(report.killed)}",
-        f"{report.answered} whole answers, {report.entries} entries, {report.checkpoints} checkpoints compared",
+        f"{report.killed.total()} kills in {report.seconds:.0f} s: {_counted(report.killed)}",
+        f"{report.answered} whole answers, {report.unrecorded} of them without a record",
+        f"{report.entries} entries: {_counted(report.kinds)}",
+        f"{report.missing} numbers missing, {report.lost} records told as lost",
+        f"{report.checkpoints} checkpoints compared, {report.altered} alterations found",
         *(report.wrong or ["nothing is wrong"]),
     )
     sys.stdout.write("\n".join(told) + "\n")
     return 1 if report.wrong else 0
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counter.items()))
 
 
 if __name__ == "__main__":
