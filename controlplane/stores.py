@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
 from controlplane.identifiers import new_ulid, utc_now
 from controlplane.services.sequencing import Sequencer
 from controlplane.settings import DatabaseRoles, LogSettings, SettingInvalid, StoreSettings
+from controlplane.store.durability import undurable
 from controlplane.store.engine import open_database
 from controlplane.store.leadership import leadership
 from controlplane.store.migrate import check_schema
 from controlplane.store.store import SqlStore
+
+_log = structlog.get_logger("gatehouse.store")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
     with ExitStack() as stack:
         engine = _opened(stack, "GATEHOUSE_DATABASE_URL", settings.database_url)
         check_schema(engine)
+        _tell_of_durability(engine)
         serving = SqlStore(engine, settings.payload_keys)
         ingestion = upkeep = serving
         if roles.ingestion_url != settings.database_url:
@@ -53,6 +58,14 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
                 new_id=new_ulid,
             )
         yield Stores(serving=serving, ingestion=ingestion, upkeep=upkeep, sequencer=sequencer)
+
+
+def _tell_of_durability(engine: Engine) -> None:
+    """Raise the alarm where the database may lose what it acknowledged. It is used: that is its owner's choice."""
+    weak = undurable(engine)
+    if weak:
+        fix = "an acknowledged record may be lost in a crash: switch each on in the server's configuration"
+        _log.error("database_not_durable", settings=weak, fix=fix)
 
 
 def open_engine(variable: str, url: str) -> Engine:

@@ -4,7 +4,8 @@
 Facts about SQLite: the driver's own transaction handling begins late and commits around DDL, so it is switched off and
 BEGIN is ours. A transaction that will write begins IMMEDIATE: one that begins as a reader and turns writer fails with
 SQLITE_BUSY at once, whatever the timeout. WAL with synchronous=FULL syncs every commit, so an acknowledged record
-survives a power cut; NORMAL would not. The WAL is written back once it has 64 MiB: with the default of 4 MiB that
+survives a power cut; NORMAL would not. PostgreSQL syncs a commit unless a role or a database was told not to, so each
+connection asks for it. The WAL is written back once it has 64 MiB: with the default of 4 MiB that
 would happen twice a second under load, each time with two more syncs. A connection's page cache grows to 16 MiB at
 most, and is worth something only where the same connection writes again; so the pool gives the one that came last.
 """
@@ -46,7 +47,13 @@ def open_database(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": _POOL_TIMEOUT_S,
-            "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_BUSY_TIMEOUT_MS}",
+            "options": " ".join(
+                (
+                    f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}",
+                    f"-c lock_timeout={_BUSY_TIMEOUT_MS}",
+                    "-c synchronous_commit=on",
+                )
+            ),
         },
     )
 

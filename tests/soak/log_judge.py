@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,7 +105,7 @@ class LogJudge:
         for size, signed in sorted(roots.items()):
             if len(signed) > 1:
                 self._report.wrong.append(f"{len(signed)} roots were signed for {size} entries")
-            proof = self._patiently(lambda size=size: self._consistency(size, last.size))
+            proof = self._patiently(partial(self._consistency, size, last.size))
             for root in signed:
                 try:
                     verify_consistency(proof, first=size, second=last.size, first_root=root, second_root=last.root)

@@ -2,6 +2,7 @@
 """Which store a server opens for which task."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlplane.services.log_key import LogKey, new_log_key
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
@@ -71,3 +72,13 @@ def test_an_outdated_database_is_not_served(tmp_path):
     url = sqlite_url(tmp_path)
     with pytest.raises(SchemaOutdated), open_stores(settings(url), roles(url), NO_LOG):
         pass
+
+
+@pytest.mark.parametrize("weak", [(), ("fsync is off",)])
+def test_a_database_that_may_lose_what_it_acknowledged_is_told_of(url, monkeypatch, weak):
+    monkeypatch.setattr("controlplane.stores.undurable", lambda _: weak)
+    with capture_logs() as logs, open_stores(settings(url), roles(url), NO_LOG):
+        pass
+    assert [(line["log_level"], line["event"], line["settings"]) for line in logs] == [
+        ("error", "database_not_durable", weak) for _ in weak
+    ]
