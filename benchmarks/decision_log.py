@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decision log at scale: `python -O -m benchmarks.decision_log DATABASE_URL [--records N] [--days D]`.
+"""The decision log at scale: `python -O -m benchmarks.decision_log DATABASE_URL [--copies K] [--days D] [--more N]`.
 
-Ships N records (10 million by default) through the real ingestion, tree and index included, as if they came within D
-days; then asks as auditors do, through the API in this process: filtered pages, aggregates, proofs. The database stays,
-so that a second run with `--ask` only asks again. 10 million records need some 40 GB and half an hour.
+Ships 2^20 records through the real ingestion, tree and index included, as if they came within D days (3), and copies
+them K times (9), which gives ten million in a month. Then ships N more (100,000), which shows what ingestion costs
+there; asks as auditors do, through the API in this process: filtered pages, aggregates, proofs; and drops a day. The
+database stays, so that `--ask` alone asks again. It needs some 30 GB.
 
 Records are made by a process of their own. What is printed for each slice is the time of the append calls alone (wall)
 and the processor time of this process; a database server's comes on top.
@@ -23,8 +24,11 @@ from multiprocessing.connection import Connection
 
 import structlog
 
-from benchmarks.shipped_lines import BATCH, MODELS, SUBJECTS, Shipments
+from benchmarks.log_copies import PART, copy_part
+from benchmarks.shipped_lines import BATCH, MODELS, SUBJECTS, Batch, Shipments
 from controlplane.services.model import Principal, Role
+from controlplane.store.engine import open_database
+from controlplane.store.partitions import make_partitions
 from tests.control_planes import PlaneUnderTest, make_plane
 from tests.records import NOON
 
@@ -36,51 +40,65 @@ ASKED = 100
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("database")
-    parser.add_argument("--records", type=int, default=10_000_000)
-    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--copies", type=int, default=9)
+    parser.add_argument("--days", type=int, default=3)
+    parser.add_argument("--more", type=int, default=100_000)
     parser.add_argument("--ask", action="store_true", help="the records are there already")
     options = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     under_test = make_plane(options.database)
-    start = END - timedelta(days=options.days)
+    days = options.days * (options.copies + 1)
+    start, step = END - timedelta(days=days), timedelta(days=options.days) / PART
     if not options.ask:
-        load(under_test, records=options.records, start=start, step=timedelta(days=options.days) / options.records)
+        engine = open_database(options.database)
+        with engine.begin() as connection:
+            make_partitions(connection, start.date(), days=days + 1)
+        load(under_test, Shipments(start=start, step=step), records=PART)
+        began = time.perf_counter()
+        first_end_s = int((start + timedelta(days=options.days)).timestamp())
+        copy_part(engine, copies=options.copies, days=options.days, first_end_s=first_end_s)
+        if engine.dialect.name == "postgresql":
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM ANALYZE")
+        engine.dispose()
+        print(f"copied {options.copies} times in {time.perf_counter() - began:,.0f} s", flush=True)
+        load(under_test, Shipments(start=END, step=step, seed=2), records=options.more)
     with under_test.store.read() as session:
         size = session.log.size("default")
-    under_test.clock.now = END
+    under_test.clock.now = END + timedelta(days=1)
     ask(under_test, size=size, start=start)
     print(f"resident at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 
-def load(under_test: PlaneUnderTest, *, records: int, start: datetime, step: timedelta) -> None:
+def load(under_test: PlaneUnderTest, shipments: Shipments, *, records: int) -> None:
     """Ship `records` and print how fast they were taken in."""
     agent = Principal(tenant="default", id="agent", name="agent", role=Role.AGENT, created_at=NOON)
-    batches = records // BATCH
-    shipped = made_elsewhere(batches, start=start, step=step)
+    shipped = made_elsewhere(-(-records // BATCH), shipments)
+    done = 0
     for slice_number in range(SLICES):
-        count = batches * (slice_number + 1) // SLICES - batches * slice_number // SLICES
         wall_s = cpu_s = 0.0
-        for _ in range(count):
-            at, lines = next(shipped)
-            under_test.clock.now = at
+        count = 0
+        while done < records * (slice_number + 1) // SLICES:
+            batch = next(shipped)
+            lines = b"".join(batch.lines.splitlines(keepends=True)[: records - done])
+            under_test.clock.now = batch.at
             cpu, began = time.process_time(), time.perf_counter()
             ingested = under_test.plane.ingestion.append(agent, lines)
             wall_s += time.perf_counter() - began
             cpu_s += time.process_time() - cpu
-            if ingested.stored != BATCH:
+            if ingested.stored != min(BATCH, records - done):
                 raise SystemExit(f"{ingested} of {BATCH} were stored")
-        done = count * BATCH
-        total = batches * (slice_number + 1) // SLICES * BATCH
+            done += ingested.stored
+            count += ingested.stored
         print(
-            f"to {total:>10,}: {done / wall_s:8,.0f} records/s, {cpu_s / done * 1e6:5.1f} µs of CPU a record",
-            flush=True,
+            f"{done:>10,}: {count / wall_s:8,.0f} records/s, {cpu_s / count * 1e6:5.1f} µs of CPU a record", flush=True
         )
 
 
-def made_elsewhere(batches: int, *, start: datetime, step: timedelta) -> Iterator[tuple[datetime, bytes]]:
+def made_elsewhere(batches: int, shipments: Shipments) -> Iterator[Batch]:
     """Yield batches that another process makes while the last ones are stored."""
     here, there = multiprocessing.Pipe(duplex=False)
-    maker = multiprocessing.get_context("spawn").Process(target=_make, args=(there, batches, start, step), daemon=True)
+    maker = multiprocessing.get_context("spawn").Process(target=_make, args=(there, batches, shipments), daemon=True)
     maker.start()
     there.close()
     for _ in range(batches):
@@ -88,9 +106,9 @@ def made_elsewhere(batches: int, *, start: datetime, step: timedelta) -> Iterato
     maker.join()
 
 
-def _make(pipe: Connection, batches: int, start: datetime, step: timedelta) -> None:
-    for _, batch in zip(range(batches), Shipments(start=start, step=step), strict=False):
-        pipe.send((batch.at, batch.lines))
+def _make(pipe: Connection, batches: int, shipments: Shipments) -> None:
+    for _, batch in zip(range(batches), shipments, strict=False):
+        pipe.send(batch)
 
 
 def ask(under_test: PlaneUnderTest, *, size: int, start: datetime) -> None:
