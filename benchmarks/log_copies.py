@@ -30,7 +30,8 @@ _ROWS: Final = (
         "SELECT tenant, log_index + :shift, day + :days, content FROM payloads WHERE log_index < :part"
     ),
     (
-        "INSERT INTO decisions (tenant, log_index, request_id, admission_index, terminal_index, admission_at, terminal_at) "
+        "INSERT INTO decisions (tenant, log_index, request_id, admission_index, terminal_index, admission_at, "
+        "terminal_at) "
         "SELECT tenant, log_index + :shift, substr(request_id, 1, 4) || CAST(:copy AS TEXT) || substr(request_id, 5), "
         "admission_index + :shift, terminal_index + :shift, admission_at + :us, terminal_at + :us "
         "FROM decisions WHERE log_index < :part"
@@ -50,7 +51,8 @@ _ROWS: Final = (
     ),
     (
         "INSERT INTO decision_rollups (tenant, width_s, dimension, bucket, value, requests, denied, failed, redacted, "
-        "blocked, cut, latencies) SELECT tenant, width_s, dimension, bucket + :seconds, value, requests, denied, failed, "
+        "blocked, cut, latencies) "
+        "SELECT tenant, width_s, dimension, bucket + :seconds, value, requests, denied, failed, "
         "redacted, blocked, cut, latencies FROM decision_rollups WHERE bucket < :first_end"
     ),
     (
