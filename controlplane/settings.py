@@ -83,6 +83,7 @@ class LogSettings:
 
     key: LogKey | None
     witnesses: tuple[Witness, ...]
+    signed_folder: Path | None = None  # where the last checkpoint signed here is kept
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -97,7 +98,12 @@ class LogSettings:
                     f"GATEHOUSE_LOG_KEY_FILE holds no key, or GATEHOUSE_LOG_NAME is no name for it: {exc}"
                 ) from exc
         lines = [line for line in environment.get("GATEHOUSE_WITNESSES", "").splitlines() if line.strip()]
-        return cls(key=key, witnesses=tuple(map(_witness, lines)))
+        folder = environment.get("GATEHOUSE_SIGNED_DIR") or environment.get("GATEHOUSE_LOG_KEY_FILE", "") + ".signed"
+        return cls(
+            key=key,
+            witnesses=tuple(map(_witness, lines)),
+            signed_folder=None if key is None else Path(folder),
+        )
 
     def verifiers(self, tenant: str) -> tuple[VerifierKey, ...]:
         """Return the public keys that sign checkpoints of the tenant's log, as far as they are known here."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from controlplane.identifiers import new_ulid, utc_now
 from controlplane.services.sequencing import Sequencer
+from controlplane.services.signed_memory import SignedFolder
 from controlplane.settings import DatabaseRoles, LogSettings, SettingInvalid, StoreSettings
 from controlplane.store.durability import undurable
 from controlplane.store.engine import open_database
@@ -56,6 +57,7 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
                 key=log.key,
                 clock=utc_now,
                 new_id=new_ulid,
+                memory=None if log.signed_folder is None else SignedFolder(log.signed_folder),
             )
         yield Stores(serving=serving, ingestion=ingestion, upkeep=upkeep, sequencer=sequencer)
 

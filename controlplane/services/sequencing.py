@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -29,6 +29,7 @@ from controlplane.services.log_key import LogKey
 from controlplane.services.log_ports import Leadership
 from controlplane.services.log_state import LogAltered, StoredTiles, check_head, check_leaves, check_tail, root_of
 from controlplane.services.ports import Session, Store
+from controlplane.services.signed_memory import Forgetful, SignedMemory
 
 # A checkpoint is at most this old while a sequencer runs; also that of a log to which nothing was added.
 SIGN_EVERY_S: Final = 2.0
@@ -55,12 +56,22 @@ class LogStatus:
 class Sequencer:
     """Leads where it may. `step` is for one thread; everything else may be asked from any."""
 
-    def __init__(self, *, store: Store, leadership: Leadership, key: LogKey, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        leadership: Leadership,
+        key: LogKey,
+        clock: Clock,
+        new_id: NewId,
+        memory: SignedMemory | None = None,
+    ) -> None:
         self.store = store
         self._leadership = leadership
         self._key = key
         self._clock = clock
         self._new_id = new_id
+        self._memory = memory or Forgetful()
         self._fence: int | None = None
         self._last_fence: int | None = None
         self._checked: set[str] = set()
@@ -141,10 +152,12 @@ class Sequencer:
             session.admin_events.placed({event.seq: first + at for at, event in enumerate(events)})
 
     def _sign_or_refuse(self, tenant: str) -> None:
-        known = self._status.setdefault(tenant, LogStatus(tenant=tenant))
+        known = self._status.get(tenant, LogStatus(tenant=tenant))
         if known.altered is not None:
             return
         try:
+            if tenant not in self._status:
+                known = self._status[tenant] = self._recalled(tenant)
             if tenant not in self._checked:
                 self._check(tenant)
                 self._checked.add(tenant)
@@ -156,6 +169,16 @@ class Sequencer:
             self._refuse(tenant, f"what is stored of it cannot be read ({type(exc).__name__})")
         else:
             self._status[tenant] = replace(known, size=signed.size, root=signed.root, signed_at=signed.signed_at)
+            # Behind the commit: a signature that was remembered and not stored would look like one that was taken away.
+            self._memory.keep(tenant, signed.note)
+
+    def _recalled(self, tenant: str) -> LogStatus:
+        """Return what this server signed last, before it was started again."""
+        kept = self._memory.recall(tenant, self._key.signer(tenant).verifier)
+        if kept is None or kept.at_s is None:
+            return LogStatus(tenant=tenant)
+        signed_at = datetime.fromtimestamp(kept.at_s, UTC)
+        return LogStatus(tenant=tenant, size=kept.checkpoint.size, root=kept.checkpoint.root, signed_at=signed_at)
 
     def _refuse(self, tenant: str, problem: str) -> None:
         """Sign this log no more, and say so once."""
@@ -218,6 +241,6 @@ def _check_memory(tiles: StoredTiles, last: SignedCheckpoint | None, known: LogS
     if known.signed_at is None:
         return
     if last is None or last.size < known.size:
-        raise LogAltered(f"{known.size} entries were signed, and that checkpoint is no longer there")
+        raise LogAltered(f"{known.size} entries were signed here, and that checkpoint is no longer there")
     if root_of(tiles, known.size) != known.root:
         raise LogAltered(f"the tiles of the first {known.size} entries have another root than the one signed")

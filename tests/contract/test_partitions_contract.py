@@ -89,9 +89,8 @@ def test_a_partition_is_known_by_its_name(name, want):
     assert is_partition(name) is want
 
 
+@pytest.mark.only_on("postgres")
 def test_a_role_that_owns_no_table_leaves_them_to_init(engine, partitioned):
-    if not partitioned:
-        pytest.skip("SQLite has no roles")
     with engine.begin() as connection:
         assert is_short_of_partitions(connection, FAR)
         connection.execute(text("SET LOCAL ROLE pg_read_all_data"))

@@ -275,9 +275,8 @@ def test_a_drop_that_was_interrupted_goes_on(filled, retention, monkeypatch):
     assert kept_of(filled) == of_days(GONE, KEPT, KEPT)
 
 
+@pytest.mark.only_on("postgres")
 def test_a_day_goes_as_a_table_on_postgresql_where_nobody_else_is_in_it(filled, engine, retention):
-    if engine.dialect.name != "postgresql":
-        pytest.skip("a day is no table there")
     for day in range(DAYS):
         fill(filled, day, tenant="other")
     keep(retention, RetentionClass.RECORDS, 1)
@@ -290,9 +289,8 @@ def test_a_day_goes_as_a_table_on_postgresql_where_nobody_else_is_in_it(filled, 
         assert all(entry.envelope for entry in session.log.entries("other", 0, 99))
 
 
+@pytest.mark.only_on("postgres")
 def test_a_table_that_is_dropped_is_gone(filled, engine, retention):
-    if engine.dialect.name != "postgresql":
-        pytest.skip("a day is no table there")
     keep(retention, RetentionClass.RECORDS, 1)
     retention.apply(ADMIN)
     with engine.connect() as connection:

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from controlplane.services.log_key import LogKey, new_log_key
 from controlplane.services.model import AdminEvent
 from controlplane.services.record_lines import read_line
 from controlplane.services.sequencing import Sequencer
+from controlplane.services.signed_memory import SignedFolder, SignedMemory
 from controlplane.store.leadership import TERM_S, leadership
 from tests.control_planes import TurnableClock
 from tests.records import NOON, make_record
@@ -32,14 +34,20 @@ def clock() -> TurnableClock:
 def sequencer(engine, store, clock):
     made = []
 
-    def make(key: LogKey = KEY) -> Sequencer:
+    def make(key: LogKey = KEY, memory: SignedMemory | None = None) -> Sequencer:
         leads = leadership(engine, clock)
         made.append(leads)
-        return Sequencer(store=store, leadership=leads, key=key, clock=clock, new_id=new_ulid)
+        return Sequencer(store=store, leadership=leads, key=key, clock=clock, new_id=new_ulid, memory=memory)
 
     yield make
     for leads in made:
         leads.close()
+
+
+def stop(one: Sequencer) -> None:
+    over = threading.Event()
+    over.set()
+    one.run(over)
 
 
 def append(store, first: int, count: int) -> None:
@@ -244,9 +252,8 @@ def test_administration_is_in_the_log_in_its_order_and_each_event_once(store, se
     assert signed(store).size == 7
 
 
+@pytest.mark.only_on("sqlite")
 def test_text_where_bytes_were_is_an_alteration(store, sequencer, engine):
-    if engine.dialect.name == "postgresql":
-        pytest.skip("PostgreSQL keeps the type of a column")
     append(store, 1, 3)
     _change(engine, "UPDATE records SET envelope = replace(envelope, 'alice', 'mallory') WHERE log_index = 1")
     one = sequencer()
@@ -329,3 +336,31 @@ def _end_sessions(engine) -> None:
                 "SELECT pg_terminate_backend(pid) FROM pg_locks "
                 "WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
             )
+
+
+def test_an_older_copy_of_the_log_is_not_signed_by_who_signed_more(store, sequencer, engine, tmp_path):
+    """All that the database knows is gone with the entries; what stands beside the key is not."""
+    append(store, 1, 5)
+    first = sequencer(memory=SignedFolder(tmp_path / "signed"))
+    first.step()
+    with engine.begin() as connection:
+        head = connection.execute(text("SELECT size, root, frontier FROM log_heads")).one()
+        tile = connection.execute(text("SELECT hashes FROM log_tiles")).scalar_one()
+    append(store, 6, 5)
+    first.step()
+    with engine.begin() as connection:
+        for table in ("records", "payloads"):
+            connection.execute(text(f"DELETE FROM {table} WHERE log_index >= 5"))
+        connection.execute(text("DELETE FROM checkpoints WHERE size > 5"))
+        connection.execute(text("UPDATE log_tiles SET hashes = :hashes"), {"hashes": tile})
+        connection.execute(
+            text("UPDATE log_heads SET size = :size, root = :root, frontier = :frontier"),
+            {"size": head.size, "root": head.root, "frontier": head.frontier},
+        )
+        connection.execute(text("UPDATE log_days SET end_index = 5"))
+    stop(first)
+    second = sequencer(memory=SignedFolder(tmp_path / "signed"))
+    second.step()
+    (status,) = second.status()
+    assert "10 entries were signed here" in (status.altered or "")
+    assert opened(store).checkpoint.size == 5

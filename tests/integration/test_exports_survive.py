@@ -98,9 +98,8 @@ def test_a_job_of_a_process_that_ends_is_given_back_at_once(environment):
         assert len(content_of(api, operation).splitlines()) == RECORDS
 
 
+@pytest.mark.only_on("postgres")
 def test_replicas_do_each_job_once(environment):
-    if "sqlite" in environment["GATEHOUSE_DATABASE_URL"]:
-        pytest.skip("one process only serves a SQLite database")
     with served(environment, another_port()) as one, served(environment, another_port()) as other:
         ingest(one)
         jobs = [begin(api, name) for name in ("ndjson", "csv") for api in (one, other)]
