@@ -2,6 +2,7 @@
 """`gatehouse audit witness`: cosign a log's checkpoints, on a machine that its operator does not own."""
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -40,7 +41,10 @@ _LARGEST_PORT: Final = 65_535
     "--key-file", type=click.Path(dir_okay=False, path_type=Path), help="Its own key; made where it is not there."
 )
 @click.option("--name", help="What a new key is called; witness/ and the name of this machine unless given.")
-def witness(*, listen: str, state: Path, logs: Sequence[str], key_file: Path | None, name: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the key and the address as JSON.")
+def witness(
+    *, listen: str, state: Path, logs: Sequence[str], key_file: Path | None, name: str | None, as_json: bool
+) -> None:
     """Cosign checkpoints of the given logs, each only where it is consistent with the one before.
 
     It answers C2SP's tlog-witness protocol until it is stopped, and prints its own key first: give that to the log's
@@ -55,14 +59,14 @@ def witness(*, listen: str, state: Path, logs: Sequence[str], key_file: Path | N
         raise click.ClickException(str(exc)) from exc
     try:
         server = WitnessServer(Witness(folder.key, known, folder, time.time))
-        asyncio.run(_run(server, host, port, str(folder.key.verifier)))
+        asyncio.run(_run(server, host, port, str(folder.key.verifier), as_json=as_json))
     except OSError as exc:
         raise click.ClickException(f"it cannot listen on {listen} ({exc.strerror or exc})") from exc
     finally:
         folder.close()
 
 
-async def _run(server: WitnessServer, host: str, port: int, vkey: str) -> None:
+async def _run(server: WitnessServer, host: str, port: int, vkey: str, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,8 +75,12 @@ async def _run(server: WitnessServer, host: str, port: int, vkey: str) -> None:
     try:
         at_host, at_port = listening.sockets[0].getsockname()[:2]
         shown = f"[{at_host}]" if ":" in at_host else at_host
-        click.echo(f"Key:     {vkey}")
-        click.echo(f"Listens: http://{shown}:{at_port}  (Ctrl-C stops it)")
+        url = f"http://{shown}:{at_port}"
+        if as_json:
+            click.echo(json.dumps({"key": vkey, "url": url}))
+        else:
+            click.echo(f"Key:     {vkey}")
+            click.echo(f"Listens: {url}  (Ctrl-C stops it)")
         await stop.wait()
     finally:
         listening.close()  # connections that are open end with the loop: nobody waits for a log that keeps one

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from controlplane.cli.awaiting import fetch, result_of
-from controlplane.cli.decision_filters import asked_of, filters
+from controlplane.cli.decision_filters import asked_of, every_filter
 from controlplane.cli.shared import api, fails_cleanly, json_option, say, show_json
 
 # Named here, so that the command starts without the formats: a test compares the two.
@@ -16,7 +16,8 @@ CONTENTS: Final = ("subject", "input")
 
 
 @click.command()
-@filters
+@every_filter
+@click.option("--has-gap", type=click.Choice(["true", "false"]), help="No terminal record, or missing numbers.")
 @click.option(
     "--format",
     "format_name",

@@ -31,6 +31,7 @@ MOST_GROUPS: Final = 50
 # Some megabytes of an answer.
 _MOST_ROWS: Final = 20_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_S: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 
 
 class Bucket(StrEnum):
@@ -174,7 +175,8 @@ def _whole(question: Question, span: tuple[int, int], width_s: int) -> tuple[int
     """Return the first and the end second of the whole buckets that hold the times asked for."""
     first = span[0] if question.since is None else (question.since - _EPOCH) // timedelta(seconds=1)
     end = span[1] + width_s if question.until is None else -((_EPOCH - question.until) // timedelta(seconds=1))
-    return first // width_s * width_s, -(-end // width_s) * width_s
+    # The bucket that ends with the year 9999 has no end that could be written: questions end before it.
+    return first // width_s * width_s, min(-(-end // width_s), _LAST_S // width_s) * width_s
 
 
 def _check_length(question: Question, first: int, end: int) -> None:

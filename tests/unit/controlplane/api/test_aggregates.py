@@ -45,6 +45,12 @@ def test_without_records_there_is_nothing(tmp_path):
     assert (got["items"], got["from"], got["total"]["latency_ms"]) == ([], None, None)
 
 
+def test_times_may_be_as_early_and_as_late_as_times_are(under_test):
+    got = ask(under_test, "bucket=none&from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")
+    assert (got["from"], got["to"]) == ("0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z")
+    assert (got["total"]["requests"], got["items"][0]["requests"]) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse audit witness` as a process: it prints its key, cosigns, remembers over a kill, and stops when told to."""
 
+import json
 import re
 import signal
 import subprocess
@@ -50,6 +51,18 @@ def test_it_remembers_over_a_kill(started):
         assert client(again, asked(7, 9)).lines
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
+
+
+def test_its_key_and_address_are_one_line_of_json(tmp_path):
+    command = [sys.executable, "-m", "controlplane.cli", "audit", "witness", "--listen", "127.0.0.1:0", "--json"]
+    command += ["--state", str(tmp_path / "state"), "--log", str(LOG_KEY.verifier)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        shown = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""
+    assert VerifierKey.parse(shown.pop("key")).kind is KeyKind.COSIGNATURE
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", shown.pop("url"))
+    assert shown == {}
 
 
 def run(*arguments):

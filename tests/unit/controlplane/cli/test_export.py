@@ -7,6 +7,7 @@ import json
 import pytest
 
 from controlplane.cli import awaiting, export
+from controlplane.cli.decisions import decisions
 from controlplane.exports.columns import Content
 from controlplane.exports.formats import FORMATS
 from controlplane.job_thread import job_thread
@@ -44,6 +45,19 @@ def test_filters_content_and_as_of_are_asked_for(gatehouse, working, tmp_path):
     shown = json.loads(result.stdout)
     assert (shown["state"], shown["file"], shown["progress"]["rows"]) == ("succeeded", str(file), 2)
     assert [json.loads(line)["subject"] for line in file.read_text().splitlines()] == ["user:alice"] * 2
+
+
+def test_it_takes_every_filter_of_a_query(gatehouse, working, tmp_path):
+    def filters_of(command):
+        return {option for each in command.params for option in each.opts} - {"--limit", "--json"}
+
+    assert filters_of(decisions.commands["query"]) <= filters_of(export.export)
+    file = tmp_path / "file"
+    asked = ("--status", "200", "--stream", "false", "--has-gap", "false", "--min-latency-ms", "0")
+    result = gatehouse("decisions", "export", "-o", file, "--model", "owl", *asked)
+    assert result.exit_code == DONE, result.stderr
+    assert [json.loads(line)["envelope"]["resource"]["id"] for line in file.read_text().splitlines()] == ["owl"]
+    assert gatehouse("decisions", "export", "-o", file, "--status", "403").stdout.startswith("0 decisions")
 
 
 def test_what_does_not_have_its_digest_is_not_kept(gatehouse, working, tmp_path, monkeypatch):

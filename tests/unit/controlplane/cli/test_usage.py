@@ -47,6 +47,8 @@ ASKS_A_SERVER = [
     ("decisions", "export", "-o", "decisions.ndjson"),
     ("evidence", "archive", "-o", "log.zip"),
     ("evidence", "pack", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z", "-o", "pack.zip"),
+    ("audit", "checkpoint"),
+    ("audit", "prove", "0"),
 ]
 ASKS_A_SUPERVISOR = [("part", "list"), ("part", "stop", "opa"), ("part", "start", "opa")]
 
@@ -92,7 +94,7 @@ def test_the_table_of_this_file_is_complete():
     tried = {tuple(word for word in path if "{" not in word)[:2] for path in (*ASKS_A_SERVER, *ASKS_A_SUPERVISOR)}
     tried = {path if path[0] not in {"activate", "release"} or path[1:] == ("list",) else path[:1] for path in tried}
     local = {("run",), ("redact",), ("policy", "validate"), ("policy", "test"), ("conformance",)}
-    local |= {("conformance-upstream",)}
+    local |= {("conformance-upstream",), ("audit", "fsck"), ("audit", "verify"), ("audit", "witness")}
     leaves = {path for path, command in EVERY if not isinstance(command, click.Group) or path == ("release",)}
     assert tried | local == leaves
 
