@@ -48,8 +48,8 @@ spec: {records: best-effort}
 @dataclass(frozen=True)
 class Plan:
     kills: int
-    pause_s: tuple[float, float] = (0.2, 1.5)
-    clients: int = 6
+    pause_s: tuple[float, float] = (0.1, 2.2)
+    clients: int = 8
     seed: int = 1
     database: str = "sqlite"
     records: str = STRICT

@@ -26,6 +26,9 @@ _NAMES = (
     ("-m controlplane", "control plane"),
 )
 
+# How often each is chosen: what takes seconds to come back less often, or nothing would ever run.
+_WEIGHTS = {"worker": 6, "OPA": 3, "OPA pool": 1, "node": 2, "control plane": 2, DATABASE: 1, DATABASE_BACKEND: 3}
+
 
 class Victims:
     """Those that may be killed: what runs under `pid`, and `postgres` with its backends."""
@@ -35,15 +38,16 @@ class Victims:
         self._postgres = postgres
 
     def kill_one(self, dice: random.Random) -> str | None:
-        """Kill one, each kind as likely as any other, and return what it was; None where it was gone already."""
+        """Kill one, and return what it was; None where it was gone already."""
         found: dict[str, list[psutil.Process]] = {}
         for name, process in self._all():
             found.setdefault(name, []).append(process)
         if not found:
             return None  # everything is just starting again
-        name = dice.choice(sorted(found))
+        names = sorted(found)
+        (name,) = dice.choices(names, [_WEIGHTS[each] for each in names])
         with suppress(psutil.NoSuchProcess):
-            dice.choice(found[name]).kill()
+            _kill(dice.choice(found[name]), with_children=name == DATABASE)
             return name
         return None
 
@@ -60,6 +64,15 @@ class Victims:
                 if str(self._postgres.folder) in " ".join(postmaster.cmdline()):
                     yield DATABASE, postmaster
                     yield from ((DATABASE_BACKEND, process) for process in postmaster.children())
+
+
+def _kill(process: psutil.Process, *, with_children: bool) -> None:
+    """Kill it. A backend that outlives its postmaster holds the shared memory, and keeps the next one from starting."""
+    children = process.children() if with_children else []
+    process.kill()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _name(command: str) -> str | None:
