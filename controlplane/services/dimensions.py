@@ -8,6 +8,7 @@ found, the roll-ups and the live tail all ask this one function, so that they ca
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 
@@ -124,6 +125,8 @@ def values_of(envelope: Mapping[str, Any]) -> set[Value]:
             policy, rule = text(item.get("policy")), text(item.get("rule"))
             if policy and rule:
                 _put(found, Dimension.RULE, f"{policy}/{rule}")
+    for hashed in islice(_members(envelope.get("content")).values(), _LONGEST_LIST):
+        _put(found, Dimension.CONTENT, hashed)
     return found | _answering(envelope)
 
 
