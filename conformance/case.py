@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from conformance.alterations import Alteration
+
 # What refuses a message without knowing Gatehouse's codes: any client error, or "not implemented" and "HTTP version".
 GENERIC_REFUSALS: Final = frozenset({*range(400, 500), 501, 505})
 
@@ -177,16 +179,26 @@ class Row:
     lost_key: LostKey | None = None
     needs_model_list: bool = False
     needs_canary: bool = False
+    recorded: bool = False
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One number of the catalogue. Without rows it is not in this suite yet, and `where` says why."""
+    """One number of the catalogue. Without rows it is not in this suite, and `where` says why.
+
+    `rows` are requests, `alterations` what is done to an archive of the log.
+    """
 
     number: int
     title: str
     rows: tuple[Row, ...] = ()
+    alterations: tuple[Alteration, ...] = ()
     where: str = ""
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + len(self.alterations)
 
 
 def row(slug: str, want: Want, *steps: Step, **more: Any) -> Row:

@@ -2,8 +2,10 @@
 """`gatehouse conformance` and `gatehouse conformance-upstream`."""
 
 import contextlib
+import itertools
 import json
 import re
+import shlex
 import signal
 import ssl
 import threading
@@ -20,6 +22,8 @@ from rich.table import Table
 
 from conformance.case import Case, LostKey, Target
 from conformance.cases import CASES
+from conformance.log_api import LogApi
+from conformance.log_trials import run_on_log
 from conformance.recorder import LocalRecorder, Recorder, RemoteRecorder
 from conformance.runner import (
     CaseResult,
@@ -88,6 +92,18 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
 @click.option(
     "--knows-canary", is_flag=True, help="The gateway's policy knows the canary as a secret: run case 60 too."
 )
+@click.option("--api", "api_url", help="The control plane's URL, for cases 67 and 68: what its log makes of attacks.")
+@click.option(
+    "--api-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An auditor's token for --api, in a file.",
+)
+@click.option(
+    "--verifier",
+    default="gatehouse audit verify",
+    show_default=True,
+    help="The command that judges archives of the log, for case 68.",
+)
 @click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
 def conformance(
@@ -103,6 +119,9 @@ def conformance(
     timeout_s: float,
     ca: Path | None,
     knows_canary: bool,
+    api_url: str | None,
+    api_token_file: Path | None,
+    verifier: str,
     insecure: bool,
     as_json_: bool,
 ) -> None:
@@ -116,13 +135,14 @@ def conformance(
     if target.tls:
         context = _context(ca, insecure=insecure)
     chosen = [case for case in CASES if numbers is None or case.number in numbers]
-    with _watching(recorder, upstream_log) as watched:
+    with _watching(recorder, upstream_log) as watched, _log(api_url, api_token_file, ca) as log:
         trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context, knows_canary=knows_canary)
+        trial = replace(trial, log=log, verify=tuple(shlex.split(verifier)))
         try:
             trial = replace(trial, gatehouse=is_gatehouse(trial))
             check_ready(trial)
             trial = replace(trial, any_model=takes_any_model(trial))
-            results = _with_progress(run(trial, chosen))
+            results = _with_progress(itertools.chain(run(trial, chosen), run_on_log(trial, chosen)))
         except NotReady as exc:
             raise click.ClickException(f"{exc}. Set --key and --model to what this gateway takes.") from exc
         except httpx.HTTPError as exc:
@@ -219,6 +239,21 @@ def _watching(port: int | None, url: str | None) -> Iterator[Recorder | None]:
             yield remote
     else:
         yield None
+
+
+@contextlib.contextmanager
+def _log(url: str | None, token_file: Path | None, ca: Path | None) -> Iterator[LogApi | None]:
+    if (url is None) != (token_file is None):
+        raise click.UsageError("--api and --api-token-file need each other")
+    if url is None or token_file is None:
+        yield None
+        return
+    token = token_file.read_text(errors="replace").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise click.UsageError(f"{token_file} holds no token")
+    verify = ssl.create_default_context(cafile=ca)
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=30) as client:
+        yield LogApi(client)
 
 
 def _show(trial: Trial, results: Sequence[CaseResult], *, in_json: bool) -> None:

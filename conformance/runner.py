@@ -20,6 +20,7 @@ from typing import Final
 from conformance.answers import Answer
 from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Raw, Row, Step, Target, chat, row
 from conformance.judge import Seen, code_of, describe, judge
+from conformance.log_api import LogApi
 from conformance.recorder import Recorder, joined
 from conformance.wire import Heard, Line, Pause, Piece, converse, cut_at_head, cut_to_bytes, cut_whole
 
@@ -75,6 +76,8 @@ class Trial:
     gatehouse: bool = False
     any_model: bool = False
     knows_canary: bool = False
+    log: LogApi | None = None
+    verify: tuple[str, ...] = ("gatehouse", "audit", "verify")
 
 
 class NotReady(Exception):
@@ -107,9 +110,11 @@ def check_ready(trial: Trial) -> None:
 
 
 def run(trial: Trial, cases: Iterable[Case]) -> Iterator[CaseResult]:
-    """Yield the result of each case, those with patient rows last."""
+    """Yield the result of each case that the data port shows, those with patient rows last."""
     patient = []
     for case in cases:
+        if case.alterations or any(each.recorded for each in case.rows):
+            continue
         quick = [each for each in case.rows if not each.patience_s]
         results = tuple(result for each in quick for result in _try_row(trial, each))
         if len(quick) == len(case.rows):
@@ -147,13 +152,19 @@ def _reason_to_skip(trial: Trial, each: Row) -> str:
 
 
 def _attempt(trial: Trial, each: Row, cut: str) -> RowResult:
+    return attempt(trial, each, cut)[0]
+
+
+def attempt(trial: Trial, each: Row, cut: str) -> tuple[RowResult, Seen | None]:
+    """Send a row, and return its result and what was seen: None where there was no connection."""
     for _ in range(_RETRIES):
         mark = f"mark-{uuid.uuid4().hex[:16]}"
         before = trial.recorder.position() if trial.recorder is not None else 0
         try:
             heard = _converse(trial, each, cut, mark)
         except OSError as exc:
-            return RowResult(row=each.slug, cut=cut, verdict=Verdict.FAIL, seen="", problem=f"no connection: {exc}")
+            problem = f"no connection: {exc}"
+            return RowResult(row=each.slug, cut=cut, verdict=Verdict.FAIL, seen="", problem=problem), None
         answer = _last(heard)
         if answer is None or answer.status != _TOO_MANY or _TOO_MANY in each.want.refused:
             break
@@ -163,8 +174,9 @@ def _attempt(trial: Trial, each: Row, cut: str) -> RowResult:
     arrived = joined(trial.recorder.since(before)) if trial.recorder is not None else None
     seen = Seen(heard=heard, arrived=arrived, gatehouse=trial.gatehouse, mark=mark.encode())
     if heard.alpn not in (None, _ALPN) and not trial.gatehouse:
-        return RowResult(row=each.slug, cut=cut, verdict=Verdict.SKIP, seen=f"speaks {heard.alpn}, which is not tried")
-    return _result(each, cut, seen)
+        untried = f"speaks {heard.alpn}, which is not tried"
+        return RowResult(row=each.slug, cut=cut, verdict=Verdict.SKIP, seen=untried), seen
+    return _result(each, cut, seen), seen
 
 
 def _result(each: Row, cut: str, seen: Seen) -> RowResult:

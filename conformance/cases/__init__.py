@@ -11,6 +11,7 @@ from conformance.cases.credentials import CREDENTIAL_CASES
 from conformance.cases.elsewhere import NOT_HERE_YET
 from conformance.cases.framing import FRAMING_CASES
 from conformance.cases.limits import LIMIT_CASES
+from conformance.cases.log import LOG_CASES
 from conformance.cases.routing import ROUTING_CASES
 from conformance.cases.secrets import SECRET_CASES
 
@@ -25,6 +26,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
             *CONTENT_CASES,
             *ANSWER_CASES,
             *SECRET_CASES,
+            *LOG_CASES,
             *NOT_HERE_YET,
         ),
         key=lambda case: case.number,

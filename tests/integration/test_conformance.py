@@ -58,9 +58,9 @@ HARMLESS = {
 }
 
 
-def gatehouse(*arguments: str) -> subprocess.CompletedProcess[str]:
+def conformance_of(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "controlplane.cli", *arguments],
+        [sys.executable, "-m", "controlplane.cli", "conformance", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -78,7 +78,7 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     }
     with running_node(tmp_path, documents, upstream_url=f"http://127.0.0.1:{upstream_port}") as node:
         asked = ("--key", node.key, *LOST, "--knows-canary", "--recorder", str(upstream_port), "--json")
-        done = gatehouse("conformance", f"http://127.0.0.1:{node.port}", *asked)
+        done = conformance_of(f"http://127.0.0.1:{node.port}", *asked)
     told = json.loads(done.stdout)
     wrong = [
         f"{case['case']} {row['row']} ({row['cut']}): {row['problem']}; {row['seen']}"
@@ -90,9 +90,31 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     assert (done.returncode, told["gateway"], told["upstream_watched"]) == (0, "gatehouse", True)
     assert told["rows"]["pass"] > 500
     skipped = {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"}
-    assert skipped == {"needs a gateway with TLS"}
+    assert skipped == {"needs a gateway with TLS", "needs the gateway's log: --api"}
     terminal = node.terminal_records()
     assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
+
+
+def test_a_log_takes_hostile_texts_and_shows_what_was_done_to_it(gatehouse, tmp_path):
+    token = tmp_path / "auditor.token"
+    token.write_text(gatehouse.credentials["tokens"]["auditor"])
+    verifier = f"{sys.executable} -m controlplane.cli audit verify"
+    asked = ["--key", gatehouse.credentials["keys"]["alice"], "--cases", "67,68", "--json", "--verifier", verifier]
+    log = ["--api", gatehouse.credentials["api_url"], "--api-token-file", str(token)]
+    done = conformance_of(gatehouse.credentials["proxy_url"], *asked, *log)
+    told = json.loads(done.stdout)
+    rows = {(case["case"], row["row"]): row for case in told["cases"] for row in case["rows"]}
+    assert {name: row for name, row in rows.items() if row["verdict"] == "fail"} == {}
+    assert {row["seen"] for row in rows.values() if row["verdict"] == "skip"} <= {
+        "needs a log with an entry of kind gap"
+    }
+    assert (done.returncode, told["rows"]["pass"] > 220) == (0, True)
+    for file in (gatehouse.home / "logs").glob("*.log"):
+        lines = file.read_bytes().split(b"\n")
+        assert [
+            line for line in lines if line.startswith((b"=", b"+", b"-", b"@", b"<13>", b'{"kind":"terminal"'))
+        ] == []
+        assert not set(b"\x00\x07\x08\x1b").intersection(file.read_bytes()), file
 
 
 def test_a_node_with_tls_withstands_framing_and_speaks_http_1_only(tmp_path):
@@ -103,8 +125,8 @@ def test_a_node_with_tls_withstands_framing_and_speaks_http_1_only(tmp_path):
     with running_node(tmp_path, shipped(), upstream_url=f"http://127.0.0.1:{upstream_port}", **certificate) as node:
         url = f"https://127.0.0.1:{node.port}"
         asked = ["--key", node.key, "--recorder", str(upstream_port), "--cases", "6,14", "--json"]
-        done = gatehouse("conformance", url, "--ca", str(authority.path), *asked)
-        unknown = gatehouse("conformance", url, *asked)
+        done = conformance_of(url, "--ca", str(authority.path), *asked)
+        unknown = conformance_of(url, *asked)
     told = json.loads(done.stdout)
     assert (done.returncode, told["rows"]["fail"], told["rows"]["skip"]) == (0, 0, 0)
     assert (unknown.returncode, "CERTIFICATE_VERIFY_FAILED" in unknown.stderr) == (1, True)
@@ -137,7 +159,7 @@ def test_the_recording_upstream_runs_apart_and_tells_what_arrived():
         port = int(told["upstream_url"].rpartition(":")[2])
         with weak_gateway(port) as gateway:
             url = f"http://127.0.0.1:{gateway}"
-            done = gatehouse("conformance", url, "--key", "k", "--upstream-log", told["log_url"], "--cases", "1,17")
+            done = conformance_of(url, "--key", "k", "--upstream-log", told["log_url"], "--cases", "1,17")
     finally:
         apart.terminate()
         assert apart.wait(10) == 0
@@ -148,7 +170,7 @@ def test_the_recording_upstream_runs_apart_and_tells_what_arrived():
 
 
 def test_nothing_that_answers_is_an_exit_code_of_its_own():
-    done = gatehouse("conformance", f"http://127.0.0.1:{unused_port()}")
+    done = conformance_of(f"http://127.0.0.1:{unused_port()}")
     assert (done.returncode, "nothing answers" in done.stderr) == (3, True)
 
 
@@ -166,4 +188,4 @@ def test_nothing_that_answers_is_an_exit_code_of_its_own():
     ],
 )
 def test_wrong_usage_is_told(arguments):
-    assert gatehouse("conformance", *arguments).returncode == 2
+    assert conformance_of(*arguments).returncode == 2
