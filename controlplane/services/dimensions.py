@@ -4,12 +4,20 @@
 Rules: `values_of` is total. Ingestion vouches for some members of an envelope only, and sources of other releases leave
 some out: what is missing or of another form has no value, and never stops an append. The index, the check of what it
 found, the roll-ups and the live tail all ask this one function, so that they cannot disagree.
+
+Theory of the table behind `described`: most of what a decision is found by, it shares with thousands of others. Those
+values are looked up by all members that they are taken from, written as JSON, in which no two different values are the
+same bytes (a tuple would take 1 for true). What hits is one object, whose hash is computed once. An envelope whose
+members have another form than ours is looked at in full, so that the table decides nothing but the time it takes.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final
+
+import orjson
 
 
 class Dimension(StrEnum):
@@ -49,10 +57,15 @@ class Dimension(StrEnum):
 MANY_VALUED: Final = frozenset(
     {Dimension.SUBJECT, Dimension.KEY_ID, Dimension.SPAN, Dimension.CONTENT, Dimension.TRACE_ID}
 )
+# What a decision shares with few others, whatever else they share.
+OWN: Final = MANY_VALUED | {Dimension.SOURCE, Dimension.BOOT}
 DECISION_KINDS: Final = frozenset({"admission", "terminal", "opa"})
 # As much of a name as is told apart: what clients choose is no way to make the index grow.
 LONGEST_VALUE: Final = 512
 _LONGEST_LIST: Final = 256
+# A few megabytes. Longer keys are those of no kind of decision that comes often.
+_MOST_SHARED: Final = 4096
+_LONGEST_KEY: Final = 2048
 
 Value = tuple[Dimension, str]
 # Where values stand: a member of the envelope (None: the envelope itself), and which of its members have which.
@@ -104,7 +117,75 @@ _LISTS: Final[tuple[tuple[str, _Members], ...]] = (
     ),
     ("obligations", ((Dimension.OBLIGATION, "type"),)),
 )
+# The members that values outside OWN are taken from, all at once. They raise KeyError where one is missing.
+_SCALARS: Final = itemgetter(
+    *(name for dimension, name in _PLACES[0][1] if dimension not in OWN | {Dimension.REPLAYABLE})  # which most lack
+)
+_OF_HTTP: Final = itemgetter(*(name for _, name in _PLACES[2][1]))
+_OF_FINDING: Final = itemgetter("detector", "policy", "rule")
+_OF_CALL: Final = itemgetter("policy", "rule")
+_OF_REMARK: Final = itemgetter("detector", "kind", "policy", "rule")
 _NOTHING: Final[Mapping[str, Any]] = {}
+_shared: Final[dict[bytes, frozenset[Value]]] = {}
+
+
+def described(envelope: Mapping[str, Any]) -> tuple[frozenset[Value], list[Value]]:
+    """Return `values_of` in two parts: what many decisions share, then what is in OWN."""
+    try:
+        key, own = _key_of(envelope), _own_of(envelope)
+    except (AttributeError, KeyError, TypeError):  # not of our form, or no JSON of 64-bit numbers
+        key, own = None, []
+    shared = None if key is None else _shared.get(key)
+    if shared is not None:
+        return shared, own
+    values = values_of(envelope)
+    shared = frozenset(value for value in values if value[0] not in OWN)
+    if key is not None and len(key) <= _LONGEST_KEY:
+        if len(_shared) >= _MOST_SHARED:
+            _shared.clear()
+        _shared[key] = shared
+    return shared, list(values - shared)
+
+
+def _key_of(envelope: Mapping[str, Any]) -> bytes:
+    """Return every member that a value outside OWN is taken from. Raises where one is not there or not of its form."""
+    subject, http, resource = envelope["subject"], envelope["http"], envelope["resource"]
+    findings, calls, remarks = envelope["findings"], envelope.get("tool_calls"), envelope.get("remarks")
+    return orjson.dumps(
+        (
+            _SCALARS(envelope),
+            envelope.get("replayable"),
+            subject and subject["type"],
+            http and _OF_HTTP(http),
+            resource and (resource["type"], resource["id"]),
+            # What else is in these three is the same wherever these values are.
+            envelope["reasons"],
+            envelope["obligations"],
+            [engine["answers"] for engine in envelope["engines"]],
+            findings and [_OF_FINDING(item) for item in findings],
+            calls and [_OF_CALL(item) for item in calls],
+            remarks and [_OF_REMARK(item) for item in remarks],
+        )
+    )
+
+
+def _own_of(envelope: Mapping[str, Any]) -> list[Value]:
+    subject, source, remarks = envelope["subject"], envelope["source"], envelope.get("remarks")
+    named = [
+        (Dimension.TRACE_ID, envelope["trace_id"]),
+        (Dimension.SOURCE, source["id"]),
+        (Dimension.BOOT, source["boot_id"]),
+    ]
+    if subject:
+        named += [(Dimension.SUBJECT, subject["pseudonym"]), (Dimension.KEY_ID, subject["key_id"])]
+    if remarks:
+        named += {(Dimension.SPAN, remark["span_hash"]) for remark in remarks[:_LONGEST_LIST]}
+    if content := envelope.get("content"):
+        named += {(Dimension.CONTENT, hashed) for hashed in islice(content.values(), _LONGEST_LIST)}
+    own = [value for value in named if value[1] is not None and value[1] != ""]
+    if not all(type(called) is str and len(called) <= LONGEST_VALUE for _, called in own):
+        raise TypeError("not names as they are kept")
+    return own
 
 
 def values_of(envelope: Mapping[str, Any]) -> set[Value]:

@@ -209,12 +209,14 @@ def _has_float(values: Iterable[Any]) -> bool:
     """Tell whether there is a float in `values` or below. They are no deeper than orjson writes."""
     for value in values:
         kind = value.__class__
+        if kind is str or kind is int:  # most are
+            continue
         if kind is float:
             return True
         if kind is dict:
             if _has_float(value.values()):
                 return True
-        elif kind is list and _has_float(value):
+        elif kind is list and value and _has_float(value):
             return True
     return False
 

@@ -8,10 +8,10 @@ others up: a client that invents names makes no table grow.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from controlplane.services.dimensions import Dimension
-from controlplane.services.latencies import bucket_of, quantile
+from controlplane.services.dimensions import Dimension, Value
+from controlplane.services.latencies import quantile
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3600
@@ -34,6 +34,14 @@ BY_MINUTE: Final = frozenset(
         Dimension.STATUS,
     },
 )
+# What is counted of requests beside their number, and the value by which it is told.
+COUNTED: Final[Mapping[str, Value]] = {
+    "denied": (Dimension.OUTCOME, "deny"),
+    "failed": (Dimension.OUTCOME, "error_deny"),
+    "redacted": (Dimension.VERDICT, "redacted"),
+    "blocked": (Dimension.VERDICT, "blocked"),
+    "cut": (Dimension.VERDICT, "cut"),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,17 +106,3 @@ class Rollups(Protocol):
 
     def span(self, tenant: str, *, width_s: int) -> tuple[int, int] | None:
         """Return the first and the last second of a bucket there is."""
-
-
-def tally_of(members: Mapping[str, Any], latency_us: int | None) -> Tally:
-    """Return what one terminal record counts."""
-    outcome, verdict = members.get("outcome"), members.get("verdict")
-    return Tally(
-        requests=1,
-        denied=int(outcome == "deny"),
-        failed=int(outcome == "error_deny"),
-        redacted=int(verdict == "redacted"),
-        blocked=int(verdict == "blocked"),
-        cut=int(verdict == "cut"),
-        latencies={} if latency_us is None else {bucket_of(latency_us): 1},
-    )

@@ -8,6 +8,7 @@ for 64 numbers.
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 # Words have 15 bits for a number.
@@ -15,6 +16,14 @@ LARGEST: Final = (1 << 15) - 1
 _SINGLE: Final = 1 << 15
 _WORD: Final = struct.Struct("<H")
 _HEAD: Final = struct.Struct("<HH")
+
+
+def set_of(numbers: Sequence[int]) -> int:
+    """Return the set of `numbers`: a bit at a time in bytes, since a large integer is copied for each."""
+    content = bytearray(max(numbers, default=0) // 8 + 1)
+    for number in numbers:
+        content[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(content, "little")
 
 
 def packed(numbers: int) -> bytes:

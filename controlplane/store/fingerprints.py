@@ -38,9 +38,10 @@ class Fingerprints:
     def add(self, found: Iterable[tuple[str, str, int]]) -> None:
         """Add (dimension, value, log index)."""
         blocks: defaultdict[tuple[str, int], bytearray] = defaultdict(bytearray)
+        block, group = self._geometry.block, self._geometry.group
         for dimension, value, index in found:
-            entry = digest_of(dimension, value)[:_HASH] + (index % self._geometry.group).to_bytes(2, "big")
-            blocks[dimension, index // self._geometry.block] += entry
+            entry = digest_of(dimension, value)[:_HASH] + (index % group).to_bytes(2, "big")
+            blocks[dimension, index // block] += entry
         self._append(
             [(self._tenant, dimension, 0, 0, block, bytes(entries)) for (dimension, block), entries in blocks.items()],
         )

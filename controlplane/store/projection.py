@@ -10,25 +10,25 @@ with its record.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from controlplane.services.dimensions import (
     DECISION_KINDS,
     MANY_VALUED,
-    Dimension,
-    Value,
+    described,
     latency_us_of,
     request_id_of,
     text,
-    values_of,
 )
 from controlplane.services.records import EntryKind, ReceivedRecord
-from controlplane.services.rollups import MINUTE_S, UNGROUPED, tally_of
+from controlplane.services.rollups import MINUTE_S, UNGROUPED
 from controlplane.services.times import parse_time
+from controlplane.store.bitmaps import set_of
 from controlplane.store.bulk import write
 from controlplane.store.columns import microseconds
 from controlplane.store.fingerprints import Fingerprints
@@ -50,8 +50,7 @@ GAPS: Final = "gaps"
 LATENCY: Final = "latency_octave"
 
 _MICROSECONDS: Final = 1_000_000
-# What a decision shares with few others of a batch, whatever else they share.
-_OWN: Final = MANY_VALUED | {Dimension.SOURCE, Dimension.BOOT}
+_OCTAVES: Final = tuple(((LATENCY, str(octave)),) for octave in range(65))
 _DECISION_COLUMNS: Final = (
     "tenant",
     "log_index",
@@ -76,12 +75,12 @@ _WIDENED: Final = (
 _MOVED: Final = "ON CONFLICT (tenant) DO UPDATE SET make = excluded.make, size = excluded.size"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry of the log with the members of its envelope."""
+class Entry(NamedTuple):
+    """An entry of the log with the members of its envelope, and the time in them where it was read before."""
 
     log_index: int
     members: Mapping[str, Any]
+    time: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -103,7 +102,7 @@ def project(
 ) -> None:
     """Bring the index up to date with `numbered` records, which are the newest of the log and dense."""
     if numbered:
-        entries = [Entry(index, record.members) for index, record in numbered]
+        entries = [Entry(index, record.members, record.time) for index, record in numbered]
         index_entries(connection, tenant, entries, first=numbered[0][0], end=numbered[-1][0] + 1, geometry=geometry)
 
 
@@ -133,27 +132,30 @@ class _Batch:
         self._bits: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._fingerprints: list[tuple[str, str, int]] = []
         self._zones: dict[int, tuple[int, int]] = {}
-        # Most of a batch are few kinds of decision: a kind's bits are gathered first and then spread to its values.
-        self._alike: defaultdict[tuple[int, frozenset[Value]], int] = defaultdict(int)
+        # Most of a batch are few kinds of decision: a kind's places are gathered first and then spread to its values.
+        self._alike: defaultdict[tuple[int, Collection[tuple[str, str]]], list[int]] = defaultdict(list)
         self._rollups = RollupBatch(connection, tenant)
 
     def read(self, entries: Sequence[Entry]) -> None:
-        asked = [
-            request_id
-            for entry in entries
-            if entry.members.get("kind") in DECISION_KINDS and (request_id := request_id_of(entry.members)) is not None
-        ]
-        known = self._known(sorted(set(asked)))
+        asked: list[tuple[Entry, str]] = []
         for entry in entries:
-            record_id = text(entry.members.get("record_id"))
+            log_index, members, _ = entry
+            record_id = text(members.get("record_id"))
             if record_id is not None:
-                self._fingerprints.append((RECORD_ID, record_id, entry.log_index))
-            if entry.members.get("kind") == EntryKind.GAP:
-                self._fingerprints.append((GAPS, "", entry.log_index))
-            request_id = request_id_of(entry.members)
-            if entry.members.get("kind") in DECISION_KINDS and request_id is not None:
-                decision = known.setdefault(request_id, _Decision(entry.log_index, request_id))
-                self._add(decision, entry)
+                self._fingerprints.append((RECORD_ID, record_id, log_index))
+            kind = members.get("kind")
+            if kind in DECISION_KINDS:
+                request_id = request_id_of(members)
+                if request_id is not None:
+                    asked.append((entry, request_id))
+            elif kind == EntryKind.GAP:
+                self._fingerprints.append((GAPS, "", log_index))
+        known = self._known(sorted({request_id for _, request_id in asked}))
+        for entry, request_id in asked:
+            decision = known.get(request_id)
+            if decision is None:
+                decision = known[request_id] = _Decision(entry.log_index, request_id)
+            self._add(decision, entry)
 
     def store(self, *, first: int, end: int) -> None:
         tenant = self._tenant
@@ -191,7 +193,7 @@ class _Batch:
         return {row.request_id: _Decision(*row) for row in found}
 
     def _add(self, decision: _Decision, entry: Entry) -> None:
-        at = microseconds(parse_time(entry.members["time"]))
+        at = microseconds(entry.time or parse_time(entry.members["time"]))
         is_admission = entry.members["kind"] == RecordKind.ADMISSION
         if (decision.admission_index if is_admission else decision.terminal_index) is not None:
             self._fingerprints.append((REPEATED, decision.request_id, entry.log_index))
@@ -206,27 +208,23 @@ class _Batch:
             self._describe(decision.log_index, entry.members, at, is_end=not is_admission)
 
     def _describe(self, index: int, members: Mapping[str, Any], at: int, *, is_end: bool) -> None:
-        chunk, bit = index // self._geometry.chunk, 1 << index % self._geometry.chunk
-        values = values_of(members)
-        own = [value for value in values if value[0] in _OWN]
-        shared = frozenset(values.difference(own))
-        self._alike[chunk, shared] |= bit
-        for dimension, value in own:
-            if dimension in MANY_VALUED:
-                self._fingerprints.append((dimension, value, index))
-            else:
-                self._bits[chunk, term_of(dimension, value)] |= bit
+        chunk, offset = divmod(index, self._geometry.chunk)
+        shared, own = described(members)
+        self._alike[chunk, shared].append(offset)
+        self._fingerprints += [(dimension, value, index) for dimension, value in own if dimension in MANY_VALUED]
+        process = tuple(value for value in own if value[0] not in MANY_VALUED)
+        self._alike[chunk, process].append(offset)
         latency = latency_us_of(members)
         if latency is not None:
-            self._bits[chunk, term_of(LATENCY, str(latency.bit_length()))] |= bit
+            self._alike[chunk, _OCTAVES[latency.bit_length()]].append(offset)
         earliest, latest = self._zones.get(chunk, (at, at))
         self._zones[chunk] = min(earliest, at), max(latest, at)
         if is_end:
             minute = at // _MICROSECONDS // MINUTE_S * MINUTE_S
-            grouped = [value for value in own if value[0] not in UNGROUPED]
-            self._rollups.add(minute, shared, grouped, tally_of(members, latency))
+            self._rollups.add(minute, shared, [value for value in own if value[0] not in UNGROUPED], latency)
 
     def _spread(self) -> None:
-        for (chunk, shared), bits in self._alike.items():
-            for dimension, value in shared:
+        for (chunk, values), offsets in self._alike.items():
+            bits = set_of(offsets)
+            for dimension, value in values:
                 self._bits[chunk, term_of(dimension, value)] |= bits

@@ -5,16 +5,17 @@ Theory: one row for each value of a dimension and hour, for few dimensions also 
 rows that it changes and writes them back; it holds the lock of the tenant's log, so that nobody else changes them.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
 from controlplane.services.dimensions import Dimension, Value
-from controlplane.services.latencies import add_packed, packed
+from controlplane.services.latencies import add_packed, bucket_of, packed
 from controlplane.services.rollups import (
     BY_MINUTE,
+    COUNTED,
     HOUR_S,
     MINUTE_S,
     MOST_VALUES,
@@ -27,7 +28,10 @@ from controlplane.services.rollups import (
 from controlplane.store.bulk import rows, rows_at, rows_of, write
 from controlplane.store.index_tables import decision_rollups
 
-_COUNTS: Final = ("requests", "denied", "failed", "redacted", "blocked", "cut")
+_COUNTS: Final = ("requests", *COUNTED)
+# The buckets of latencies are fewer; in a mark, what is counted stands above them.
+_BUCKET_BITS: Final = 10
+_NO_LATENCY: Final = (1 << _BUCKET_BITS) - 1
 _NAMES: Final = ("tenant", "width_s", "dimension", "bucket", "value", *_COUNTS, "latencies")
 _REPLACED: Final = "ON CONFLICT (tenant, width_s, dimension, bucket, value) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in (*_COUNTS, "latencies")
@@ -40,54 +44,72 @@ _FEW_VALUED: Final = frozenset(
 )
 
 Key = tuple[int, str, int]
+Spread = defaultdict[Key, defaultdict[str, list[int]]]
 
 
 class RollupBatch:
-    """What one append adds. The decisions of a batch are few kinds of decision: each kind is spread out once."""
+    """What one append adds.
+
+    A request is one number while it is gathered, its mark: the bucket of its latency, and above it what is counted of
+    it. A row so is a list of marks until it is known to be written, and equal marks are then counted at once.
+    """
 
     def __init__(self, connection: Connection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
-        self._alike: defaultdict[tuple[int, frozenset[Value]], Tally] = defaultdict(Tally)
-        self._of_one: list[tuple[int, Value, Tally]] = []
+        self._alike: defaultdict[tuple[int, frozenset[Value]], list[int]] = defaultdict(list)
+        self._of_one: defaultdict[tuple[int, Value], list[int]] = defaultdict(list)
+        self._results: dict[frozenset[Value], int] = {}
 
-    def add(self, minute: int, shared: frozenset[Value], own: Iterable[Value], tally: Tally) -> None:
+    def add(self, minute: int, shared: frozenset[Value], own: Iterable[Value], latency_us: int | None) -> None:
         """Count a request: `shared` are values that many have, `own` those that only few do."""
-        self._alike[minute, shared].add(tally)
-        self._of_one += [(minute, value, tally) for value in own]
+        result = self._results.get(shared)
+        if result is None:
+            result = self._results[shared] = _result_of(shared)
+        mark = result | (_NO_LATENCY if latency_us is None else bucket_of(latency_us))
+        self._alike[minute, shared].append(mark)
+        for value in own:
+            self._of_one[minute, value].append(mark)
 
     def store(self) -> None:
-        spread: defaultdict[Key, defaultdict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
-        for (minute, shared), tally in self._alike.items():
-            spread[MINUTE_S, TOTAL, minute][OTHER].add(tally)
-            spread[HOUR_S, TOTAL, _hour(minute)][OTHER].add(tally)
-            for dimension, value in shared:
-                if dimension in BY_MINUTE:
-                    spread[MINUTE_S, dimension.value, minute][value].add(tally)
-                spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
-        for minute, (dimension, value), tally in self._of_one:
-            spread[HOUR_S, dimension.value, _hour(minute)][value].add(tally)
+        spread = self._spread()
         self._cap(spread)
         there = self._there([(*key, value) for key, values in spread.items() for value in values])
         changed = []
         for key, values in spread.items():
-            for value, tally in values.items():
+            for value, marks in values.items():
+                tally = _tally(marks)
                 if (*key, value) in there:
                     tally.add(there[*key, value])
                 counts = (getattr(tally, name) for name in _COUNTS)
                 changed.append((self._tenant, *key, value, *counts, packed(tally.latencies)))
         write(self._connection, decision_rollups, _NAMES, changed, conflict=_REPLACED)
 
-    def _cap(self, spread: Mapping[Key, dict[str, Tally]]) -> None:
+    def _spread(self) -> Spread:
+        """Return the marks of each row: what a kind of decision has goes to all its values."""
+        spread: Spread = defaultdict(lambda: defaultdict(list))
+        for (minute, shared), marks in self._alike.items():
+            hour = _hour(minute)
+            spread[MINUTE_S, TOTAL, minute][OTHER] += marks
+            spread[HOUR_S, TOTAL, hour][OTHER] += marks
+            for dimension, value in shared:
+                if dimension in BY_MINUTE:
+                    spread[MINUTE_S, dimension.value, minute][value] += marks
+                spread[HOUR_S, dimension.value, hour][value] += marks
+        for (minute, (dimension, value)), marks in self._of_one.items():
+            spread[HOUR_S, dimension.value, _hour(minute)][value] += marks
+        return spread
+
+    def _cap(self, spread: Spread) -> None:
         """Count values that a bucket has no more room for as OTHER."""
         known = self._known([key for key in spread if key[1] not in _FEW_VALUED])
         for key, values in spread.items():
             there = known.get(key, set())
             if len(there) + len(values) <= MOST_VALUES:
                 continue
-            fresh = sorted(values.keys() - there, key=lambda value: (-values[value].requests, value))
+            fresh = sorted(values.keys() - there, key=lambda value: (-len(values[value]), value))
             for value in fresh[max(0, MOST_VALUES - len(there)) :]:
-                values.setdefault(OTHER, Tally()).add(values.pop(value))
+                values[OTHER] += values.pop(value)
 
     def _known(self, keys: Sequence[Key]) -> dict[Key, set[str]]:
         found: defaultdict[Key, set[str]] = defaultdict(set)
@@ -174,3 +196,22 @@ def _bound(tenant: str, extent: Extent) -> tuple[str, int, str, int, int]:
 
 def _hour(minute: int) -> int:
     return minute // HOUR_S * HOUR_S
+
+
+def _result_of(values: frozenset[Value]) -> int:
+    counted = sum(1 << place for place, value in enumerate(COUNTED.values()) if value in values)
+    return counted << _BUCKET_BITS
+
+
+def _tally(marks: Sequence[int]) -> Tally:
+    tally = Tally(requests=len(marks))
+    results: dict[int, int] = {}
+    for mark, count in Counter(marks).items():
+        bucket, result = mark & _NO_LATENCY, mark >> _BUCKET_BITS
+        if bucket != _NO_LATENCY:
+            tally.latencies[bucket] = tally.latencies.get(bucket, 0) + count
+        if result:
+            results[result] = results.get(result, 0) + count
+    for place, name in enumerate(COUNTED):
+        setattr(tally, name, sum(count for result, count in results.items() if result >> place & 1))
+    return tally

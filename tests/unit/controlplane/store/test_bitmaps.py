@@ -2,7 +2,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.store.bitmaps import LARGEST, members, packed, unpacked
+from controlplane.store.bitmaps import LARGEST, members, packed, set_of, unpacked
 
 SETS = st.sets(st.integers(0, LARGEST), max_size=40)
 
@@ -26,3 +26,8 @@ def test_a_dense_run_takes_a_bit_for_each_number(first, length):
 
 def test_few_numbers_far_apart_take_two_bytes_each():
     assert len(packed(bits({0, 2000, 4095}))) == 6
+
+
+@given(SETS)
+def test_a_set_is_made_of_its_numbers(numbers):
+    assert set_of(list(numbers)) == bits(numbers)
