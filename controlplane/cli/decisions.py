@@ -84,7 +84,8 @@ def show(*, identifier: str, as_json: bool) -> None:
     outcome = click.style(found["outcome"], fg=_COLOURS.get(found["outcome"]), bold=True)
     click.echo(f"{click.style(plain(found['request_id']), bold=True)}  {outcome}")
     for name in ("time", "environment", "subject", "action", "model", "verdict", "status", "revision", "serial"):
-        click.echo(f"  {name:<12}{plain(found[name])}")
+        value = found[name] or found["pseudonym"] if name == "subject" else found[name]
+        click.echo(f"  {name:<12}{plain(value)}")
     click.echo()
     for sentence in found["explanation"]["sentences"]:
         # What does not print was somebody's choice, a model's name for instance.
@@ -142,7 +143,7 @@ def _percent(share: float | None) -> str | None:
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
     return (
         item["time"],
-        item["subject"],
+        item["subject"] or item["pseudonym"],  # a name is gone with its payload
         item["action"],
         item["model"],
         item["outcome"],

@@ -201,6 +201,13 @@ def test_one_decision_is_shown_as_a_page_that_hides_nothing_and_moves_nothing(ga
     assert gatehouse("decisions", "show", "nothing/..").exit_code == REFUSED
 
 
+def test_a_subject_whose_name_was_erased_is_shown_by_its_pseudonym(gatehouse, under_test):
+    under_test.ingest(make_record(seq=1))
+    assert gatehouse("erase", "subject", "user:alice").exit_code == DONE
+    [row] = gatehouse("decisions", "query").stdout.splitlines()[1:]
+    assert (" p1:" in row, "user:alice" in row) == (True, False)
+
+
 def test_decisions_are_counted(gatehouse, under_test):
     under_test.ingest(make_record(seq=1), make_record(seq=2, model="owl", outcome="deny"))
     lines = gatehouse("decisions", "aggregate", "--by", "model", "--bucket", "none").stdout.splitlines()

@@ -52,6 +52,16 @@ def test_what_was_allowed_is_explained_by_who_allowed_it():
     assert got["sentences"][0].startswith("chat.completions of model parrot was allowed and forwarded unchanged.")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"), [("deny", "It was denied;"), ("allow", "It was allowed;"), (None, "Its result is neither")]
+)
+def test_a_decision_of_a_stock_opa_is_not_taken_for_a_request_that_goes_on(outcome, said):
+    got = explain({"kind": "opa", "schema": "gatehouse.opa/1", "path": "x/allow", "outcome": outcome}, SOURCES)
+    [sentence] = got["sentences"]
+    assert sentence.startswith(f"An OPA beside Gatehouse decided on x/allow. {said}")
+    assert "not ended" not in sentence
+
+
 def test_what_was_read_found_and_left_is_told_without_any_text():
     remark = {"policy": "p", "rule": "mail", "detector": "email", "kind": "EMAIL_ADDRESS", "action": "replace"}
     remark |= {"path": "answer", "length": 17, "span_hash": "s1:0123456789abcdef"}
