@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
+import orjson
 
 from policies.contracts.codec import JSON, canonical_bytes
 from proxy_addons.secret_files import read_secret
@@ -41,6 +42,10 @@ _FAST: Final = 1
 _OK: Final = 200
 _NOT_MODIFIED: Final = 304
 _NOT_FOUND: Final = 404
+
+
+# What the answer to a batch of records counts.
+_RECEIPT: Final = ("stored", "duplicates", "quarantined")
 
 
 class ControlPlaneUnavailable(Exception):
@@ -102,12 +107,18 @@ class ControlPlane:
         return await self._feed("credentials", etag, largest=_LARGEST_CREDENTIALS_BYTES)
 
     async def append_records(self, lines: bytes) -> None:
-        """Return once every line is durable at the control plane (new, duplicate or quarantined)."""
+        """Return once every line is durable at the control plane (new, duplicate or quarantined).
+
+        A success that does not say so is nobody's word: a portal or a proxy in between answers 200 with a page, and the
+        records would be deleted here though nobody has them.
+        """
         fields = {"Content-Type": "application/x-ndjson"}
         if len(lines) >= _WORTH_PACKING_BYTES:
             lines = await asyncio.to_thread(gzip.compress, lines, _FAST, mtime=0)
             fields["Content-Encoding"] = "gzip"
-        await self._post("/v1/records", lines, fields, within_s=_INGEST_S)
+        answer = await self._post("/v1/records", lines, fields, within_s=_INGEST_S)
+        if not _is_receipt(answer):
+            raise ControlPlaneUnavailable("what answers for the control plane does not say that records were stored")
 
     async def report_status(self, node_id: str, status: Mapping[str, JSON]) -> None:
         body = canonical_bytes(status)
@@ -131,7 +142,7 @@ class ControlPlane:
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             raise ControlPlaneUnavailable(type(exc).__name__) from exc
 
-    async def _post(self, url: str, body: bytes, fields: Mapping[str, str], *, within_s: float) -> None:
+    async def _post(self, url: str, body: bytes, fields: Mapping[str, str], *, within_s: float) -> bytes:
         headers = {**self._headers(), **fields}
         timeout = aiohttp.ClientTimeout(total=within_s, connect=_CONNECT_S)
         try:
@@ -144,7 +155,7 @@ class ControlPlane:
             ) as answer:
                 if answer.status // 100 != 2:  # noqa: PLR2004  # any 2xx
                     raise _refused(answer)
-                await _read(answer, _LARGEST_ANSWER_BYTES)
+                return await _read(answer, _LARGEST_ANSWER_BYTES)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             raise ControlPlaneUnavailable(type(exc).__name__) from exc
 
@@ -169,3 +180,12 @@ def _refused(answer: aiohttp.ClientResponse) -> ControlPlaneUnavailable:
     stated = answer.headers.get("Retry-After", "")
     seconds = min(float(stated), _LONGEST_RETRY_AFTER_S) if stated.isascii() and stated.isdigit() else None
     return ControlPlaneUnavailable(f"status {answer.status}", status=answer.status, retry_after_s=seconds)
+
+
+def _is_receipt(answer: bytes) -> bool:
+    """Tell whether `answer` is what ingestion says once a batch is durable."""
+    try:
+        told = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(told, dict) and all(type(told.get(name)) is int for name in _RECEIPT)

@@ -84,6 +84,39 @@ async def test_redirects_are_not_followed(tmp_path):
     await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        (b'{"stored":1,"duplicates":0,"quarantined":0}', True),
+        (b'{"stored":1,"duplicates":0,"quarantined":0,"more":1}', True),
+        (b"<html>Please sign in</html>", False),
+        (b"", False),
+        (b"{}", False),
+        (b"[]", False),
+        (b'{"stored":true,"duplicates":0,"quarantined":0}', False),
+    ],
+)
+async def test_only_the_word_of_ingestion_is_taken_for_stored(tmp_path, said, stored):
+    (tmp_path / "token").write_text(AGENT_TOKEN)
+
+    async def answer(_request):
+        return web.Response(body=said)
+
+    application = web.Application()
+    application.router.add_post("/v1/records", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with ControlPlane.connect(origin, environment="production", token_file=tmp_path / "token") as client:
+        if stored:
+            await client.append_records(b"{}\n")
+        else:
+            with pytest.raises(ControlPlaneUnavailable, match="does not say that records were stored"):
+                await client.append_records(b"{}\n")
+    await runner.cleanup()
+
+
 async def test_nobody_there_is_unavailable(tmp_path, free_port):
     (tmp_path / "token").write_text(AGENT_TOKEN)
     origin = f"http://127.0.0.1:{free_port}"
