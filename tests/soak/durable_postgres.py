@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from tests.databases import postgres_binaries
 from tests.ports import unused_port
 
@@ -62,6 +64,14 @@ class DurablePostgres:
                 time.sleep(0.3)
             else:
                 return
+
+    def is_running(self) -> bool:
+        """Tell whether its postmaster is alive, ready or not."""
+        try:
+            postmaster = psutil.Process(self.pid)
+            return postmaster.status() != psutil.STATUS_ZOMBIE and str(self.folder) in " ".join(postmaster.cmdline())
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return False
 
     def stop(self) -> None:
         with suppress(subprocess.CalledProcessError):

@@ -33,7 +33,7 @@ from tests.integration.conftest import RunningGatehouse, start, stop
 from tests.soak.durable_postgres import DurablePostgres, durable_postgres
 from tests.soak.kinds import KINDS, Sender
 from tests.soak.log_judge import BEST_EFFORT, STRICT, LogJudge, Report
-from tests.soak.victims import DATABASE, Victims
+from tests.soak.victims import Victims
 from tests.soak.wire import ask, marking_upstream
 
 _ANSWER_S = 30.0
@@ -119,7 +119,8 @@ class LogSoak:
             name = await asyncio.to_thread(victims.kill_one, self._dice)
             if name is not None:
                 self.report.killed[name] += 1
-            if name == DATABASE and self._postgres is not None:
+            # Killed, or ended by itself: it gives up where its own recovery is killed.
+            if self._postgres is not None and not await asyncio.to_thread(self._postgres.is_running):
                 await asyncio.sleep(self._dice.uniform(0, 0.5))
                 await asyncio.to_thread(self._postgres.start)
 
@@ -162,9 +163,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest-pause-s", type=float, default=2.2)
     parser.add_argument("--records", choices=(STRICT, BEST_EFFORT), default=STRICT)
     options = parser.parse_args(arguments)
-    plan = Plan(kills=options.kills, database=options.database, seed=options.seed, records=options.records)
+    plan = Plan(
+        kills=options.kills,
+        pause_s=(0.1, options.longest_pause_s),
+        seed=options.seed,
+        database=options.database,
+        records=options.records,
+    )
     with tempfile.TemporaryDirectory() as folder:
         report = asyncio.run(log_soak(Path(folder) / "home", plan))
     told = (
