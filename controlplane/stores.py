@@ -57,6 +57,7 @@ def open_stores(settings: StoreSettings, roles: DatabaseRoles, log: LogSettings)
                 key=log.key,
                 clock=utc_now,
                 new_id=new_ulid,
+                pseudonym_key=settings.pseudonym_key,
                 memory=None if log.signed_folder is None else SignedFolder(log.signed_folder),
             )
         yield Stores(serving=serving, ingestion=ingestion, upkeep=upkeep, sequencer=sequencer)

@@ -56,5 +56,6 @@ def signed_plane(folder: Path) -> SignedPlane:
         key=key,
         clock=under_test.clock,
         new_id=new_ulid,
+        pseudonym_key=b"p" * 32,
     )
     return SignedPlane(under_test, sequencer, key, folder)

@@ -64,6 +64,7 @@ class Sequencer:
         key: LogKey,
         clock: Clock,
         new_id: NewId,
+        pseudonym_key: bytes,
         memory: SignedMemory | None = None,
     ) -> None:
         self.store = store
@@ -71,6 +72,7 @@ class Sequencer:
         self._key = key
         self._clock = clock
         self._new_id = new_id
+        self._pseudonym_key = pseudonym_key
         self._memory = memory or Forgetful()
         self._fence: int | None = None
         self._last_fence: int | None = None
@@ -147,7 +149,9 @@ class Sequencer:
     def _drain_tenant(self, tenant: str) -> None:
         with self._leading() as session:
             events = session.admin_events.waiting(limit=_EVENTS_AT_ONCE, tenant=tenant)
-            entries = [admin_entry(event, record_id=self._new_id("")) for event in events]
+            entries = [
+                admin_entry(event, record_id=self._new_id(""), pseudonym_key=self._pseudonym_key) for event in events
+            ]
             first = session.decisions.append_own(tenant, entries, at=self._clock())
             session.admin_events.placed({event.seq: first + at for at, event in enumerate(events)})
 

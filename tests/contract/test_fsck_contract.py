@@ -26,7 +26,9 @@ OTHER = hashlib.sha256(b"x").digest()
 def log(engine, store):
     """A log of 310 entries of two kinds, with three checkpoints."""
     leads = leadership(engine, TurnableClock())
-    sequencer = Sequencer(store=store, leadership=leads, key=KEY, clock=TurnableClock(), new_id=new_ulid)
+    sequencer = Sequencer(
+        store=store, leadership=leads, key=KEY, clock=TurnableClock(), new_id=new_ulid, pseudonym_key=b"p" * 32
+    )
     with store.write() as session:
         for number in range(10):
             session.admin_events.add(

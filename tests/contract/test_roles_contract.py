@@ -71,6 +71,7 @@ def under_test(owner, as_role) -> PlaneUnderTest:
         key=LogKey.parse(new_log_key()),
         clock=prepared.clock,
         new_id=new_ulid,
+        pseudonym_key=b"p" * 32,
     )
     plane = assemble(
         prepared.settings,

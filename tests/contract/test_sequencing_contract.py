@@ -37,7 +37,9 @@ def sequencer(engine, store, clock):
     def make(key: LogKey = KEY, memory: SignedMemory | None = None) -> Sequencer:
         leads = leadership(engine, clock)
         made.append(leads)
-        return Sequencer(store=store, leadership=leads, key=key, clock=clock, new_id=new_ulid, memory=memory)
+        return Sequencer(
+            store=store, leadership=leads, key=key, clock=clock, new_id=new_ulid, pseudonym_key=b"p" * 32, memory=memory
+        )
 
     yield make
     for leads in made:

@@ -16,7 +16,7 @@ KEY = LogKey.parse(new_log_key())
 
 def sequencer(store) -> Sequencer:
     leads = leadership(store._engine, utc_now)
-    return Sequencer(store=store, leadership=leads, key=KEY, clock=utc_now, new_id=new_ulid)
+    return Sequencer(store=store, leadership=leads, key=KEY, clock=utc_now, new_id=new_ulid, pseudonym_key=b"p" * 32)
 
 
 def until(condition) -> None:

@@ -32,6 +32,7 @@ class Audited:
             key=KEY,
             clock=plane.clock,
             new_id=new_ulid,
+            pseudonym_key=b"p" * 32,
         )
         self.at = 0
 

@@ -36,7 +36,9 @@ class SignedLog:
         self.plane = under_test
         self.engine = under_test.store._engine
         leads = leadership(self.engine, utc_now)
-        self.sequencer = Sequencer(store=under_test.store, leadership=leads, key=key, clock=utc_now, new_id=new_ulid)
+        self.sequencer = Sequencer(
+            store=under_test.store, leadership=leads, key=key, clock=utc_now, new_id=new_ulid, pseudonym_key=b"p" * 32
+        )
         self.at = 0
 
     def grow(self, count: int) -> None:

@@ -8,9 +8,10 @@ from controlplane.audit.hashes import leaf_hash
 from controlplane.services.admin_entries import admin_entry
 from controlplane.services.model import AdminEvent
 from policies.contracts.codec import canonical_bytes
-from policies.contracts.record import MAX_ENVELOPE_BYTES
+from policies.contracts.record import MAX_ENVELOPE_BYTES, pseudonym
 from tests.records import NOON
 
+KEY = b"k" * 32
 EVENT = AdminEvent(
     tenant="acme",
     seq=7,
@@ -24,7 +25,7 @@ EVENT = AdminEvent(
 
 
 def test_an_entry_says_who_did_what_to_what():
-    entry = admin_entry(EVENT, record_id="01X")
+    entry = admin_entry(EVENT, record_id="01X", pseudonym_key=KEY)
     assert json.loads(entry.envelope) == {
         "schema": "gatehouse.admin/1",
         "kind": "admin",
@@ -45,9 +46,19 @@ def test_an_entry_says_who_did_what_to_what():
     assert entry.leaf_hash == leaf_hash(entry.envelope)
 
 
+def test_subjects_stand_in_it_as_pseudonyms():
+    named = replace(EVENT, target="user:alice", detail={"subject": "service:ci", "also": ["user:bob", 1], "note": "x"})
+    entry = admin_entry(named, record_id="01X", pseudonym_key=KEY)
+    assert not any(name in entry.envelope for name in (b"alice", b"bob", b"service:ci"))
+    content = json.loads(entry.envelope)
+    assert content["target"] == pseudonym(KEY, tenant="acme", subject="user:alice")
+    assert content["detail"]["subject"] == pseudonym(KEY, tenant="acme", subject="service:ci")
+    assert (content["detail"]["also"][1], content["detail"]["note"]) == (1, "x")
+
+
 def test_a_detail_that_no_envelope_holds_stands_there_by_its_digest():
     long = replace(EVENT, detail={"query": "x" * MAX_ENVELOPE_BYTES})
-    entry = admin_entry(long, record_id="01X")
+    entry = admin_entry(long, record_id="01X", pseudonym_key=KEY)
     assert len(entry.envelope) <= MAX_ENVELOPE_BYTES
     detail = json.loads(entry.envelope)["detail"]
     assert detail["bytes"] > MAX_ENVELOPE_BYTES

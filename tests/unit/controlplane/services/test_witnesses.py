@@ -68,6 +68,7 @@ class SignedLog:
             key=KEY,
             clock=self.plane.clock,
             new_id=new_ulid,
+            pseudonym_key=b"p" * 32,
         )
         self.at = 0
 
