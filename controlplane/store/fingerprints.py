@@ -14,15 +14,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from controlplane.services.dimensions import Dimension
 from controlplane.store.bulk import append_bytes, change, rows, write
 from controlplane.store.index_geometry import Geometry
 from controlplane.store.index_tables import decision_fingerprints
-from controlplane.store.postings import digest_of
+from controlplane.store.postings import digest_of, fresh_digest_of
 
 _HASH: Final = 4
 _ENTRY: Final = 6
 # Of the first byte, so that 64 parts of a group of 65,536 entries have 6 KiB each.
 _PART_SHIFT: Final = 2
+# Whose values hardly ever come again: remembered, they would push out the others.
+_COME_ONCE: Final = frozenset({Dimension.TRACE_ID, "record_id"})
 _NAMES: Final = ("tenant", "dimension", "level", "part", "number", "entries")
 _KEY: Final = "tenant, dimension, level, part, number"
 
@@ -40,7 +43,8 @@ class Fingerprints:
         blocks: defaultdict[tuple[str, int], bytearray] = defaultdict(bytearray)
         block, group = self._geometry.block, self._geometry.group
         for dimension, value, index in found:
-            entry = digest_of(dimension, value)[:_HASH] + (index % group).to_bytes(2, "big")
+            digest = fresh_digest_of(dimension, value) if dimension in _COME_ONCE else digest_of(dimension, value)
+            entry = digest[:_HASH] + (index % group).to_bytes(2, "big")
             blocks[dimension, index // block] += entry
         self._append(
             [(self._tenant, dimension, 0, 0, block, bytes(entries)) for (dimension, block), entries in blocks.items()],

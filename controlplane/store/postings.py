@@ -24,10 +24,12 @@ _REMEMBERED: Final = 16_384
 _TIDIED_IN_A_CHUNK: Final = 16
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
-def digest_of(dimension: str, value: str) -> bytes:
-    """Return the 8 bytes that a value of a dimension is known by."""
+def fresh_digest_of(dimension: str, value: str) -> bytes:
+    """Return the 8 bytes that a value of a dimension is known by. For values that come once: none is remembered."""
     return hashlib.blake2b(f"{dimension}\0{value}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+digest_of: Final = functools.lru_cache(maxsize=_REMEMBERED)(fresh_digest_of)
 
 
 def term_of(dimension: str, value: str) -> int:
