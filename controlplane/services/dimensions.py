@@ -63,7 +63,7 @@ DECISION_KINDS: Final = frozenset({"admission", "terminal", "opa"})
 # As much of a name as is told apart: what clients choose is no way to make the index grow.
 LONGEST_VALUE: Final = 512
 _LONGEST_LIST: Final = 256
-# A few megabytes. Longer keys are those of no kind of decision that comes often.
+# At most some 25 MB, usually one. Longer keys are those of no kind of decision that comes often.
 _MOST_SHARED: Final = 4096
 _LONGEST_KEY: Final = 2048
 
