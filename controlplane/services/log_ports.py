@@ -18,6 +18,9 @@ class Checkpoints(Protocol):
     def covering(self, tenant: str, size: int) -> SignedCheckpoint | None:
         """Return the smallest checkpoint of at least `size` entries."""
 
+    def cosigned(self, tenant: str, size: int) -> SignedCheckpoint | None:
+        """Return the largest checkpoint of at least `size` entries that a witness has cosigned."""
+
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[SignedCheckpoint]: ...
     def lead(self, fence: int) -> None:
         """Raise Superseded unless the leader of that number still leads; if so, nobody follows it until the end of the

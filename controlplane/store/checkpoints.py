@@ -28,6 +28,12 @@ class SqlCheckpoints:
         query = select(checkpoints).where(checkpoints.c.tenant == tenant, checkpoints.c.size >= size)
         return _checkpoint(self._connection.execute(query.order_by(checkpoints.c.size).limit(1)).one_or_none())
 
+    def cosigned(self, tenant: str, size: int) -> SignedCheckpoint | None:
+        query = select(checkpoints).where(
+            checkpoints.c.tenant == tenant, checkpoints.c.size >= size, checkpoints.c.cosignatures != ""
+        )
+        return _checkpoint(self._connection.execute(query.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none())
+
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[SignedCheckpoint]:
         query = select(checkpoints).where(checkpoints.c.tenant == tenant).order_by(checkpoints.c.size)
         if after is not None:

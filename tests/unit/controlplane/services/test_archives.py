@@ -3,6 +3,7 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -205,3 +206,53 @@ def test_an_archive_verifies_after_retention_dropped_a_day(log):
     assert dropped == list(range(SET_UP + 3))
     code, report = judged(log, archive)
     assert (code, report["integrity"]["verdict"], report["completeness"]["verdict"]) == (0, "holds", "holds"), report
+
+
+class PatientJob:
+    """As much of a job as waiting for a checkpoint needs; `on_wait` happens while it waits."""
+
+    def __init__(self, on_wait):
+        self.operation = SimpleNamespace(tenant="default")
+        self.closing = SimpleNamespace(wait=lambda _: self._wait())
+        self.waits = 0
+        self._on_wait = on_wait
+
+    def advance(self, **_):
+        pass
+
+    def _wait(self):
+        self.waits += 1
+        self._on_wait(self.waits)
+
+
+def with_witness(log):
+    return archives.Archives(
+        store=log.under_test.store, clock=log.under_test.clock, keys=lambda _: (log.verifier, log.verifier)
+    )
+
+
+def cosign(log, size):
+    with log.under_test.store.write() as session:
+        session.checkpoints.cosign("default", size=size, lines="— witness AAAA\n")
+
+
+def test_a_cosigned_checkpoint_is_waited_for_and_preferred(log):
+    ingest(log, 1, 2)
+    covered = SET_UP + 2
+
+    def answer(waits):
+        if waits == 2:
+            cosign(log, covered)
+            ingest(log, 3, 1)
+
+    job = PatientJob(answer)
+    signed = with_witness(log).checkpoint(job, covered, newest=True)
+    assert (signed.size, job.waits) == (covered, 2)
+    assert signed.text.endswith("— witness AAAA\n")
+
+
+def test_a_witness_that_is_down_holds_up_no_archive(log):
+    ingest(log, 1, 2)
+    job = PatientJob(lambda _: None)
+    assert with_witness(log).checkpoint(job, SET_UP + 2).cosignatures == ""
+    assert job.waits == archives._COSIGNED_WITHIN_S / archives._LOOK_EVERY_S
