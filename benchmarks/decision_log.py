@@ -48,7 +48,8 @@ def main(arguments: list[str]) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     under_test = make_plane(options.database)
     days = options.days * (options.copies + 1)
-    start, step = END - timedelta(days=days), timedelta(days=options.days) / PART
+    # The last record stays within its day, so that days can be copied as they are.
+    start, step = END - timedelta(days=days), timedelta(days=options.days) / (PART + BATCH)
     if not options.ask:
         engine = open_database(options.database)
         with engine.begin() as connection:
