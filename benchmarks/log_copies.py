@@ -3,8 +3,8 @@
 
 Facts: a part of 2^20 entries is whole chunks, whole groups of fingerprints and whole tiles up to level 1, so that all
 its rows can stand again further on. Envelopes are the same bytes in every copy; request ids in the index, days, times
-of questions and roll-ups are those of the copy. Payloads are copied as sealed, and open in the first part only: keys
-and nonces are of their day and index.
+of questions and roll-ups are those of the copy. Payloads are not copied: one opens under the key
+of its day at its index only.
 """
 
 from datetime import timedelta
@@ -24,10 +24,6 @@ _ROWS: Final = (
         "INSERT INTO records (tenant, log_index, day, kind, received_at, envelope) "
         "SELECT tenant, log_index + :shift, day + :days, kind, received_at + :us, envelope "
         "FROM records WHERE log_index < :part"
-    ),
-    (
-        "INSERT INTO payloads (tenant, log_index, day, content) "
-        "SELECT tenant, log_index + :shift, day + :days, content FROM payloads WHERE log_index < :part"
     ),
     (
         "INSERT INTO decisions (tenant, log_index, request_id, admission_index, terminal_index, admission_at, "

@@ -8,18 +8,19 @@ from marshmallow import fields, validate
 
 from controlplane.api.decision_filters import FilterSchema
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import Digits, Time
+from controlplane.api.fields import Digits, Ready, Time
 from controlplane.api.guard import caller, plane
 from controlplane.authz.permissions import Permission
 from controlplane.services.aggregates import MOST_GROUPS, Bucket, Question, Row
 from controlplane.services.dimensions import Dimension
 from controlplane.services.latencies import ERROR
 from controlplane.services.rollups import Tally
+from controlplane.services.times import format_time
 
 resource = Resource("aggregates", __name__, url_prefix="/v1", description="The decision log, counted.")
 
 _DEFAULT_GROUPS: Final = 10
-_QUANTILES: Final = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+_QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
 class AggregateQuerySchema(ma.Schema):
@@ -88,7 +89,7 @@ class AggregateSchema(ma.Schema):
     as_of = fields.Integer(required=True)
     latency_error = fields.Float(required=True)
     total = fields.Nested(CountsSchema, required=True)
-    items = fields.List(fields.Nested(GroupSchema), required=True)
+    items = fields.List(Ready(GroupSchema), required=True)
 
 
 @resource.endpoint(
@@ -125,7 +126,7 @@ def aggregate_decisions(query: dict[str, Any]) -> dict[str, Any]:
 
 def _group(row: Row) -> dict[str, Any]:
     return {
-        "at": row.at,
+        "at": None if row.at is None else format_time(row.at),
         "value": row.value,
         "other": row.is_other,
         "share": _share(row.tally.requests, row.of_all),
@@ -149,9 +150,8 @@ def _counts(tally: Tally, *, seconds: int) -> dict[str, Any]:
 
 
 def _latency(tally: Tally) -> dict[str, float] | None:
-    found = {name: tally.quantile_us(share) for name, share in _QUANTILES}
-    told = {name: round(us / 1000, 3) for name, us in found.items() if us is not None}
-    return told or None
+    found = tally.quantiles_us(*_QUANTILES.values())
+    return None if found is None else {name: round(us / 1000, 3) for name, us in zip(_QUANTILES, found, strict=True)}
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -6,7 +6,7 @@ so that it is at most ERROR beside a value that was measured.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 ERROR: Final = 0.0625
@@ -31,15 +31,18 @@ def middle_of(bucket: int) -> float:
     return first + ((1 << octave) - 1) / 2
 
 
-def quantile(counts: Mapping[int, int], share: float) -> float | None:
-    """Return the microseconds that `share` of all latencies do not exceed; None where there is none."""
+def quantiles(counts: Mapping[int, int], shares: Sequence[float]) -> list[float] | None:
+    """Return the microseconds that each of `shares`, ascending, of all latencies do not exceed; None of nothing."""
+    if not counts:
+        return None
     total = sum(counts.values())
+    found: list[float] = []
     seen = 0
     for bucket in sorted(counts):
         seen += counts[bucket]
-        if seen >= share * total:
-            return middle_of(bucket)
-    return None
+        while len(found) < len(shares) and seen >= shares[len(found)] * total:
+            found.append(middle_of(bucket))
+    return found
 
 
 def packed(counts: Mapping[int, int]) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from controlplane.services.dimensions import Dimension, Value
-from controlplane.services.latencies import quantile
+from controlplane.services.latencies import quantiles
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3600
@@ -66,9 +66,12 @@ class Tally:
         for bucket, count in other.latencies.items():
             self.latencies[bucket] = self.latencies.get(bucket, 0) + count
 
-    def quantile_us(self, share: float) -> float | None:
-        """Return what `share` of the requests did not take longer than, within `latencies.ERROR`."""
-        return quantile(self.latencies, share)
+    def quantiles_us(self, *shares: float) -> list[float] | None:
+        """Return what each of `shares`, ascending, of the requests did not take longer than, within `latencies.ERROR`.
+
+        None where no latency is known.
+        """
+        return quantiles(self.latencies, shares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

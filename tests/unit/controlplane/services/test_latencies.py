@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.services.latencies import ERROR, add_packed, bucket_of, middle_of, packed, quantile
+from controlplane.services.latencies import ERROR, add_packed, bucket_of, middle_of, packed, quantiles
 
 LATENCIES = st.integers(0, 2**50)
 
@@ -28,5 +31,14 @@ def test_packed_counts_add_up(first, second):
 
 
 def test_a_quantile_of_nothing_is_none():
-    assert quantile({}, 0.5) is None
-    assert quantile({3: 1}, 0.99) == 3
+    assert quantiles({}, [0.5]) is None
+    assert quantiles({3: 1}, [0.5, 0.99]) == [3, 3]
+
+
+@given(st.lists(LATENCIES, min_size=1, max_size=50))
+def test_quantiles_are_of_the_bucket_that_has_the_share(latencies):
+    counts = Counter(map(bucket_of, latencies))
+    ordered = sorted(map(bucket_of, latencies))
+    shares = (0.5, 0.9, 0.99)
+    want = [middle_of(ordered[math.ceil(share * len(ordered)) - 1]) for share in shares]
+    assert quantiles(counts, shares) == want
