@@ -60,6 +60,7 @@ def main(arguments: list[str]) -> None:
         copy_part(engine, copies=options.copies, days=options.days, first_end_s=first_end_s)
         if engine.dialect.name == "postgresql":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("SET statement_timeout = 0")
                 connection.exec_driver_sql("VACUUM ANALYZE")
         engine.dispose()
         print(f"copied {options.copies} times in {time.perf_counter() - began:,.0f} s", flush=True)

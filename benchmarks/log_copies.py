@@ -90,6 +90,8 @@ def copy_part(engine: Engine, *, copies: int, days: int, first_end_s: int) -> No
             "tiles_1": copy * PART // _TILE // _TILE,
         }
         with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
             for statement in _ROWS:
                 named = {name: value for name, value in values.items() if f":{name}" in statement}
                 connection.execute(text(statement), named)
