@@ -14,6 +14,7 @@ import sys
 from typing import Final
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.bootstrap import ControlPlane, assemble
@@ -95,7 +96,7 @@ def _init(text: str) -> int:
     settings = StoreSettings.from_environment(os.environ)
     tokens = _tokens(text)
     roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
-    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
+    engine = _open_as_owner(settings, roles)
     migrate(engine)
     store = SqlStore(engine, settings.payload_keys)
     try:
@@ -105,10 +106,16 @@ def _init(text: str) -> int:
     return 0
 
 
+def _open_as_owner(settings: StoreSettings, roles: DatabaseRoles) -> Engine:
+    """Return the engine of who owns the tables. Raises SettingInvalid, which names the variable that was set."""
+    apart = roles.migration_url != settings.database_url
+    return open_engine("GATEHOUSE_MIGRATION_DATABASE_URL" if apart else "GATEHOUSE_DATABASE_URL", roles.migration_url)
+
+
 def _rewrap() -> int:
     settings = StoreSettings.from_environment(os.environ)
     roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
-    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
+    engine = _open_as_owner(settings, roles)
     check_schema(engine)
     store = SqlStore(engine, settings.payload_keys)
     try:
@@ -122,7 +129,7 @@ def _rewrap() -> int:
 def _grant(names: Roles) -> int:
     settings = StoreSettings.from_environment(os.environ)
     roles = DatabaseRoles.from_environment(os.environ, database_url=settings.database_url)
-    engine = open_engine("GATEHOUSE_MIGRATION_DATABASE_URL", roles.migration_url)
+    engine = _open_as_owner(settings, roles)
     try:
         if engine.dialect.name != "postgresql":
             return _say("grant is for PostgreSQL: SQLite has no roles", _MISUSED)
