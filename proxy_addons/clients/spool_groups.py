@@ -79,7 +79,8 @@ def wake(groups: Iterable[Group], lost: Iterable[Pending], problem: str) -> None
     failed = {id(each.done) for each in lost}
     waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for group in groups:
-        futures = waiting.setdefault(group.loop, group.asking)
+        futures = waiting.setdefault(group.loop, [])
+        futures.extend(group.asking)
         futures.extend(each.done for each in group.pending if each.done is not None)
     for loop, futures in waiting.items():
         if futures and not loop.is_closed():

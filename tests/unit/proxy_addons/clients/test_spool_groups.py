@@ -37,6 +37,17 @@ async def test_all_who_wait_are_woken_and_told_what_became_of_their_own():
         lost.done.result()
 
 
+async def test_who_only_asks_is_woken_in_every_group():
+    """Groups that pile up behind one flush are woken together: a request that asked in a later one would wait for ever."""
+    loop = asyncio.get_running_loop()
+    groups = [Group(loop, [pending(done=loop.create_future())], [loop.create_future()]) for _ in range(3)]
+    groups.append(Group(loop, [], [loop.create_future(), loop.create_future()]))
+    wake(groups, [], "")
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(each for group in groups for each in group.asking))
+        await asyncio.gather(*(each.done for group in groups for each in group.pending))
+
+
 def test_a_loop_that_ended_is_not_woken():
     loop = asyncio.new_event_loop()
     group = Group(loop, [pending(done=loop.create_future())])
