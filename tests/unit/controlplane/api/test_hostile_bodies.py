@@ -28,6 +28,7 @@ POSTS = {
     "/opa/v1/production/status": "agent",
     "/opa/v1/production/status/a": "agent",
     "/v1/exports": "auditor",
+    "/v1/evidence-packs": "auditor",
     "/v1/operations/a:cancel": "auditor",
     "/v1/erasures": "admin",
     "/v1/legal-holds": "admin",
