@@ -43,10 +43,18 @@ class Fleet:
             known = session.agents.get(actor.tenant, agent.environment, agent.id)
             if known is not None and known.reported_by != actor.id:
                 raise Forbidden("agent-of-another", "Another principal reports for this node.")
+            others = session.agents.of_environment(actor.tenant, agent.environment)
+            nobody_was_heard = not any(map(self.is_live, others))
+            was_heard = known is not None and self.is_live(known)
             session.agents.put(replace(agent, tenant=actor.tenant, reported_by=actor.id, reported_at=self.clock()))
             self.activations.acknowledge(session, agent)
         # In a transaction of its own: it may wait for the log's lock, and an acknowledgement must not.
         with self.records_store.write() as session:
+            # While this server, or the node, could not be reached, records could not arrive: what waits begins anew.
+            if nobody_was_heard:
+                session.decisions.forget_claims(actor.tenant, None)
+            elif not was_heard:
+                session.decisions.forget_claims(actor.tenant, {claim.source_id for claim in claims})
             gaps = session.decisions.claim(actor.tenant, claims, at=self.clock())
         tell_of_gaps(actor.tenant, gaps)
         return gaps

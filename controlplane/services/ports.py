@@ -6,7 +6,7 @@ Writers of one store never interleave in a way that gives a serial, an epoch or 
 state. Lists are in the order of their key and begin after `after`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
@@ -156,6 +156,9 @@ class DecisionLog(Protocol):
 
     def append_own(self, tenant: str, entries: Sequence[ReceivedRecord], *, at: datetime) -> int:
         """Append what the control plane itself writes (`gap_entries.own_entry`), and return the index of the first."""
+
+    def forget_claims(self, tenant: str, source_ids: Collection[str] | None) -> None:
+        """Let the claims of these sources, of all where None, wait from their next time on."""
 
     def claim(self, tenant: str, claims: Sequence[SourceClaim], *, at: datetime) -> tuple[Gap, ...]:
         """Keep what nodes say they sent, and return what of it is found missing now: it has stayed away too long."""

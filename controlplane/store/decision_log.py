@@ -5,7 +5,7 @@ Theory: the row of `log_heads` is locked first, so that one append at a time see
 `log_append` decides what goes in, `log_writer` writes it, `projection` makes it found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -27,7 +27,7 @@ from controlplane.store.partitions import is_short_of_partitions, make_partition
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.projection import project
 from controlplane.store.quarantine import put_aside
-from controlplane.store.source_claims import close_overdue_claims, note_claims, read_sources
+from controlplane.store.source_claims import close_overdue_claims, forget_claims, note_claims, read_sources
 
 
 class SqlDecisionLog:
@@ -69,6 +69,9 @@ class SqlDecisionLog:
             appending.add(entry)
         self._finish(tenant, head, appending, at)
         return head.size
+
+    def forget_claims(self, tenant: str, source_ids: Collection[str] | None) -> None:
+        forget_claims(self._connection, tenant, source_ids)
 
     def claim(self, tenant: str, claims: Sequence[SourceClaim], *, at: datetime) -> tuple[Gap, ...]:
         if not note_claims(self._connection, tenant, claims, at=at):

@@ -6,7 +6,7 @@ that source at all, whether the process that made it still runs or has ended: a 
 part of its spool has lost nothing. What arrives afterwards closes the gap again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -50,6 +50,12 @@ def note_claims(connection: Connection, tenant: str, claims: Sequence[SourceClai
             add_if_absent(connection, source_claims, row)
             held[key] = claim.last_seq
     return bool(_overdue(connection, tenant, at))
+
+
+def forget_claims(connection: Connection, tenant: str, source_ids: Collection[str] | None) -> None:
+    """Forget what waits of these sources, of all where None: their nodes claim it again as soon as they report."""
+    waiting = delete(source_claims).where(_claims.tenant == tenant)
+    connection.execute(waiting if source_ids is None else waiting.where(_claims.source_id.in_(list(source_ids))))
 
 
 def close_overdue_claims(

@@ -41,6 +41,14 @@ def report_sources(api, *claims, node="edge-1"):
     return api.call("POST", f"/v1/agents/{node}/status", "agent", json=body)
 
 
+def keep_reporting(api, seconds, *claims, node="edge-1"):
+    """Report as a node does, now and then, until so many seconds later."""
+    for _ in range(seconds // 10):
+        api.clock.turn(10)
+        report_sources(api, *claims, node=node)
+    api.clock.turn(seconds % 10)
+
+
 def gaps(api):
     with api.store.read() as session:
         entries = list(session.log.entries("default", 0, session.log.size("default") - 1))
@@ -49,7 +57,7 @@ def gaps(api):
 
 def test_what_a_node_numbered_and_never_sent_is_written_down_as_missing(api):
     assert report_sources(api, claim()).status_code == 200
-    api.clock.turn(59)
+    keep_reporting(api, 59, claim())
     report_sources(api, claim())
     assert gaps(api) == []
     api.clock.turn(2)
@@ -57,6 +65,28 @@ def test_what_a_node_numbered_and_never_sent_is_written_down_as_missing(api):
     (missing,) = gaps(api)
     assert b'"first_seq":1,' in missing.envelope
     report_sources(api, claim())
+    assert len(gaps(api)) == 1
+
+
+def test_what_could_not_arrive_while_nobody_was_heard_is_not_missing(api):
+    report_sources(api, claim())
+    report_sources(api, claim(source="edge-2/w0"), node="edge-2")
+    api.clock.turn(3600)  # this server was away
+    report_sources(api, claim(source="edge-2/w0"), node="edge-2")
+    report_sources(api, claim())
+    keep_reporting(api, 50, claim())
+    assert gaps(api) == []
+    keep_reporting(api, 20, claim())
+    assert len(gaps(api)) == 2  # of each node
+
+
+def test_what_could_not_arrive_while_its_node_was_cut_off_is_not_missing(api):
+    report_sources(api, claim())
+    keep_reporting(api, 50, node="edge-2")
+    report_sources(api, claim())
+    keep_reporting(api, 50, claim())
+    assert gaps(api) == []
+    keep_reporting(api, 20, claim())
     assert len(gaps(api)) == 1
 
 
