@@ -40,6 +40,7 @@ from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.retention import Retention
+from controlplane.services.rule_book import RuleBook
 from controlplane.services.sequencing import Sequencer
 from controlplane.services.tails import Tails
 from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
@@ -71,6 +72,7 @@ class ControlPlane:
     redactions: Redactions
     releases: Releases
     activations: Activations
+    rule_book: RuleBook
     decisions: Decisions
     aggregates: Aggregates
     tails: Tails
@@ -142,6 +144,7 @@ def assemble(
         redactions=Redactions(store=store),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
+        rule_book=RuleBook(store=store, clock=clock),
         decisions=decisions,
         ingestion=Ingestion(store=records_store, clock=clock),
         aggregates=Aggregates(store=store),

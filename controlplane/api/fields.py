@@ -39,6 +39,15 @@ class Time(fields.String):
             raise ma.ValidationError("Not an RFC 3339 time with its zone, such as 2026-11-20T18:00:00Z.") from exc
 
 
+class Truth(fields.Boolean):
+    """`true` or `false`: marshmallow's own would also take `"on"` and `1`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise ma.ValidationError("Not true or false.")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Digits(fields.Integer):
     """A number in a query, in decimal digits: `int` would also take `1_0`, ` 5` and digits of other scripts."""
 

@@ -13,6 +13,8 @@ class Permission(StrEnum):
     RELEASES_WRITE = "releases:write"
     ACTIVATIONS_READ = "activations:read"
     ACTIVATIONS_WRITE = "activations:write"
+    ENVIRONMENT_RULES_READ = "environment-rules:read"
+    ENVIRONMENT_RULES_WRITE = "environment-rules:write"
     DECISIONS_READ = "decisions:read"
     RECORDS_WRITE = "records:write"
     AGENTS_READ = "agents:read"

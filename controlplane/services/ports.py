@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
+from controlplane.services.change_ports import ChangeSession
 from controlplane.services.decision_index import DecisionIndex
 from controlplane.services.keeping_ports import KeepingSession
 from controlplane.services.log_ports import Checkpoints, LogCensus
@@ -218,7 +219,7 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(KeepingSession, Protocol):
+class Session(KeepingSession, ChangeSession, Protocol):
     """One transaction's view of the store."""
 
     @property
