@@ -4,6 +4,7 @@
 Everything here is slow and may fail; it runs in a thread, beside the event loop that serves requests.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from policies.engines.embedded_rego import EmbeddedGuard
 from policies.engines.opa import OpaGuard
 from policies.engines.ports import GuardEngine
 from policies.engines.reused_guard import reusing
+from policies.evaluation.canaries import run_canaries
 from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from policies.scanning.kept import KeptDatabases
@@ -28,6 +30,8 @@ from proxy_addons.settings import NodeSettings
 
 # A guard that takes longer holds the answer up for longer than its reader notices; late is refused.
 _GUARD_DEADLINE_S: Final = 0.25
+# A canary shows what is answered, and not how fast: right after its start, an OPA on a busy machine takes its time.
+_CANARY_DEADLINE_S: Final = 5.0
 _CANARY: Final = Subject(type="service", id="gatehouse.canary@nowhere")
 
 
@@ -38,7 +42,8 @@ class CanaryAllowed(Exception):
 def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
     """Return the policy of the bundle at `order.path`, ready to decide.
 
-    Raises BundleRejected, NotCompiled, CanaryAllowed, OSError, or what an engine raises for rules it cannot run.
+    Raises BundleRejected, NotCompiled, CanaryAllowed, CanaryFailed, OSError, or what an engine raises for rules that it
+    cannot run.
     """
     verified = verify(
         Path(order.path).read_bytes(),
@@ -48,6 +53,8 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         newer_than=order.serial - 1,
     )
     snapshot = verified.snapshot
+    # The node has compiled them. To compile them here would take the processor from requests.
+    kept = KeptDatabases(Path(order.patterns), compiles=False)
     policy = ActivePolicy(
         serial=verified.serial,
         manifest_revision=verified.manifest_revision,
@@ -58,29 +65,54 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         redaction=Redaction.of(
             snapshot.redactions,
             hash_key=redaction_key(read_hex_key(settings.pseudonym_key_file), tenant=settings.tenant),
-            # The node has compiled them. To compile them here would take the processor from requests.
-            kept=KeptDatabases(Path(order.patterns), compiles=False),
+            kept=kept,
         ),
         calls=CallRules.of(snapshot.tools),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
-    _try(policy)
+    try:
+        _try(policy)
+        if snapshot.canaries:
+            # The worker's loop serves requests meanwhile: this thread has one of its own.
+            asyncio.run(_try_canaries(policy, order, kept))
+    except BaseException:
+        asyncio.run(policy.guard.close())
+        raise
     return policy
+
+
+async def _try_canaries(policy: ActivePolicy, order: ActivateBundle, kept: KeptDatabases) -> None:
+    """Ask what the release says must be so. Raises CanaryFailed.
+
+    A connection to OPA belongs to the loop it was made on, so that this one asks the same server over its own.
+    """
+    guard = _opa(policy, order, deadline_s=_CANARY_DEADLINE_S) if order.guard_socket else policy.guard
+    try:
+        await run_canaries(
+            policy.snapshot,
+            access=policy.access,
+            guard=guard,
+            redaction=Redaction.of(policy.snapshot.redactions, kept=kept),
+        )
+    finally:
+        if guard is not policy.guard:
+            await guard.close()
 
 
 def _guard(verified: VerifiedBundle, order: ActivateBundle) -> GuardEngine:
     if order.guard_socket:
-        opa = OpaGuard(
-            verified.snapshot,
-            manifest_revision=verified.manifest_revision,
-            address=order.guard_socket,
-            deadline_s=_GUARD_DEADLINE_S,
-        )
+        opa = _opa(verified, order, deadline_s=_GUARD_DEADLINE_S)
         return reusing(opa, verified.snapshot, is_there=opa.is_connected)
     embedded = EmbeddedGuard(
         verified.snapshot, modules=verified.modules, data=verified.data, deadline_s=_GUARD_DEADLINE_S
     )
     return reusing(embedded, verified.snapshot)
+
+
+def _opa(of: VerifiedBundle | ActivePolicy, order: ActivateBundle, *, deadline_s: float) -> OpaGuard:
+    return OpaGuard(
+        of.snapshot, manifest_revision=of.manifest_revision, address=order.guard_socket, deadline_s=deadline_s
+    )
 
 
 def _try(policy: ActivePolicy) -> None:

@@ -9,7 +9,9 @@ from typing import Final
 import structlog
 
 from policies.bundle.credentials import verify_credentials
+from policies.contracts.canaries import FAILED
 from policies.contracts.errors import BundleRejected
+from policies.evaluation.canaries import CanaryFailed
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity import KeyRing
@@ -113,6 +115,10 @@ class Worker:
     async def _activate(self, order: ActivateBundle) -> None:
         try:
             policy = await asyncio.to_thread(load_policy, order, self._settings)
+        except CanaryFailed as exc:
+            _log.error("canary_failed", serial=order.serial, canary=str(exc))  # a trace tells nothing more
+            self._say(Enforcing(serial=order.serial, revision="", error=f"{FAILED}: {exc}"))
+            return
         except Exception as exc:  # noqa: BLE001  # whatever it is, the policy before stays and the node is told
             _log.exception("bundle_not_loaded", serial=order.serial)
             self._say(Enforcing(serial=order.serial, revision="", error=type(exc).__name__))

@@ -10,6 +10,7 @@ from policies.contracts.reasons import REASONS
 from policies.contracts.snapshot import RedactionRule
 from policies.contracts.tools import ToolRule
 from policies.detectors.catalogue import Named
+from policies.document.canaries import check_canaries
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
@@ -41,6 +42,7 @@ def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Name
         *_claimed_groups(documents),
         *_routes(documents),
         *check_each(documents, detectors),
+        *check_canaries(documents),
         *_enough(documents),
     ]
 

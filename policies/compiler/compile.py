@@ -14,6 +14,7 @@ from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, 
 from policies.contracts.tools import ToolsPolicy
 from policies.detectors.catalogue import Named
 from policies.detectors.registry import DETECTORS
+from policies.document.canaries import canaries_of
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
@@ -172,6 +173,7 @@ def _snapshot(
             for d, spec in specs
             if isinstance(spec, LoggingSpec)
         ),
+        canaries=canaries_of(documents),
     )
 
 

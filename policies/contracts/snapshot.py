@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self
 
+from policies.contracts.canaries import Canary
 from policies.contracts.codec import JSON, digest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.identity import IdentityPolicy
@@ -206,6 +207,7 @@ class PolicySnapshot:
     identity: tuple[IdentityPolicy, ...] = field(default=(), metadata=ADDED)
     tools: tuple[ToolsPolicy, ...] = field(default=(), metadata=ADDED)
     logging: tuple[LoggingPolicy, ...] = field(default=(), metadata=ADDED)
+    canaries: tuple[Canary, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -255,6 +257,7 @@ class PolicySnapshot:
             identity=tuple(map(IdentityPolicy.from_json, given.get("identity", ()))),
             tools=tuple(map(ToolsPolicy.from_json, given.get("tools", ()))),
             logging=tuple(map(LoggingPolicy.from_json, given.get("logging", ()))),
+            canaries=tuple(map(Canary.from_json, given.get("canaries", ()))),
         )
 
 

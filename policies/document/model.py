@@ -173,6 +173,7 @@ class PolicyTest:
     request: RequestOfTest
     text: TextOfTest | None
     expect: Expectation
+    canary: bool = False  # each enforcement point repeats it before it puts the release to work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

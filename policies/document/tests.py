@@ -27,7 +27,7 @@ def read_tests(document: Members) -> tuple[PolicyTest, ...]:
     """Return the tests of a document."""
     entries = document.objects(
         "tests",
-        known=("name", "request", "answer", "text", "direction", "field", "expect"),
+        known=("name", "canary", "request", "answer", "text", "direction", "field", "expect"),
         required=("name", "request", "expect"),
     )
     return tuple(map(_test, entries))
@@ -47,6 +47,7 @@ def _test(entry: Members) -> PolicyTest:
         request=_request(entry.object("request", known=_REQUEST, required=("subject", "operation"))),
         text=_text(entry),
         expect=_expectation(expect),
+        canary=entry.boolean("canary") or False,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from policies.contracts.canaries import FAILED
 from policies.contracts.errors import BundleRejected
 from policies.contracts.snapshot import PolicySnapshot
 from proxy_addons.clients.control_plane import Fetched
@@ -133,7 +134,7 @@ class BundleActivation:
             guard_socket=await self._guarded(verified, fetched),
         )
         if not await self._fleet.activate(order):
-            self._reject("activation-failed", fetched, final=False)
+            self._reject(self._why_not(serial), fetched, final=False)
             raise NotAccepted(f"no worker enforces bundle {serial}")
         activated = Activated(serial=serial, etag=fetched.etag)
         if activated != self._activated:
@@ -157,6 +158,10 @@ class BundleActivation:
         except GuardUnavailable as exc:
             self._reject("guard-unavailable", fetched, final=False)
             raise NotAccepted(str(exc)) from exc
+
+    def _why_not(self, serial: int) -> str:
+        errors = [state.error for state in self._fleet.states if state.failed_serial == serial]
+        return FAILED if any(error.startswith(FAILED) for error in errors) else "activation-failed"
 
     def _reject(self, code: str, fetched: Fetched, *, final: bool) -> None:
         self.rejected = RejectedBundle(code=code, etag=fetched.etag, final=final)

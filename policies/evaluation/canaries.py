@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Try a question on a snapshot and its engines, by the very evaluation that the proxy uses, and say what differs.
+
+The tests of documents are tried so where a release is made; those that are its canaries, where it is put to work.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from policies.contracts.canaries import Canary
+from policies.contracts.decision import Decision, Effect, Reason
+from policies.contracts.request import EvaluationRequest, Resource
+from policies.contracts.snapshot import PolicySnapshot
+from policies.detectors.catalogue import own_name
+from policies.engines.groups import selectors_of
+from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.limits import body_limit
+from policies.evaluation.pipeline import TakeToken, decide
+from policies.redaction.engine import Redaction
+from policies.redaction.examination import Asked, examine, rules_of
+from policies.redaction.findings import Tally
+
+
+class CanaryFailed(Exception):
+    """Something else was answered than a canary of the snapshot expects. The text names it, and no content."""
+
+    def __init__(self, canary: Canary) -> None:
+        super().__init__(f"{canary.policy}/{canary.name}")
+
+
+async def run_canaries(
+    snapshot: PolicySnapshot, *, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+) -> None:
+    """Return if every canary of `snapshot` is answered as it expects. Raises CanaryFailed with the first that is not.
+
+    `redaction` has no key for hashes: a test writes what stands in place of one.
+    """
+    for canary in snapshot.canaries:
+        if await problem_of(canary, snapshot=snapshot, access=access, guard=guard, redaction=redaction):
+            raise CanaryFailed(canary)
+
+
+async def problem_of(
+    trial: Canary, *, snapshot: PolicySnapshot, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+) -> str:
+    """Return what is answered differently from what `trial` expects, empty where nothing is.
+
+    Rates are not counted: every trial finds a full bucket.
+    """
+    request = _request(trial, snapshot)
+    decision = _on_the_head(request, snapshot)
+    if decision is None:
+        decision = await decide(request, snapshot=snapshot, access=access, guard=guard, take_token=_always_there)
+    return "; ".join((*_of_decision(trial, decision), *_of_text(trial, redaction, snapshot)))
+
+
+def _request(trial: Canary, snapshot: PolicySnapshot) -> EvaluationRequest:
+    named = trial.model is not None
+    return EvaluationRequest(
+        request_id="req_test",
+        tenant=snapshot.tenant,
+        environment=snapshot.environment,
+        subject=trial.subject,
+        action=trial.operation,
+        resource=Resource(type="model" if named else "route", id=trial.model or trial.operation),
+        facts=trial.facts,
+        at=trial.at,
+    )
+
+
+def _on_the_head(request: EvaluationRequest, snapshot: PolicySnapshot) -> Decision | None:
+    """Return the refusal that the proxy gives before there is anything to decide, None where it gives none."""
+    if all(request.action != route.operation for route in snapshot.routes):
+        code = "route-not-listed"
+    elif request.facts.body_bytes > body_limit(snapshot, request.subject):
+        code = "body-too-large"
+    else:
+        return None
+    return Decision(effect=Effect.DENY, reasons=(Reason(code=code),), obligations=(), revision=snapshot.revision)
+
+
+async def _always_there(_token: TakeToken) -> float:
+    return 0.0
+
+
+def _of_decision(trial: Canary, decision: Decision) -> Iterator[str]:
+    reasons = tuple(sorted({reason.code for reason in decision.reasons}))
+    if trial.effect is not None and decision.effect is not trial.effect:
+        yield f"effect is {decision.effect}, not {trial.effect} (reasons: {', '.join(reasons) or 'none'})"
+    if trial.reasons is not None and reasons != trial.reasons:
+        yield f"reasons are {', '.join(reasons) or 'none'}, not {', '.join(trial.reasons) or 'none'}"
+
+
+def _of_text(trial: Canary, redaction: Redaction, snapshot: PolicySnapshot) -> Iterator[str]:
+    """Give what differs of a trial's text; names without a policy are those of the document that it is from."""
+    text, policy = trial.text, trial.policy
+    if text is None:
+        return
+    asked = Asked(
+        direction=text.direction,
+        operation=trial.operation,
+        model=trial.model,
+        subject=frozenset(selectors_of(snapshot, trial.subject)),
+    )
+    left = examine(rules_of(redaction, asked), text.text, Tally(), field=text.field)
+    blocked, what = left.blocked is not None, text.direction
+    if text.blocked is not None and blocked is not text.blocked:
+        yield f"the {what} is blocked" if blocked else f"the {what} is not blocked"
+    if text.redacted is not None and (blocked or left.text != text.redacted):
+        yield "the text that leaves differs from 'redacted'"
+    if text.findings is not None:
+        found = {finding.detector.removeprefix(own_name(policy, "")) for finding in left.findings}
+        wanted = {name.removeprefix(own_name(policy, "")) for name in text.findings}
+        if found != wanted:
+            yield f"findings are of {_listed(found)}, not of {_listed(wanted)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
