@@ -17,6 +17,7 @@ import yaml
 from yaml.resolver import Resolver
 
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
+from policies.document.yaml_events import yaml_events
 
 # A redaction policy with 1,000 patterns and 10,000 literals has half of either.
 MAX_BYTES: Final = 1024 * 1024
@@ -81,7 +82,7 @@ def read_tree(file: str, raw: bytes) -> Node:
         text = _checked_json(file, text)
     builder = _Builder(file, text)
     try:
-        return builder.build(yaml.parse(text, Loader=yaml.SafeLoader))
+        return builder.build(yaml_events(text))
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         at = Position(file=file, line=mark.line + 1, column=mark.column + 1) if mark else start
@@ -166,7 +167,7 @@ class _Builder:
             raise _rejected("tag-not-permitted", at, "YAML directives are not permitted.", "Remove them.")
 
     def _scalar(self, event: yaml.ScalarEvent, at: Position) -> Scalar:
-        if event.style is None:
+        if not event.style:  # None by PyYAML, empty by libyaml
             return Scalar(_plain(event.value, at), at)
         try:  # JSON writes characters beyond the basic plane as two escapes, which PyYAML leaves apart
             value = event.value.encode("utf-16", "surrogatepass").decode("utf-16")
