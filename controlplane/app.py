@@ -29,6 +29,7 @@ from controlplane.api import (
     operations,
     point_in_time,
     policies,
+    policy_schemas,
     records,
     redactions,
     releases,
@@ -44,6 +45,7 @@ from controlplane.bootstrap import ControlPlane
 # In the order in which the documentation shows them.
 RESOURCES: Final = (
     policies.resource,
+    policy_schemas.resource,
     redactions.resource,
     releases.resource,
     activations.resource,

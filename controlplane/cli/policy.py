@@ -138,6 +138,17 @@ def list_policies(*, as_json: bool) -> None:
         )
 
 
+@policy.command()
+@click.argument("kind", required=False)
+def schema(*, kind: str | None) -> None:
+    """Print the JSON Schema of the documents of KIND, or of every kind, for editors and other tools."""
+    from policies.document.schemas import SPECS, schema_of, schema_of_any  # noqa: PLC0415 # as above
+
+    if kind is not None and kind not in SPECS:
+        raise click.UsageError(f"there is no kind {kind!r}; there are {', '.join(SPECS)}")
+    show_json(schema_of_any() if kind is None else schema_of(kind))
+
+
 def _rego(engine: str) -> "RegoEngines":
     # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
     import policies.engines.rego_library  # noqa: F401, PLC0415 # as above

@@ -15,7 +15,7 @@ from policies.document.tree import Array, Node, Object, Scalar, read_tree
 
 _MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
 # What may be asked for, who may be known and what is kept of it: none can be tried without being in force.
-_WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
+WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 
@@ -47,7 +47,7 @@ def _load(file: str, raw: bytes) -> PolicyDocument:
     kind = _kind(members)
     # Without a kind, nothing can be said about the spec.
     spec = KINDS[kind](members, document_id) if kind else None
-    if kind in _WITHOUT_MODE and "mode" in members:
+    if kind in WITHOUT_MODE and "mode" in members:
         article = "An" if kind == "identity" else "A"
         notes.add("unknown-member", members.at("mode"), f"{article} {kind} policy has no mode.", "Remove it.")
     tests = read_tests(members)

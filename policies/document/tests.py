@@ -14,10 +14,10 @@ from policies.document.reader import Members
 
 _EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings")
 _EXPECT: Final = ("effect", "reasons", *_EXPECT_OF_TEXT)
-_NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
-_NAMES: Final = ("roles", "tools")
-_FACTS: Final = ("stream", "tool_choice", *_NUMBERS, *_NAMES)
-_LARGEST: Final = 2**53 - 1
+NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
+NAMES: Final = ("roles", "tools")
+_FACTS: Final = ("stream", "tool_choice", *NUMBERS, *NAMES)
+LARGEST: Final = 2**53 - 1
 
 # When a test is asked, where it does not say: guards that read the clock need a time that never changes.
 _NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -94,9 +94,9 @@ def _facts(stated: Members | None) -> RequestFacts:
     if stated is None:
         return RequestFacts()
     given: dict[str, Any] = {
-        name: stated.integer(name, low=-_LARGEST, high=_LARGEST) for name in _NUMBERS if name in stated
+        name: stated.integer(name, low=-LARGEST, high=LARGEST) for name in NUMBERS if name in stated
     }
-    given |= {name: tuple(stated.texts_of(stated.node.members[name], forms.LINE)) for name in _NAMES if name in stated}
+    given |= {name: tuple(stated.texts_of(stated.node.members[name], forms.LINE)) for name in NAMES if name in stated}
     if "stream" in stated:
         given["stream"] = stated.boolean("stream")
     if "tool_choice" in stated:

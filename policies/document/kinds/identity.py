@@ -31,13 +31,13 @@ _ISSUER = (
 _CERTIFICATE = ("id", "field", "exact", "subject", "prefix", "type")
 
 # Clocks that are kept by NTP differ by milliseconds; more than some minutes is a clock that nobody keeps.
-_SKEW_S = 30
-_MOST_SKEW_S = 300
-_DAY_S = 86_400
-_LEAST_LIFETIME_S = 60
-_MOST_LIFETIME_S = 30 * _DAY_S
-_LEAST_KEY_AGE_S = 600
-_MOST_KEY_AGE_S = 7 * _DAY_S
+SKEW_S = 30
+MOST_SKEW_S = 300
+DAY_S = 86_400
+LEAST_LIFETIME_S = 60
+MOST_LIFETIME_S = 30 * DAY_S
+LEAST_KEY_AGE_S = 600
+MOST_KEY_AGE_S = 7 * DAY_S
 
 
 def read_identity(document: Members, _id: str) -> IdentitySpec:
@@ -60,9 +60,9 @@ def read_identity(document: Members, _id: str) -> IdentitySpec:
 
 def _issuer(entry: Members) -> Issuer:
     algorithms = entry.texts("algorithms", forms.ALGORITHM, at_least=1)
-    skew_s = entry.integer("clock_skew_s", low=0, high=_MOST_SKEW_S)
-    lifetime_s = entry.integer("max_lifetime_s", low=_LEAST_LIFETIME_S, high=_MOST_LIFETIME_S)
-    key_age_s = entry.integer("max_key_age_s", low=_LEAST_KEY_AGE_S, high=_MOST_KEY_AGE_S)
+    skew_s = entry.integer("clock_skew_s", low=0, high=MOST_SKEW_S)
+    lifetime_s = entry.integer("max_lifetime_s", low=LEAST_LIFETIME_S, high=MOST_LIFETIME_S)
+    key_age_s = entry.integer("max_key_age_s", low=LEAST_KEY_AGE_S, high=MOST_KEY_AGE_S)
     tenant = entry.object("tenant", known=("claim",), required=("claim",))
     return Issuer(
         id=entry.text("id", forms.ID),
@@ -70,9 +70,9 @@ def _issuer(entry: Members) -> Issuer:
         audiences=entry.texts("audiences", forms.VALUE, at_least=1),
         algorithms=tuple(TokenAlgorithm(name) for name in algorithms if name),
         jwks=entry.text("jwks", forms.JWKS),
-        clock_skew_s=_SKEW_S if skew_s is None else skew_s,
-        max_lifetime_s=lifetime_s or _DAY_S,
-        max_key_age_s=key_age_s or _DAY_S,
+        clock_skew_s=SKEW_S if skew_s is None else skew_s,
+        max_lifetime_s=lifetime_s or DAY_S,
+        max_key_age_s=key_age_s or DAY_S,
         subject=_subject(entry),
         groups=_groups(entry),
         tenant_claim=tenant.text("claim", forms.CLAIM) if tenant else "",

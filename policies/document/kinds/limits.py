@@ -6,9 +6,9 @@ from policies.document import forms
 from policies.document.model import LimitsSpec
 from policies.document.reader import Members
 
-_MAX_BODY_BYTES = 67_108_864
-_MAX_REQUESTS = 1_000_000
-_MAX_PER_S = 86_400
+MAX_BODY_BYTES = 67_108_864
+MAX_REQUESTS = 1_000_000
+MAX_PER_S = 86_400
 
 
 def read_limits(document: Members, _id: str) -> LimitsSpec:
@@ -20,7 +20,7 @@ def read_limits(document: Members, _id: str) -> LimitsSpec:
         document.notes.add("limits-nothing", spec.node.at, "Nothing is limited.", "Add max_body_bytes or rate.")
     return LimitsSpec(
         subjects=spec.texts("subjects", forms.SUBJECT, at_least=1),
-        max_body_bytes=spec.integer("max_body_bytes", low=1, high=_MAX_BODY_BYTES),
+        max_body_bytes=spec.integer("max_body_bytes", low=1, high=MAX_BODY_BYTES),
         rate=_rate(spec),
     )
 
@@ -30,6 +30,6 @@ def _rate(spec: Members) -> Rate | None:
     if rate is None:
         return None
     return Rate(
-        requests=rate.integer("requests", low=1, high=_MAX_REQUESTS) or 0,
-        per_s=rate.integer("per_s", low=1, high=_MAX_PER_S) or 0,
+        requests=rate.integer("requests", low=1, high=MAX_REQUESTS) or 0,
+        per_s=rate.integer("per_s", low=1, high=MAX_PER_S) or 0,
     )

@@ -29,7 +29,14 @@ _RULE: Final = ("id", "detectors", "action")
 _OF_RULE: Final = ("keep_last", "directions", "fields", *_SELECTORS, "strictness", "reversible")
 
 # A mask that left more would leave a number that can be guessed.
-_MOST_KEPT: Final = 4
+MOST_KEPT: Final = 4
+LEAST_HELD: Final = 1024
+MOST_HELD: Final = 1_048_576
+LEAST_HELD_MS: Final = 10
+MOST_HELD_MS: Final = 60_000
+MOST_DEPTH: Final = 5
+LEAST_DECODED: Final = 4096
+MOST_DECODED: Final = 67_108_864
 # What only a request has. A rule that names nothing else and no direction was meant for requests.
 _OF_REQUESTS: Final = frozenset({FieldClass.USER, FieldClass.SYSTEM, FieldClass.DEVELOPER, FieldClass.TOOL_SCHEMA})
 
@@ -64,7 +71,7 @@ def _rule(entry: Members) -> RedactionRule:
         id=entry.text("id", forms.ID),
         detectors=entry.texts("detectors", forms.ID, at_least=1),
         action=entry.choice("action", RedactionAction, RedactionAction.BLOCK),
-        keep_last=entry.integer("keep_last", low=0, high=_MOST_KEPT) or 0,
+        keep_last=entry.integer("keep_last", low=0, high=MOST_KEPT) or 0,
         # In the order of the enumeration, so that one meaning has one form.
         directions=tuple(each for each in Direction if each in directions) or (Direction.ANSWER,),
         fields=entry.choices("fields", FieldClass),
@@ -99,8 +106,8 @@ def _hold(spec: Members) -> HoldBounds:
     if stated is None:
         return usual
     return HoldBounds(
-        max_bytes=stated.integer("max_bytes", low=1024, high=1_048_576) or usual.max_bytes,
-        max_ms=stated.integer("max_ms", low=10, high=60_000),
+        max_bytes=stated.integer("max_bytes", low=LEAST_HELD, high=MOST_HELD) or usual.max_bytes,
+        max_ms=stated.integer("max_ms", low=LEAST_HELD_MS, high=MOST_HELD_MS),
         at_bound=stated.choice("at_bound", AtBound, usual.at_bound),
     )
 
@@ -109,9 +116,9 @@ def _decoding(spec: Members) -> Decoding:
     stated, usual = spec.object("decoding", known=("depth", "max_bytes", "over_budget")), Decoding()
     if stated is None:
         return usual
-    depth = stated.integer("depth", low=0, high=5)
+    depth = stated.integer("depth", low=0, high=MOST_DEPTH)
     return Decoding(
         depth=usual.depth if depth is None else depth,
-        max_bytes=stated.integer("max_bytes", low=4096, high=67_108_864) or usual.max_bytes,
+        max_bytes=stated.integer("max_bytes", low=LEAST_DECODED, high=MOST_DECODED) or usual.max_bytes,
         over_budget=stated.choice("over_budget", OverBudget, usual.over_budget),
     )

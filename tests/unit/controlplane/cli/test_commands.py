@@ -228,3 +228,9 @@ def report(under_test, *, serial: int, error: str | None = None) -> None:
     }
     answer = under_test.call("POST", "/v1/agents/n1/status", "agent", json=body)
     assert answer.status_code == 200, answer.text
+
+
+def test_the_schema_of_a_kind_and_of_all_are_printed(gatehouse):
+    assert shown(gatehouse("policy", "schema", "limits"))["properties"]["kind"]["const"] == "limits"
+    assert len(shown(gatehouse("policy", "schema"))["oneOf"]) > 1
+    assert gatehouse("policy", "schema", "firewall").exit_code == WRONG_USAGE

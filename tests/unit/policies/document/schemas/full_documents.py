@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One document of each kind that has every member there is, so that what it lacks is what nobody tests."""
+
+from typing import Any, Final
+
+TESTS: Final = [
+    {
+        "name": "one",
+        "request": {
+            "subject": "user:alice",
+            "groups": ["staff"],
+            "operation": "chat.completions",
+            "model": "parrot",
+            "facts": {
+                "stream": True,
+                "tool_choice": "auto",
+                "roles": ["user"],
+                "tools": ["search"],
+                "max_tokens": 1,
+                "n": 1,
+                "message_count": 1,
+                "text_chars": 1,
+                "body_bytes": 1,
+            },
+            "time": "2026-11-20T18:00:00Z",
+        },
+        "text": "a text",
+        "direction": "request",
+        "field": "user",
+        "expect": {
+            "effect": "allow",
+            "reasons": [],
+            "redacted": "a text",
+            "blocked": False,
+            "findings": ["email"],
+        },
+    },
+    {
+        "name": "two",
+        "request": {"subject": "service:batch", "operation": "models.list"},
+        "answer": "",
+        "expect": {"blocked": True},
+    },
+]
+SELECTORS: Final = {"operations": ["chat.completions", "*"], "models": ["*"], "subjects": ["group:staff", "*"]}
+
+SPECS: Final[dict[str, dict[str, Any]]] = {
+    "access": {
+        "groups": {"staff": ["user:alice", "service:batch"]},
+        "grants": [{"id": "staff-chat", "effect": "allow", **SELECTORS}],
+    },
+    "guard": {
+        "reasons": {"too-much": "It is too much."},
+        "data": {"most": 5, "names": ["a", None, True, {"b": -1}]},
+        "module": "package gatehouse.guard.a\n\nallow := true\n",
+        "on_refusal": "cut",
+    },
+    "identity": {
+        "issuers": [
+            {
+                "id": "company",
+                "issuer": "https://id.example.test",
+                "audiences": ["gatehouse"],
+                "algorithms": ["ES256", "RS512"],
+                "jwks": "https://id.example.test/keys?v=1",
+                "clock_skew_s": 0,
+                "max_lifetime_s": 3600,
+                "max_key_age_s": 3600,
+                "tenant": {"claim": "tid"},
+                "subject": {"claim": "email", "type": "service", "prefix": "x-"},
+                "groups": {"claim": "groups", "names": {"Staff members": "staff"}},
+            }
+        ],
+        "certificates": [
+            {"id": "one", "field": "san-uri", "exact": "spiffe://a/b", "subject": "service:batch"},
+            {"id": "two", "field": "san-dns", "prefix": "svc-", "type": "service"},
+        ],
+    },
+    "limits": {"subjects": ["*"], "max_body_bytes": 65536, "rate": {"requests": 60, "per_s": 60}},
+    "logging": {
+        "records": "best-effort",
+        "content": {"prompts": "sealed", "answers": "none"},
+        "max_bytes": 1,
+        **SELECTORS,
+    },
+    "redaction": {
+        "rules": [
+            {
+                "id": "one",
+                "detectors": ["all"],
+                "action": "mask",
+                "keep_last": 4,
+                "directions": ["request"],
+                "fields": ["user", "tool-result"],
+                "strictness": "strict",
+                "reversible": False,
+                **SELECTORS,
+            }
+        ],
+        **SELECTORS,
+        "detectors": [
+            {
+                "id": "ticket",
+                "finds": ["T-1234"],
+                "ignores": ["T-1"],
+                "kind": "TICKET",
+                "validator": "luhn",
+                "context": ["ticket"],
+                "needs_context": True,
+                "score_percent": 80,
+                "patterns": [{"expression": "T-[0-9]{4}", "alone": "A-Z0-9", "ignore_case": True}],
+            }
+        ],
+        "literals": [
+            {
+                "id": "names",
+                "values": ["Project\nHeron"],
+                "kind": "secret.name",
+                "alone": "a-z",
+                "ignore_case": True,
+                "disguised": True,
+            }
+        ],
+        "hold": {"max_bytes": 2048, "max_ms": 10, "at_bound": "redact"},
+        "decoding": {"depth": 0, "max_bytes": 4096, "over_budget": "annotate"},
+        "embeddings": "redact",
+        "log_probabilities": "refuse",
+    },
+    "routes": {
+        "routes": [
+            {
+                "id": "chat",
+                "method": "POST",
+                "path": "/v1/chat/completions",
+                "operation": "chat.completions",
+                "dialect": "openai.chat",
+                "unknown_fields": "strip",
+                "allow_fields": ["x_1"],
+                "encodings": ["gzip"],
+                "allow_uncovered": ["image"],
+            }
+        ]
+    },
+    "tools": {
+        "on_refusal": "replace",
+        "rules": [
+            {
+                "id": "search",
+                "effect": "allow",
+                "tools": ["search", "docs_*"],
+                **SELECTORS,
+                "arguments": {"type": "object", "required": ["path"]},
+                "patterns": {"path": "/srv/[a-z]+"},
+            }
+        ],
+    },
+}
+WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
+
+
+def full(kind: str) -> dict[str, Any]:
+    mode = {} if kind in WITHOUT_MODE else {"mode": "warn"}
+    head = {"kind": kind, "id": "a-policy", "version": "1", "description": "What it is for.\nAnd why."}
+    return {**head, **mode, "spec": SPECS[kind], "tests": TESTS}
