@@ -214,7 +214,7 @@ def test_the_bucket_of_a_subject_is_the_one_of_the_specification():
         for percent in range(101)
         if replace(CANDIDATE, subjects_percent=percent).chooses_subject("default", Subject(type="user", id="bob"))
     ]
-    assert percents_that_choose_him == list(range(1, 101))
+    assert percents_that_choose_him == list(range(40, 101))
 
 
 def test_a_larger_share_keeps_whom_a_smaller_one_chose():
