@@ -19,6 +19,7 @@ from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.content import Content
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
+from controlplane.services.environment_documents import EnvironmentDocuments
 from controlplane.services.erasures import Erasures
 from controlplane.services.evidence import EvidencePacks, EvidenceWork
 from controlplane.services.exports import Exports, ExportWork
@@ -89,6 +90,7 @@ class ControlPlane:
     retention: Retention
     lookups: Lookups
     content: Content
+    environment_documents: EnvironmentDocuments
     feeds: Feeds
     cursors: Cursors
     operations: Operations
@@ -130,6 +132,7 @@ def assemble(
         pepper=settings.key_pepper,
         clock=clock,
     )
+    environment_documents = EnvironmentDocuments(store=store, publisher=publisher, clock=clock)
     activations = Activations(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     asked_bell = Bell()
     files = ResultFiles(folder=settings.export_dir, max_bytes=settings.export_max_bytes)
@@ -144,7 +147,7 @@ def assemble(
         redactions=Redactions(store=store),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
-        rule_book=RuleBook(store=store, clock=clock),
+        rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),
         decisions=decisions,
         ingestion=Ingestion(store=records_store, clock=clock),
         aggregates=Aggregates(store=store),
@@ -161,7 +164,8 @@ def assemble(
         lookups=Lookups(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         content=Content(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
-        feeds=Feeds(store=store),
+        environment_documents=environment_documents,
+        feeds=Feeds(store=store, documents=environment_documents),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         operations=operations,

@@ -38,9 +38,13 @@ from controlplane.tail import PATH as TAIL
 from controlplane.tail import Tail
 
 BUNDLE_TYPE: Final = "application/vnd.openpolicyagent.bundles"
-CREDENTIALS_TYPE: Final = "application/jose"
+SIGNED_DOCUMENT_TYPE: Final = "application/jose"
 _BUNDLE: Final = "/opa/v1/{environment}/bundles/gatehouse.tar.gz"
 _CREDENTIALS: Final = "/opa/v1/{environment}/credentials"
+_ENVIRONMENT: Final = "/opa/v1/{environment}/environment"
+_CANDIDATE: Final = "/opa/v1/{environment}/candidates/{serial}.tar.gz"
+# As many digits as a number that every database holds exactly.
+_SERIAL: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # As docs/spec/bundle.md says; below what proxies and balancers between us cut off.
 _LONGEST_WAIT_S: Final = 30
 # A publication of another replica is seen within 100 ms, the time of one look included.
@@ -92,7 +96,7 @@ class Watch:
     async def run(self) -> None:
         """Look at the database for as long as somebody waits; never returns."""
         self._loop = asyncio.get_running_loop()
-        seen: dict[tuple[str, str], tuple[int, int]] | None = None
+        seen: dict[tuple[str, str], tuple[int, ...]] | None = None
         while True:
             if self._waiting:
                 try:
@@ -121,7 +125,15 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
 
     async def credentials(request: Request) -> Response:
         name_route(request.scope, _CREDENTIALS)
-        return await _serve(plane, watch, request, Feed.CREDENTIALS, CREDENTIALS_TYPE)
+        return await _serve(plane, watch, request, Feed.CREDENTIALS, SIGNED_DOCUMENT_TYPE)
+
+    async def environment(request: Request) -> Response:
+        name_route(request.scope, _ENVIRONMENT)
+        return await _serve(plane, watch, request, Feed.ENVIRONMENT, SIGNED_DOCUMENT_TYPE)
+
+    async def candidate(request: Request) -> Response:
+        name_route(request.scope, _CANDIDATE)
+        return await _serve(plane, watch, request, Feed.CANDIDATE, BUNDLE_TYPE)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -139,6 +151,8 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
         routes=[
             Route(_BUNDLE, bundle, methods=_METHODS),
             Route(_CREDENTIALS, credentials, methods=_METHODS),
+            Route(_ENVIRONMENT, environment, methods=_METHODS),
+            Route(_CANDIDATE, candidate, methods=_METHODS),
             Route(TAIL, tail.serve, methods=_METHODS),
             Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),
         ],
@@ -226,6 +240,9 @@ async def _when_newer(
     environment = request.path_params["environment"]
     if not is_plain_text(environment):
         raise NotFound("environment-unknown", "There is no such environment.")
+    serial = request.path_params.get("serial")
+    if serial is not None and not _SERIAL.fullmatch(serial):
+        raise NotFound("nothing-published", "A candidate's serial is a number.")
     known = _tags(request.headers.get("If-None-Match"))
     deadline = time.monotonic() + _wait_s(request.headers.get("Prefer"))
     while True:
@@ -234,6 +251,7 @@ async def _when_newer(
             feed,
             tenant=principal.tenant,
             environment=environment,
+            serial=None if serial is None else int(serial),
         )
         if artifact is None:
             raise NotFound("nothing-published", "Nothing has been published for this environment.")

@@ -16,6 +16,7 @@ from policies.bundle.credentials import (
     hash_api_key,
     sign_credentials,
 )
+from policies.bundle.environment import EnvironmentDocument, sign_environment
 from policies.bundle.jws import load_signing_key
 from policies.bundle.pack import pack
 from policies.contracts.request import Subject
@@ -51,12 +52,18 @@ class BundlePublisher:
             keys=tuple(map(_published, keys)),
             blocked=tuple(blocked),
         )
-        content = sign_credentials(document, self._signer)
-        return Artifact(etag="sha256-" + hashlib.sha256(content).hexdigest(), content=content)
+        return _artifact(sign_credentials(document, self._signer))
+
+    def sign_environment(self, document: EnvironmentDocument) -> Artifact:
+        return _artifact(sign_environment(document, self._signer))
 
     def new_key(self, key_id: str) -> tuple[str, str]:
         key = format_api_key(key_id, secrets.token_bytes(SECRET_BYTES))
         return key, hash_api_key(self._pepper, key)
+
+
+def _artifact(content: bytes) -> Artifact:
+    return Artifact(etag="sha256-" + hashlib.sha256(content).hexdigest(), content=content)
 
 
 def _published(key: model.ApiKey) -> ApiKey:

@@ -29,6 +29,8 @@ _FEED_PARAMETERS: Final = [
     },
 ]
 
+_SERIAL: Final = {"in": "path", "name": "serial", "required": True, "schema": {"type": "integer", "minimum": 1}}
+
 
 def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
     """Return `document` with the feeds and with problem details as what every refusal is."""
@@ -39,8 +41,14 @@ def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
             "application/vnd.openpolicyagent.bundles",
         ),
         ("/opa/v1/{environment}/credentials", "The signed credentials document.", "application/jose"),
+        ("/opa/v1/{environment}/environment", "The signed environment document.", "application/jose"),
+        (
+            "/opa/v1/{environment}/candidates/{serial}.tar.gz",
+            "The signed bundle that the environment document names as its candidate.",
+            "application/vnd.openpolicyagent.bundles",
+        ),
     ):
-        document["paths"][path] = {"get": _feed(summary, media_type)}
+        document["paths"][path] = {"get": _feed(summary, media_type, *([_SERIAL] if "{serial}" in path else []))}
     document["tags"].append({"name": "feeds", "description": "What the proxies fetch."})
     document["paths"]["/v1/decisions:tail"] = {"get": _tail(document["paths"]["/v1/decisions"]["get"])}
     for path, operations in document["paths"].items():
@@ -103,11 +111,11 @@ def _tail(listing: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _feed(summary: str, media_type: str) -> dict[str, Any]:
+def _feed(summary: str, media_type: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "tags": ["feeds"],
         "summary": summary,
-        "parameters": _FEED_PARAMETERS,
+        "parameters": [*_FEED_PARAMETERS, *parameters],
         "security": [{"token": []}],
         "x-permission": Permission.FEEDS_READ.value,
         "responses": {

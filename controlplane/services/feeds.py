@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the proxies fetch: the bundle in force and the credentials, each under a strong ETag."""
+"""What the proxies fetch: the bundle in force, the candidate, and what they must know beside, each under an ETag."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from controlplane.services.environment_documents import EnvironmentDocuments
 from controlplane.services.model import Artifact
 from controlplane.services.ports import Store
 
@@ -11,21 +12,32 @@ from controlplane.services.ports import Store
 class Feed(StrEnum):
     BUNDLE = "bundle"
     CREDENTIALS = "credentials"
+    ENVIRONMENT = "environment"
+    CANDIDATE = "candidate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feeds:
     store: Store
+    documents: EnvironmentDocuments
 
-    def artifact(self, feed: Feed, *, tenant: str, environment: str) -> Artifact | None:
-        """Return what the feed serves now; None where nothing was published."""
+    def artifact(self, feed: Feed, *, tenant: str, environment: str, serial: int | None = None) -> Artifact | None:
+        """Return what the feed serves now; None where nothing was published. `serial` is a candidate's."""
+        if feed is Feed.ENVIRONMENT:
+            return self.documents.current(tenant, environment)
         with self.store.read() as session:
             if feed is Feed.CREDENTIALS:
                 return session.environments.credentials(tenant, environment)
+            if feed is Feed.CANDIDATE:
+                named = session.environment_documents.candidate(tenant, environment)
+                # Whoever asks for another has an older document, and is about to be told of the newest.
+                if serial is None or serial != named:
+                    return None
+                return session.activations.bundle(tenant, environment, serial)
             head = session.environments.get(tenant, environment)
             return None if head is None else session.activations.bundle(tenant, environment, head.serial)
 
-    def heads(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return serial and epoch by (tenant, environment): cheap, and different as soon as a feed is."""
+    def heads(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Return numbers by (tenant, environment): cheap, and others as soon as a feed has something else."""
         with self.store.read() as session:
             return session.environments.heads()

@@ -88,7 +88,7 @@ class Fleet:
                 nodes=len(nodes[tenant, environment]),
                 stale_nodes=sum(not self.is_live(agent) for agent in nodes[tenant, environment]),
             )
-            for (tenant, environment), (serial, _) in sorted(heads.items())
+            for (tenant, environment), (serial, *_) in sorted(heads.items())
         )
 
     def is_live(self, agent: Agent) -> bool:

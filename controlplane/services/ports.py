@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
+from controlplane.services.activation_ports import ActivationSession
 from controlplane.services.change_ports import ChangeSession
 from controlplane.services.decision_index import DecisionIndex
 from controlplane.services.keeping_ports import KeepingSession
@@ -93,8 +94,8 @@ class Environments(Protocol):
         """As `get`, and nobody else takes a serial or an epoch of it until the transaction ends."""
 
     def all(self, tenant: str) -> tuple[Environment, ...]: ...
-    def heads(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return serial and epoch of every (tenant, environment): what the feeds watch."""
+    def heads(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Return serial, epoch and the document's number of every (tenant, environment): what the feeds watch."""
 
     def set_serial(self, tenant: str, environment: str, serial: int) -> None: ...
     def set_credentials(self, tenant: str, environment: str, epoch: int, document: Artifact) -> None: ...
@@ -219,7 +220,7 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(KeepingSession, ChangeSession, Protocol):
+class Session(KeepingSession, ChangeSession, ActivationSession, Protocol):
     """One transaction's view of the store."""
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from controlplane.services.model import ApiKey, Artifact
+from policies.bundle.environment import EnvironmentDocument
 from policies.contracts.snapshot import PolicySnapshot
 
 
@@ -18,6 +19,9 @@ class Publisher(Protocol):
         self, tenant: str, environment: str, *, epoch: int, keys: Sequence[ApiKey], blocked: Sequence[str]
     ) -> Artifact:
         """Return the signed credentials document of `epoch`, in which the subjects `blocked` are nobody."""
+
+    def sign_environment(self, document: EnvironmentDocument) -> Artifact:
+        """Return the signed form of `document`."""
 
     def new_key(self, key_id: str) -> tuple[str, str]:
         """Return a fresh API key with that id, and the hash under which it is kept."""

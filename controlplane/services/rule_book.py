@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read and set the rules of environments."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from controlplane.identifiers import Clock
@@ -16,10 +16,15 @@ from policies.contracts.codec import JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleBook:
-    """Reads and sets the rules of environments."""
+    """Reads and sets the rules of environments.
+
+    `publish` signs the environment's document anew, within the transaction of the session it is given: nodes go by it.
+    """
 
     store: Store
     clock: Clock
+    publish: Callable[[Session, str, str], object]
+    published: Callable[[], None]
 
     def get(self, actor: Principal, environment: str) -> KeptRules:
         with self.store.read() as session:
@@ -45,6 +50,7 @@ class RuleBook:
                 set_at=self.clock(),
             )
             session.environment_rules.put(kept)
+            self.publish(session, actor.tenant, environment)
             was, now = before.rules.to_json(), rules.to_json()
             changed: dict[str, JSON] = {
                 name: {"from": was[name], "to": value} for name, value in now.items() if value != was[name]
@@ -58,6 +64,7 @@ class RuleBook:
                 version=kept.version,
                 changed=changed,
             )
+        self.published()
         return kept
 
 

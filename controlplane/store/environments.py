@@ -3,9 +3,10 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from controlplane.services.model import Artifact, Environment
+from controlplane.store.activation_tables import environment_documents
 from controlplane.store.tables import environments
 
 _COLUMNS = (environments.c.tenant, environments.c.id, environments.c.serial, environments.c.epoch)
@@ -42,9 +43,14 @@ class SqlEnvironments:
         query = select(*_COLUMNS).where(environments.c.tenant == tenant).order_by(environments.c.id)
         return tuple(map(_environment, self._connection.execute(query)))
 
-    def heads(self) -> dict[tuple[str, str], tuple[int, int]]:
-        rows = self._connection.execute(select(*_COLUMNS))
-        return {(row.tenant, row.id): (row.serial, row.epoch) for row in rows}
+    def heads(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        document = and_(
+            environment_documents.c.tenant == environments.c.tenant,
+            environment_documents.c.environment == environments.c.id,
+        )
+        number = func.coalesce(environment_documents.c.number, 0).label("number")
+        rows = self._connection.execute(select(*_COLUMNS, number).outerjoin(environment_documents, document))
+        return {(row.tenant, row.id): (row.serial, row.epoch, row.number) for row in rows}
 
     def set_serial(self, tenant: str, environment: str, serial: int) -> None:
         self._set(tenant, environment, serial=serial)

@@ -71,6 +71,7 @@ _ADMINISTERED: Final = (
     "agents",
     "api_keys",
     "blocked_subjects",
+    "environment_documents",
     "environment_rules",
     "environments",
     "legal_holds",

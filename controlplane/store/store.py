@@ -21,6 +21,7 @@ from controlplane.store.checkpoints import SqlCheckpoints
 from controlplane.store.decision_index import SqlDecisionIndex
 from controlplane.store.decision_log import SqlDecisionLog
 from controlplane.store.engine import WRITES
+from controlplane.store.environment_documents import SqlEnvironmentDocuments
 from controlplane.store.environment_rules import SqlEnvironmentRules
 from controlplane.store.environments import SqlEnvironments
 from controlplane.store.keeping import SqlErasures, SqlLegalHolds
@@ -48,6 +49,7 @@ class SqlSession:
         self.policies = SqlPolicies(connection)
         self.releases = SqlReleases(connection)
         self.environments = SqlEnvironments(connection)
+        self.environment_documents = SqlEnvironmentDocuments(connection)
         self.activations = SqlActivations(connection)
         self.environment_rules = SqlEnvironmentRules(connection)
         self.api_keys = SqlApiKeys(connection)

@@ -23,7 +23,7 @@ def rule_book(store) -> RuleBook:
         session.environments.ensure(T, "production")
         session.environments.ensure(T, "staging")
         session.environments.ensure("other", "production")
-    return RuleBook(store=store, clock=lambda: NOON)
+    return RuleBook(store=store, clock=lambda: NOON, publish=lambda *_: None, published=lambda: None)
 
 
 def test_rules_are_kept_as_they_were_set(store, rule_book):
