@@ -78,12 +78,16 @@ class PolicyRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTestResult:
-    """What one test of one policy gave when the release was made. `problem` is empty where it passed."""
+    """What one test of one policy gave when the release was made. `problem` is empty where it passed.
+
+    `exercised` are the rules it tried, each as policy and name; none is known of releases made before it was kept.
+    """
 
     policy: str
     name: str
     passed: bool
     problem: str = ""
+    exercised: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

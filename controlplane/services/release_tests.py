@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from controlplane.services.documents import rejected
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT, PolicyTestResult
@@ -11,42 +12,61 @@ from policies.compiler.compile import compile_release
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 from policies.contracts.snapshot import PolicySnapshot
 from policies.document.loader import load_documents
+from policies.document.model import PolicyDocument
 from policies.engines.rego_plan import RegoRefused
+from policies.evaluation.coverage import RuleCoverage, RuleRef, coverage, uncovered
 from policies.evaluation.policy_tests import run_tests
 
 
-def compile_and_test(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedRelease:
+    """Documents compiled as one release, and what their tests gave."""
+
+    documents: tuple[PolicyDocument, ...]
+    snapshot: PolicySnapshot
+    tests: tuple[PolicyTestResult, ...]
+
+    @property
+    def failed(self) -> tuple[PolicyTestResult, ...]:
+        return tuple(test for test in self.tests if not test.passed)
+
+    @property
+    def coverage(self) -> tuple[RuleCoverage, ...]:
+        """Every rule that a test could try, with the passing tests that did."""
+        return coverage(self.documents, self.tests)
+
+    @property
+    def uncovered(self) -> tuple[RuleRef, ...]:
+        """The rules of enforcing policies that no passing test tried."""
+        return uncovered(self.documents, self.tests)
+
+
+def try_release(
     files: Mapping[str, bytes],
     *,
-    tenant: str,
-    environment: str,
+    tenant: str = DEFAULT_TENANT,
+    environment: str = DEFAULT_ENVIRONMENT,
     rego: RegoEngines,
-) -> tuple[PolicySnapshot, tuple[PolicyTestResult, ...]]:
-    """Return the snapshot of `files` and what their tests gave. Raises Invalid with every diagnostic."""
-    try:
-        return asyncio.run(_compile_and_test(files, tenant=tenant, environment=environment, rego=rego))
-    except PolicyRejected as exc:
-        raise rejected(exc.diagnostics) from exc
+) -> TriedRelease:
+    """Return `files` compiled as one release, and what their tests gave. Raises PolicyRejected."""
+    return asyncio.run(_try(files, tenant=tenant, environment=environment, rego=rego))
 
 
 async def test_release(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[PolicyTestResult, ...]:
     """Return what the tests of `files` give when they are one release. Raises PolicyRejected."""
-    _, results = await _compile_and_test(
-        files,
-        tenant=DEFAULT_TENANT,
-        environment=DEFAULT_ENVIRONMENT,
-        rego=rego,
-    )
-    return results
+    tried = await _try(files, tenant=DEFAULT_TENANT, environment=DEFAULT_ENVIRONMENT, rego=rego)
+    return tried.tests
 
 
-async def _compile_and_test(
-    files: Mapping[str, bytes],
-    *,
-    tenant: str,
-    environment: str,
-    rego: RegoEngines,
-) -> tuple[PolicySnapshot, tuple[PolicyTestResult, ...]]:
+def compile_and_test(files: Mapping[str, bytes], *, tenant: str, environment: str, rego: RegoEngines) -> TriedRelease:
+    """Return what `try_release` does. Raises Invalid with every diagnostic."""
+    try:
+        return try_release(files, tenant=tenant, environment=environment, rego=rego)
+    except PolicyRejected as exc:
+        raise rejected(exc.diagnostics) from exc
+
+
+async def _try(files: Mapping[str, bytes], *, tenant: str, environment: str, rego: RegoEngines) -> TriedRelease:
     documents = load_documents(files)
     snapshot = compile_release(
         documents,
@@ -62,10 +82,17 @@ async def _compile_and_test(
         raise _refused("rego-refused", exc) from exc
     except OpaNotStarted as exc:
         raise _refused("rego-untested", exc) from exc
-    return snapshot, tuple(
-        PolicyTestResult(policy=result.policy, name=result.name, passed=result.passed, problem=result.problem)
+    tests = tuple(
+        PolicyTestResult(
+            policy=result.policy,
+            name=result.name,
+            passed=result.passed,
+            problem=result.problem,
+            exercised=result.exercised,
+        )
         for result in results
     )
+    return TriedRelease(documents=documents, snapshot=snapshot, tests=tests)
 
 
 def _refused(code: str, cause: Exception) -> PolicyRejected:

@@ -42,7 +42,7 @@ class Releases:
                 raise NotFound("environment-unknown", "There is no such environment.")
             pinned = self._pinned(session, actor, pins)
         # Compiling takes long, so no transaction is open: revisions are immutable and cannot change meanwhile.
-        snapshot, tests = compile_and_test(
+        tried = compile_and_test(
             _files(pinned),
             tenant=actor.tenant,
             environment=environment,
@@ -53,22 +53,21 @@ class Releases:
             environment=environment,
             id=self.new_id("rel_"),
             policy_set=policy_set,
-            revision=snapshot.revision,
+            revision=tried.snapshot.revision,
             policies=tuple((revision.policy, revision.revision) for revision in pinned),
-            tests=tests,
-            snapshot=canonical_bytes(snapshot.to_json()),
+            tests=tried.tests,
+            snapshot=canonical_bytes(tried.snapshot.to_json()),
             description=description,
             author=actor.id,
             created_at=self.clock(),
         )
-        failed = tuple(test for test in tests if not test.passed)
-        if failed:
+        if tried.failed:
             raise Invalid(
                 "tests-failed",
-                f"{len(failed)} of {len(tests)} policy tests failed; nothing was stored.",
+                f"{len(tried.failed)} of {len(tried.tests)} policy tests failed; nothing was stored.",
                 problems=tuple(
                     Problem(code="test-failed", message=f"{test.name}: {test.problem}", file=_file(pinned, test.policy))
-                    for test in failed
+                    for test in tried.failed
                 ),
             )
         with self.store.write() as session:

@@ -58,9 +58,14 @@ def _release(row: Row[Any]) -> Release:
         policy_set=row.policy_set,
         revision=row.revision,
         policies=tuple((policy, revision) for policy, revision in json.loads(row.policies)),
-        tests=tuple(PolicyTestResult(**test) for test in json.loads(row.tests)),
+        tests=tuple(map(_test, json.loads(row.tests))),
         snapshot=bytes(row.snapshot),
         description=row.description,
         author=row.author,
         created_at=row.created_at,
     )
+
+
+def _test(raw: dict[str, Any]) -> PolicyTestResult:
+    exercised = tuple((policy, rule) for policy, rule in raw.get("exercised", ()))
+    return PolicyTestResult(**raw | {"exercised": exercised})

@@ -20,6 +20,7 @@ from policies.document.model import (
     PolicyDocument,
     RedactionSpec,
     RoutesSpec,
+    TestsSpec,
     ToolsSpec,
 )
 from policies.document.tree import escaped
@@ -37,6 +38,7 @@ def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Name
     """Return what is wrong with `documents` as one release, but for their Rego."""
     return [
         *_ids(documents),
+        *_tested(documents),
         *_groups(documents),
         *_issuers(documents),
         *_claimed_groups(documents),
@@ -55,6 +57,15 @@ def _ids(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
             message = f"{seen[document.id].places.at('/id').file} has the id {document.id!r} too."
             yield Diagnostic(code="duplicate-id", at=at, message=message, fix="Rename one.")
         seen.setdefault(document.id, document)
+
+
+def _tested(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
+    ids = {document.id for document in documents if not isinstance(document.spec, TestsSpec)}
+    for document in documents:
+        if isinstance(document.spec, TestsSpec) and document.spec.policy not in ids:
+            at = document.places.at("/spec/for")
+            message = f"The release has no policy {document.spec.policy!r}."
+            yield Diagnostic(code="unknown-policy", at=at, message=message, fix="Name the policy these tests are for.")
 
 
 def _groups(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:

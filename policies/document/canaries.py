@@ -5,14 +5,19 @@ from collections.abc import Iterable, Iterator
 
 from policies.contracts.canaries import LONGEST_TEXT, MOST_CANARIES, Canary, TrialText
 from policies.contracts.errors import Diagnostic
-from policies.document.model import PolicyDocument, PolicyTest
+from policies.document.model import PolicyDocument, PolicyTest, TestsSpec
+
+
+def names_of(document: PolicyDocument) -> str:
+    """Return the id of the policy whose names the tests of `document` use."""
+    return document.spec.policy if isinstance(document.spec, TestsSpec) else document.id
 
 
 def trial_of(document: PolicyDocument, test: PolicyTest) -> Canary:
     """Return what `test`, one of `document`, asks and expects."""
     asked, expect, text = test.request, test.expect, test.text
     return Canary(
-        policy=document.id,
+        policy=names_of(document),
         name=test.name,
         subject=asked.subject,
         operation=asked.operation,
@@ -57,3 +62,8 @@ def check_canaries(documents: Iterable[PolicyDocument]) -> Iterator[Diagnostic]:
                 message = f"The text of a canary has more than {LONGEST_TEXT} characters."
                 fix = "Shorten it: each worker of each node tries it."
                 yield Diagnostic(code="text-too-long", at=at, message=message, fix=fix)
+            if test.expect.obligations is not None or test.calls:
+                at = document.places.at(f"/tests/{number}/expect")
+                message = "A canary expects nothing of obligations and calls: a node does not try them."
+                fix = "Make it two tests, one of them a canary."
+                yield Diagnostic(code="canary-not-repeatable", at=at, message=message, fix=fix)

@@ -78,4 +78,5 @@ TOOL: Final = Form(
     re.compile(r"[A-Za-z0-9._-]{1,64}|[A-Za-z0-9._-]{0,63}\*"),
     "1 to 64 of the characters A-Z a-z 0-9 . _ -, of which the last may be a '*' for any rest",
 )
+CALLED_TOOL: Final = Form("tool", re.compile(r"[^\x00-\x1f\x7f]{1,128}"), "1 to 128 characters on one line")
 ARGUMENT: Final = Form("argument", re.compile(r"[^\x00-\x1f\x7f]{1,128}"), "1 to 128 characters on one line")

@@ -14,8 +14,9 @@ from policies.document.tests import read_tests
 from policies.document.tree import Array, Node, Object, Scalar, read_tree
 
 _MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
-# What may be asked for, who may be known and what is kept of it: none can be tried without being in force.
-WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
+# What may be asked for, who may be known and what is kept of it: none can be tried without being in force. Tests decide
+# nothing.
+WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "tests"})
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 

@@ -26,7 +26,7 @@ from policies.contracts.snapshot import (
     RedactionRule,
     Route,
 )
-from policies.contracts.tools import OnRefusal, ToolRule
+from policies.contracts.tools import AskedCall, OnRefusal, ToolRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,25 @@ class LoggingSpec:
     subjects: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestsSpec:
+    """A document of nothing but tests; `policy` is the id of the policy whose names they use."""
+
+    __test__ = False  # not for pytest, whatever its name
+
+    policy: str
+
+
 Spec: TypeAlias = (
-    AccessSpec | GuardSpec | RoutesSpec | LimitsSpec | RedactionSpec | IdentitySpec | ToolsSpec | LoggingSpec
+    AccessSpec
+    | GuardSpec
+    | RoutesSpec
+    | LimitsSpec
+    | RedactionSpec
+    | IdentitySpec
+    | ToolsSpec
+    | LoggingSpec
+    | TestsSpec
 )
 
 
@@ -149,13 +166,28 @@ class RequestOfTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What a test wants; None where it does not care."""
+    """What a test wants; None where it does not care.
+
+    `obligations` are redaction policies. `calls` has `allow`, or the reason of its refusal, for each tool call.
+    """
 
     effect: Effect | None = None
     reasons: tuple[str, ...] | None = None
     redacted: str | None = None
     blocked: bool | None = None
     findings: tuple[str, ...] | None = None
+    obligations: tuple[str, ...] | None = None
+    calls: tuple[str, ...] | None = None
+
+    @property
+    def of_decision(self) -> bool:
+        """Whether the test looks at what was decided on the request."""
+        return self.effect is not None or self.reasons is not None or self.obligations is not None
+
+    @property
+    def of_text(self) -> bool:
+        """Whether the test looks at what becomes of its text."""
+        return self.redacted is not None or self.blocked is not None or self.findings is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +206,7 @@ class PolicyTest:
     text: TextOfTest | None
     expect: Expectation
     canary: bool = False  # each enforcement point repeats it before it puts the release to work
+    calls: tuple[AskedCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,20 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from policies.contracts.decision import Effect
 from policies.contracts.request import RequestFacts, Subject
 from policies.contracts.snapshot import Direction, FieldClass
+from policies.contracts.tools import AskedCall
 from policies.document import forms
 from policies.document.model import Expectation, PolicyTest, RequestOfTest, TextOfTest
 from policies.document.reader import Members
 
 _EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings")
-_EXPECT: Final = ("effect", "reasons", *_EXPECT_OF_TEXT)
+_EXPECT: Final = ("effect", "reasons", "obligations", *_EXPECT_OF_TEXT, "calls")
+_TEST: Final = ("name", "canary", "request", "answer", "text", "direction", "field", "answer_calls", "expect")
 NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
 NAMES: Final = ("roles", "tools")
 _FACTS: Final = ("stream", "tool_choice", *NUMBERS, *NAMES)
@@ -23,11 +26,17 @@ LARGEST: Final = 2**53 - 1
 _NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
+class ObligationType(StrEnum):
+    """What a decision may oblige to."""
+
+    REDACT = "redact"
+
+
 def read_tests(document: Members) -> tuple[PolicyTest, ...]:
     """Return the tests of a document."""
     entries = document.objects(
         "tests",
-        known=("name", "canary", "request", "answer", "text", "direction", "field", "expect"),
+        known=_TEST,
         required=("name", "request", "expect"),
     )
     return tuple(map(_test, entries))
@@ -42,13 +51,45 @@ def _test(entry: Members) -> PolicyTest:
             for name in _EXPECT_OF_TEXT:
                 if name in expect:
                     entry.notes.add("member-missing", entry.node.at, f"{name} needs a text.", "Add 'text'.")
+    calls = _calls(entry)
+    wanted = _expected_calls(entry, expect, calls)
     return PolicyTest(
         name=entry.text("name", forms.LINE),
         request=_request(entry.object("request", known=_REQUEST, required=("subject", "operation"))),
         text=_text(entry),
-        expect=_expectation(expect),
+        expect=replace(_expectation(expect), calls=wanted),
+        calls=calls,
         canary=entry.boolean("canary") or False,
     )
+
+
+def _calls(entry: Members) -> tuple[AskedCall, ...]:
+    """Return the tool calls of the answer that a test is about."""
+    asked = entry.objects("answer_calls", known=("name", "arguments"), required=("name",))
+    return tuple(
+        AskedCall(index=index, name=call.text("name", forms.CALLED_TOOL), arguments=_listed(call.json("arguments")))
+        for index, call in enumerate(asked)
+    )
+
+
+def _listed(value: Any) -> Any:
+    """Return `value` as JSON is parsed: the reader has tuples for lists, which schemas do not know."""
+    if isinstance(value, dict):
+        return {key: _listed(member) for key, member in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _expected_calls(entry: Members, expect: Members | None, calls: tuple[AskedCall, ...]) -> tuple[str, ...] | None:
+    if expect is None or "calls" not in expect:
+        if calls:
+            problem = "Nothing is expected of the answer's calls."
+            entry.notes.add("member-missing", entry.node.at, problem, "Add 'calls' to 'expect'.")
+        return None
+    wanted = tuple(expect.texts_of(expect.node.members["calls"], forms.REASON))
+    if len(wanted) != len(calls):
+        problem = f"{len(wanted)} are expected of {len(calls)} calls."
+        entry.notes.add("calls-differ", expect.at("calls"), problem, "Write 'allow' or a reason for each, in order.")
+    return wanted
 
 
 def _text(entry: Members) -> TextOfTest | None:
@@ -127,4 +168,14 @@ def _expectation(expect: Members | None) -> Expectation:
         redacted=expect.text("redacted", forms.TEXT) if "redacted" in expect else None,
         blocked=expect.boolean("blocked"),
         findings=tuple(sorted(expect.texts("findings", forms.DETECTOR))) if "findings" in expect else None,
+        obligations=_obligations(expect),
     )
+
+
+def _obligations(expect: Members) -> tuple[str, ...] | None:
+    if "obligations" not in expect:
+        return None
+    owed = expect.objects("obligations", known=("type", "policy"), required=("type", "policy"))
+    for each in owed:
+        each.choice("type", ObligationType, ObligationType.REDACT)
+    return tuple(sorted(each.text("policy", forms.ID) for each in owed))

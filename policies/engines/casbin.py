@@ -31,7 +31,7 @@ import casbin
 from policies.contracts.decision import Effect, EngineAnswer, Outcome, PolicyAnswer, Reason
 from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
-from policies.engines.groups import groups_by_member, groups_of
+from policies.engines.groups import groups_by_member, groups_of, selectors_of
 
 ENGINE: Final = "casbin"
 
@@ -92,6 +92,12 @@ class CasbinAccess:
             duration_us=(time.perf_counter_ns() - started) // 1000,
         )
 
+    def rows_for(self, request: EvaluationRequest) -> Iterator[tuple[str, tuple[Row, ...]]]:
+        """Give, for each policy by id, its rows that match `request`, in their order: what its answer comes from."""
+        subjects = selectors_of(self._snapshot, request.subject)
+        resource = self._known(request.resource)
+        yield from ((matrix.id, matrix.matching(subjects, resource, request.action)) for matrix in self._matrices)
+
     def groups_of(self, subject: Subject) -> tuple[str, ...]:
         """Return the groups of `subject`, sorted."""
         return groups_of(self._snapshot, subject)
@@ -118,6 +124,7 @@ class _Matrix:
 
     def __init__(self, policy: AccessPolicy) -> None:
         self._policy = policy
+        self.id = policy.id
         self._rows = tuple(dict.fromkeys(rows_of(policy.grants)))
         self._places: dict[tuple[str, str, str], list[int]] = {}
         for place, (subject, resource, action, _, _) in enumerate(self._rows):
@@ -139,6 +146,10 @@ class _Matrix:
                     self._came_to.clear()
                 self._came_to[places] = known
         return known
+
+    def matching(self, subjects: Sequence[str], resource: str, action: str) -> tuple[Row, ...]:
+        """Return the rows that match any of `subjects`, the selectors of one."""
+        return tuple(self._rows[place] for place in self._matching(subjects, resource, action))
 
     def _matching(self, subjects: Sequence[str], resource: str, action: str) -> tuple[int, ...]:
         """Return where the rows stand that can match, in the policy's order: casbin names the first that decides."""

@@ -5,8 +5,9 @@ The tests of documents are tried so where a release is made; those that are its 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from policies.contracts.canaries import Canary
+from policies.contracts.canaries import Canary, TrialText
 from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.request import EvaluationRequest, Resource
 from policies.contracts.snapshot import PolicySnapshot
@@ -16,7 +17,7 @@ from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import Redaction
-from policies.redaction.examination import Asked, examine, rules_of
+from policies.redaction.examination import Asked, Examined, examine, rules_of
 from policies.redaction.findings import Tally
 
 
@@ -39,18 +40,37 @@ async def run_canaries(
             raise CanaryFailed(canary)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a trial came to; `problems` is what is answered differently from what it expects."""
+
+    request: EvaluationRequest
+    decision: Decision
+    examined: Examined | None
+    problems: tuple[str, ...]
+
+
 async def problem_of(
     trial: Canary, *, snapshot: PolicySnapshot, access: AccessEngine, guard: GuardEngine, redaction: Redaction
 ) -> str:
-    """Return what is answered differently from what `trial` expects, empty where nothing is.
+    """Return what is answered differently from what `trial` expects, empty where nothing is."""
+    tried = await try_on(trial, snapshot=snapshot, access=access, guard=guard, redaction=redaction)
+    return "; ".join(tried.problems)
 
-    Rates are not counted: every trial finds a full bucket.
-    """
+
+async def try_on(
+    trial: Canary, *, snapshot: PolicySnapshot, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+) -> Tried:
+    """Return what `trial` comes to. Rates are not counted: every trial finds a full bucket."""
     request = _request(trial, snapshot)
     decision = _on_the_head(request, snapshot)
     if decision is None:
         decision = await decide(request, snapshot=snapshot, access=access, guard=guard, take_token=_always_there)
-    return "; ".join((*_of_decision(trial, decision), *_of_text(trial, redaction, snapshot)))
+    examined = None if trial.text is None else _examined(trial, trial.text, redaction, snapshot)
+    differs = () if trial.text is None or examined is None else tuple(_of_text(trial.text, trial.policy, examined))
+    return Tried(
+        request=request, decision=decision, examined=examined, problems=(*_of_decision(trial, decision), *differs)
+    )
 
 
 def _request(trial: Canary, snapshot: PolicySnapshot) -> EvaluationRequest:
@@ -90,18 +110,18 @@ def _of_decision(trial: Canary, decision: Decision) -> Iterator[str]:
         yield f"reasons are {', '.join(reasons) or 'none'}, not {', '.join(trial.reasons) or 'none'}"
 
 
-def _of_text(trial: Canary, redaction: Redaction, snapshot: PolicySnapshot) -> Iterator[str]:
-    """Give what differs of a trial's text; names without a policy are those of the document that it is from."""
-    text, policy = trial.text, trial.policy
-    if text is None:
-        return
+def _examined(trial: Canary, text: TrialText, redaction: Redaction, snapshot: PolicySnapshot) -> Examined:
     asked = Asked(
         direction=text.direction,
         operation=trial.operation,
         model=trial.model,
         subject=frozenset(selectors_of(snapshot, trial.subject)),
     )
-    left = examine(rules_of(redaction, asked), text.text, Tally(), field=text.field)
+    return examine(rules_of(redaction, asked), text.text, Tally(), field=text.field)
+
+
+def _of_text(text: TrialText, policy: str, left: Examined) -> Iterator[str]:
+    """Give what differs of a trial's text; `policy` is the one whose names it says without saying whose they are."""
     blocked, what = left.blocked is not None, text.direction
     if text.blocked is not None and blocked is not text.blocked:
         yield f"the {what} is blocked" if blocked else f"the {what} is not blocked"

@@ -90,6 +90,17 @@ def decide_calls(
     return tuple(asked.verdict(call, [each for each in denied if each.index == call.index], guards) for call in calls)
 
 
+def taking(
+    call: AskedCall, *, rules: CallRules, request: EvaluationRequest, snapshot: PolicySnapshot
+) -> tuple[tuple[str, ToolRule], ...]:
+    """Return the rules that select `call` and whose arguments are as it has them, each with its policy's id."""
+    selectors = frozenset(selectors_of(snapshot, request.subject))
+    asked = _Asked(rules=rules, request=request, selectors=selectors, offered=(), guarded=[])
+    return tuple(
+        (policy.id, rule) for policy in rules.policies for rule in policy.rules if asked.takes(policy, rule, call)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """Whose calls are decided, and by what."""
@@ -147,6 +158,10 @@ class _Asked:
             policy, rule = allowing[0]
             return Reason(code=ARGUMENTS_NOT_PERMITTED, policy=policy.id, rule=rule.id), strict
         return Reason(code=NOT_PERMITTED, policy=by), strict
+
+    def takes(self, policy: ToolsPolicy, rule: ToolRule, call: AskedCall) -> bool:
+        """Whether `rule` is for `call`, whatever other rules say of it."""
+        return call.name is not None and self._selects(rule, call.name) and self._takes(policy, rule, call)
 
     def _selects(self, rule: ToolRule, name: str) -> bool:
         request = self.request

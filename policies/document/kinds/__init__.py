@@ -11,6 +11,7 @@ from policies.document.kinds.limits import read_limits
 from policies.document.kinds.logging import read_logging
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
+from policies.document.kinds.tests import read_tests_of
 from policies.document.kinds.tools import read_tools
 from policies.document.model import Spec
 from policies.document.reader import Members
@@ -24,5 +25,6 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "logging": read_logging,
     "redaction": read_redaction,
     "routes": read_routes,
+    "tests": read_tests_of,
     "tools": read_tools,
 }

@@ -13,7 +13,7 @@ from policies.document import forms
 from policies.document.loader import WITHOUT_MODE
 from policies.document.schemas import access, redaction, traffic
 from policies.document.schemas.parts import JSON_DEFINITION, Schema, choice, members, text
-from policies.document.schemas.tests import TESTS
+from policies.document.schemas.tests import TESTS, TESTS_OF
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,6 +26,7 @@ SPECS: Final[Mapping[str, Schema]] = {
     "logging": traffic.LOGGING,
     "redaction": redaction.REDACTION,
     "routes": traffic.ROUTES,
+    "tests": TESTS_OF,
     "tools": access.TOOLS,
 }
 
@@ -69,5 +70,5 @@ def _document(kind: str) -> Schema:
             "spec": SPECS[kind],
             "tests": TESTS,
         },
-        required=("kind", "id", "version", "spec"),
+        required=("kind", "id", "version", "spec", *(["tests"] if kind == "tests" else [])),
     )

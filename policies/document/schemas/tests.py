@@ -6,8 +6,8 @@ from typing import Final
 from policies.contracts.decision import Effect
 from policies.contracts.snapshot import Direction, FieldClass
 from policies.document import forms
-from policies.document.schemas.parts import Schema, choice, flag, listed, members, text, whole
-from policies.document.tests import LARGEST, NAMES, NUMBERS
+from policies.document.schemas.parts import ANY_JSON, Schema, choice, flag, listed, members, text, whole
+from policies.document.tests import LARGEST, NAMES, NUMBERS, ObligationType
 
 _FACTS: Final = members(
     "What the proxy would read of the request; left out: as of an empty one.",
@@ -30,14 +30,32 @@ _REQUEST: Final = members(
     },
     required=("subject", "operation"),
 )
+_OBLIGATION: Final = members(
+    "What the decision obliges to.",
+    {
+        "type": choice(ObligationType, "There is one type."),
+        "policy": text(forms.ID, "The redaction policy."),
+    },
+    required=("type", "policy"),
+)
+_CALL: Final = members(
+    "A tool call of the answer.",
+    {
+        "name": text(forms.CALLED_TOOL, "The tool."),
+        "arguments": {"type": "object", "description": "Its arguments.", "additionalProperties": ANY_JSON},
+    },
+    required=("name",),
+)
 _EXPECT: Final = members(
     "What is to come of it; what is left out does not matter.",
     {
         "effect": choice(Effect, "The decision."),
         "reasons": listed(text(forms.REASON, "A reason code."), "All reason codes, in any order."),
+        "obligations": listed(_OBLIGATION, "All that an allowed request is obliged to, in any order.", unique=False),
         "redacted": text(forms.TEXT, "The text as it leaves."),
         "blocked": flag("Whether redaction refuses the text."),
         "findings": listed(text(forms.DETECTOR, "A detector."), "All detectors that find something."),
+        "calls": listed(text(forms.REASON, "`allow` or a reason code."), "What becomes of each call.", unique=False),
     },
     minProperties=1,
 )
@@ -46,15 +64,22 @@ TESTS: Final[Schema] = listed(
         "A request, perhaps a text, and what is to come of it.",
         {
             "name": text(forms.LINE, "What it shows."),
+            "canary": flag("Whether each worker tries it before it puts the release to work.", default=False),
             "request": _REQUEST,
             "answer": text(forms.TEXT, "A text of the assistant that redaction is tried on."),
             "text": text(forms.TEXT, "A text that redaction is tried on."),
             "direction": choice(Direction, "Whose `text` is.", default=Direction.ANSWER),
             "field": choice(FieldClass, "Of which class `text` is."),
+            "answer_calls": listed(_CALL, "The tool calls of one choice of the answer.", unique=False),
             "expect": _EXPECT,
         },
         required=("name", "request", "expect"),
     ),
     "Tried with `gatehouse policy test` and before every release.",
     unique=False,
+)
+TESTS_OF: Final[Schema] = members(
+    "Tests that stand beside the policy they are about.",
+    {"for": text(forms.ID, "The id of the policy that the tests are about.")},
+    required=("for",),
 )

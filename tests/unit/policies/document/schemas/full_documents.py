@@ -27,9 +27,12 @@ TESTS: Final = [
         "text": "a text",
         "direction": "request",
         "field": "user",
+        "answer_calls": [{"name": "search", "arguments": {"query": ["a", 1]}}],
         "expect": {
             "effect": "allow",
             "reasons": [],
+            "obligations": [{"type": "redact", "policy": "customer-data"}],
+            "calls": ["allow"],
             "redacted": "a text",
             "blocked": False,
             "findings": ["email"],
@@ -37,6 +40,7 @@ TESTS: Final = [
     },
     {
         "name": "two",
+        "canary": True,
         "request": {"subject": "service:batch", "operation": "models.list"},
         "answer": "",
         "expect": {"blocked": True},
@@ -141,6 +145,7 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
             }
         ]
     },
+    "tests": {"for": "another-policy"},
     "tools": {
         "on_refusal": "replace",
         "rules": [
@@ -155,7 +160,7 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         ],
     },
 }
-WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging"})
+WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "tests"})
 
 
 def full(kind: str) -> dict[str, Any]:
