@@ -40,6 +40,8 @@ class WorkerStatusSchema(ma.Schema):
     revision = text(load_default=None, allow_none=True, shortest=0)
     epoch = count(required=True, allow_none=True)
     error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
+    candidate_serial = count(load_default=None, allow_none=True)
+    candidate_error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
 
 
 class SpoolStatusSchema(ma.Schema):
@@ -72,6 +74,9 @@ class SourceSchema(ma.Schema):
 class StatusSchema(ma.Schema):
     """What a node says of itself. `serial` and `epoch` are 0 where there is none yet.
 
+    `environment_number` is that of the environment document that it follows, and a worker's `candidate_serial` and
+    `candidate_error` say which candidate of it is tried, or why not.
+
     `sources` are the numbers that its processes gave last: what has not arrived after a while is missing.
     """
 
@@ -86,6 +91,7 @@ class StatusSchema(ma.Schema):
     spool = fields.Nested(SpoolStatusSchema, load_default=None, allow_none=True)
     guard_engine = text(required=True, shortest=0)
     rejected_bundle = fields.Nested(RejectedBundleSchema, load_default=None, allow_none=True)
+    environment_number = count(load_default=None, allow_none=True)
     sources = fields.List(
         fields.Nested(SourceClaimSchema), load_default=list, validate=validate.Length(max=_MAX_SOURCES)
     )
@@ -105,6 +111,7 @@ class AgentSchema(ma.Schema):
     workers = fields.List(fields.Nested(WorkerStatusSchema), required=True)
     spool = fields.Nested(SpoolStatusSchema, required=True, allow_none=True)
     rejected_bundle = fields.Nested(RejectedBundleSchema, required=True, allow_none=True)
+    environment_number = count(required=True, allow_none=True)
     sources = fields.List(fields.Nested(SourceSchema), required=True)
 
 
@@ -141,6 +148,7 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
             rejected_bundle=None if body["rejected_bundle"] is None else RejectedBundle(**body["rejected_bundle"]),
             reported_by=actor.id,
             reported_at=_NEVER,
+            environment_number=body["environment_number"],
         ),
         claims=_claims(body["sources"], node_id, body["environment"]),
     )
@@ -189,6 +197,8 @@ def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
             revision=worker["revision"] or None,
             epoch=worker["epoch"] or 0,
             error=worker["error"] or None,
+            candidate_serial=worker["candidate_serial"],
+            candidate_error=worker["candidate_error"] or None,
         )
         for worker in reported
     )
@@ -226,5 +236,6 @@ def _item(agent: Agent, sources: Sequence[SourceReading]) -> dict[str, Any]:
         "workers": agent.workers,
         "spool": agent.spool,
         "rejected_bundle": agent.rejected_bundle,
+        "environment_number": agent.environment_number,
         "sources": [source for source in sources if source.source_id.rpartition("/")[0] == agent.id],
     }

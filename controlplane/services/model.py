@@ -174,7 +174,7 @@ class BlockedSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """One worker slot of a node: what it enforces, or why not."""
+    """One worker slot of a node: what it enforces, or why not; and which candidate it tries beside, or why not."""
 
     slot: str
     pid: int | None
@@ -182,6 +182,8 @@ class WorkerStatus:
     revision: str | None
     epoch: int
     error: str | None
+    candidate_serial: int | None = None
+    candidate_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,10 @@ class SpoolStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """A proxy node as it last reported itself. `reported_by` is the principal that first did; nobody else may."""
+    """A proxy node as it last reported itself. `reported_by` is the principal that first did; nobody else may.
+
+    `environment_number` is that of the environment document it follows; None: it has none, or is of a release before.
+    """
 
     tenant: str
     environment: str
@@ -211,6 +216,7 @@ class Agent:
     rejected_bundle: RejectedBundle | None
     reported_by: str
     reported_at: datetime
+    environment_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class SqlAgents:
             "rejected_bundle": json.dumps(None if agent.rejected_bundle is None else asdict(agent.rejected_bundle)),
             "reported_by": agent.reported_by,
             "reported_at": agent.reported_at,
+            "environment_number": agent.environment_number,
         }
         known = update(agents).where(one).values(values)
         if self._connection.execute(known).rowcount == 0 and not add_if_absent(self._connection, agents, key | values):
@@ -93,6 +94,8 @@ def _worker(row: Row[Any]) -> WorkerStatus:
         revision=row.revision,
         epoch=row.epoch,
         error=row.error,
+        candidate_serial=row.candidate_serial,
+        candidate_error=row.candidate_error,
     )
 
 
@@ -109,4 +112,5 @@ def _agent(row: Row[Any], workers: Iterable[WorkerStatus]) -> Agent:
         rejected_bundle=None if rejected is None else RejectedBundle(**rejected),
         reported_by=row.reported_by,
         reported_at=row.reported_at,
+        environment_number=row.environment_number,
     )

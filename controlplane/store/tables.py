@@ -144,6 +144,7 @@ agents = Table(
     text("rejected_bundle"),
     text("reported_by"),
     time("reported_at"),
+    count("environment_number", nullable=True),
 )
 
 agent_workers = Table(
@@ -158,6 +159,8 @@ agent_workers = Table(
     text("revision", nullable=True),
     count("epoch"),
     text("error", nullable=True),
+    count("candidate_serial", nullable=True),
+    text("candidate_error", nullable=True),
     ForeignKeyConstraint(
         ["tenant", "environment", "agent"],
         ["agents.tenant", "agents.environment", "agents.id"],
