@@ -14,6 +14,7 @@ from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
 from controlplane.services.aggregates import Aggregates
 from controlplane.services.api_keys import ApiKeys
+from controlplane.services.approvals import Approvals
 from controlplane.services.archives import Archives
 from controlplane.services.blocked_subjects import BlockedSubjects
 from controlplane.services.content import Content
@@ -73,6 +74,7 @@ class ControlPlane:
     redactions: Redactions
     releases: Releases
     activations: Activations
+    approvals: Approvals
     rule_book: RuleBook
     decisions: Decisions
     aggregates: Aggregates
@@ -147,6 +149,7 @@ def assemble(
         redactions=Redactions(store=store),
         releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
+        approvals=Approvals(store=store, clock=clock, new_id=new_id),
         rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),
         decisions=decisions,
         ingestion=Ingestion(store=records_store, clock=clock),

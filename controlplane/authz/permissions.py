@@ -11,6 +11,7 @@ class Permission(StrEnum):
     REDACTIONS_TEST = "redactions:test"
     RELEASES_READ = "releases:read"
     RELEASES_WRITE = "releases:write"
+    APPROVALS_WRITE = "approvals:write"
     ACTIVATIONS_READ = "activations:read"
     ACTIVATIONS_WRITE = "activations:write"
     ENVIRONMENT_RULES_READ = "environment-rules:read"

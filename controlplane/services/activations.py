@@ -15,7 +15,8 @@ from typing import Final
 
 from controlplane.identifiers import Clock, NewId
 from controlplane.services.admin_log import note
-from controlplane.services.errors import Conflict, Forbidden, NotFound
+from controlplane.services.approvals import approve_by_activating, require_activatable
+from controlplane.services.errors import Conflict, NotFound
 from controlplane.services.model import Activation, Agent, Environment, Page, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.preconditions import IfMatch
@@ -144,10 +145,9 @@ class Activations:
             raise NotFound("release-unknown", "There is no such release.")
         if release.environment != environment:
             raise Conflict("environment-differs", f"The release was made for {release.environment!r}.")
-        revisions = (session.policies.revision(actor.tenant, *pin) for pin in release.policies)
-        authors = {release.author, *(revision.author for revision in revisions if revision is not None)}
-        if actor.id in authors:
-            raise Forbidden("own-release", "Whoever wrote a release cannot put it to work; somebody else must.")
+        rules = session.environment_rules.get(actor.tenant, environment)
+        require_activatable(session, actor, release, rules, break_glass=False)
+        approve_by_activating(session, actor, release, rules, clock=self.clock, new_id=self.new_id)
         return release
 
     def _environment(self, session: Session, environment: Environment) -> EnvironmentView:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the use cases of change control need of the store (a part of `controlplane.services.ports`)."""
 
+from datetime import datetime
 from typing import Protocol
 
+from controlplane.services.approval import Approval
 from controlplane.services.environment_rules import EnvironmentRules, KeptRules
+from controlplane.services.model import Page
 
 
 class RulesOfEnvironments(Protocol):
@@ -16,8 +19,21 @@ class RulesOfEnvironments(Protocol):
     def put(self, kept: KeptRules) -> None: ...
 
 
+class ApprovalsOfReleases(Protocol):
+    def add(self, approval: Approval) -> None: ...
+    def get(self, tenant: str, release: str, approval_id: str) -> Approval | None: ...
+    def of_release(self, tenant: str, release: str) -> tuple[Approval, ...]:
+        """Return every word that was given for the release, the withdrawn ones included, the oldest first."""
+
+    def page(self, tenant: str, release: str, *, after: str | None, limit: int) -> Page[Approval]: ...
+    def withdraw(self, approval: Approval, *, at: datetime) -> bool:
+        """Note the withdrawal. False, and nothing changed, where it was withdrawn already."""
+
+
 class ChangeSession(Protocol):
     """The part of a transaction's view that this module is about."""
 
     @property
     def environment_rules(self) -> RulesOfEnvironments: ...
+    @property
+    def approvals(self) -> ApprovalsOfReleases: ...

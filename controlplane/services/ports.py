@@ -78,12 +78,18 @@ class Policies(Protocol):
         """Keep the revision; one of the same content is there once."""
 
     def revision(self, tenant: str, policy_id: str, revision: str) -> PolicyRevision | None: ...
+    def authors(self, tenant: str, pins: Collection[tuple[str, str]]) -> frozenset[str]:
+        """Return who wrote these revisions of policies, and who made one of them current."""
+
     def revisions(self, tenant: str, policy_id: str, *, after: str | None, limit: int) -> Page[PolicyRevision]: ...
 
 
 class Releases(Protocol):
     def add(self, release: Release) -> None: ...
     def get(self, tenant: str, release_id: str) -> Release | None: ...
+    def pins(self, tenant: str, release_id: str) -> tuple[tuple[str, str], ...]:
+        """Return the policies of a release with their revisions, without its snapshot; none where there is none."""
+
     def page(self, tenant: str, policy_set: str, *, after: str | None, limit: int) -> Page[Release]: ...
 
 

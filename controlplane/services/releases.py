@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from controlplane.identifiers import Clock, NewId
 from controlplane.services.admin_log import note
 from controlplane.services.errors import Invalid, NotFound, Problem
-from controlplane.services.model import DEFAULT_POLICY_SET, Page, PolicyRevision, Principal, Release
+from controlplane.services.model import Page, PolicyRevision, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.rego_engines import RegoEngines
+from controlplane.services.release_lookup import check_set, release_of
 from controlplane.services.release_tests import compile_and_test
 from policies.contracts.codec import canonical_bytes
 
@@ -36,7 +37,7 @@ class Releases:
 
         Raises Invalid where the policies do not compile together or one of their tests fails; nothing is stored then.
         """
-        _check_set(policy_set)
+        check_set(policy_set)
         with self.store.read() as session:
             if session.environments.get(actor.tenant, environment) is None:
                 raise NotFound("environment-unknown", "There is no such environment.")
@@ -84,15 +85,11 @@ class Releases:
         return release
 
     def get(self, actor: Principal, policy_set: str, release_id: str) -> Release:
-        _check_set(policy_set)
         with self.store.read() as session:
-            release = session.releases.get(actor.tenant, release_id)
-        if release is None:
-            raise NotFound("release-unknown", "There is no such release.")
-        return release
+            return release_of(session, actor, policy_set, release_id)
 
     def page(self, actor: Principal, policy_set: str, *, after: str | None, limit: int) -> Page[Release]:
-        _check_set(policy_set)
+        check_set(policy_set)
         with self.store.read() as session:
             return session.releases.page(actor.tenant, policy_set, after=after, limit=limit)
 
@@ -120,11 +117,6 @@ class Releases:
         if unknown:
             raise Invalid("revision-unknown", "A pinned revision does not exist.", problems=unknown)
         return tuple(revision for revision in found.values() if revision is not None)
-
-
-def _check_set(policy_set: str) -> None:
-    if policy_set != DEFAULT_POLICY_SET:
-        raise NotFound("policy-set-unknown", f"There is one policy set, {DEFAULT_POLICY_SET!r}.")
 
 
 def _files(pinned: tuple[PolicyRevision, ...]) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of change control."""
 
-from sqlalchemy import Table
+from sqlalchemy import ForeignKeyConstraint, Index, Table
 
 from controlplane.store.columns import METADATA, count, key, text, time
 
@@ -15,4 +15,23 @@ environment_rules = Table(
     text("rules"),
     text("set_by"),
     time("set_at"),
+)
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    key("tenant"),
+    key("id"),
+    text("release"),
+    text("revision"),
+    text("environment"),
+    text("verdict"),
+    text("comment"),
+    text("by"),
+    text("role"),
+    time("given_at"),
+    count("by_activation"),
+    time("withdrawn_at", nullable=True),
+    Index(None, "tenant", "release", "id"),
+    ForeignKeyConstraint(["tenant", "release"], ["releases.tenant", "releases.id"]),
 )

@@ -70,6 +70,7 @@ _ADMINISTERED: Final = (
     "agent_workers",
     "agents",
     "api_keys",
+    "approvals",
     "blocked_subjects",
     "environment_documents",
     "environment_rules",

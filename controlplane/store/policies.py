@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies of the working set and their revisions. A revision, once kept, is never changed or removed."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, tuple_, update
 
 from controlplane.services.model import Page, Policy, PolicyRevision
 from controlplane.store.pages import page_of
 from controlplane.store.rows import add_if_absent
 from controlplane.store.tables import policies, policy_revisions
+
+# Two values each: far below what either database takes in one statement.
+_PINS_AT_ONCE: Final = 500
 
 
 class SqlPolicies:
@@ -93,6 +97,22 @@ class SqlPolicies:
         query = _revisions(tenant, policy_id).where(policy_revisions.c.revision == revision)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _revision(row)
+
+    def authors(self, tenant: str, pins: Collection[tuple[str, str]]) -> frozenset[str]:
+        found: set[str] = set()
+        ordered = sorted(pins)
+        for first in range(0, len(ordered), _PINS_AT_ONCE):
+            some = ordered[first : first + _PINS_AT_ONCE]
+            # Who first wrote a text, and who brought it back: a revision is kept once, under its first author.
+            wrote = select(policy_revisions.c.author).where(
+                policy_revisions.c.tenant == tenant,
+                tuple_(policy_revisions.c.policy, policy_revisions.c.revision).in_(some),
+            )
+            set_last = select(policies.c.author).where(
+                policies.c.tenant == tenant, tuple_(policies.c.id, policies.c.revision).in_(some)
+            )
+            found |= set(self._connection.execute(wrote.union(set_last)).scalars())
+        return frozenset(found)
 
     def revisions(self, tenant: str, policy_id: str, *, after: str | None, limit: int) -> Page[PolicyRevision]:
         query = _revisions(tenant, policy_id).order_by(policy_revisions.c.revision).limit(limit + 1)

@@ -38,6 +38,11 @@ class SqlReleases:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _release(row)
 
+    def pins(self, tenant: str, release_id: str) -> tuple[tuple[str, str], ...]:
+        query = select(releases.c.policies).where(releases.c.tenant == tenant, releases.c.id == release_id)
+        found = self._connection.execute(query).scalar_one_or_none()
+        return () if found is None else _pins(found)
+
     def page(self, tenant: str, policy_set: str, *, after: str | None, limit: int) -> Page[Release]:
         query = (
             select(releases)
@@ -50,6 +55,10 @@ class SqlReleases:
         return page_of(self._connection.execute(query).all(), limit=limit, item=_release, key="id")
 
 
+def _pins(stored: str) -> tuple[tuple[str, str], ...]:
+    return tuple((policy, revision) for policy, revision in json.loads(stored))
+
+
 def _release(row: Row[Any]) -> Release:
     return Release(
         tenant=row.tenant,
@@ -57,7 +66,7 @@ def _release(row: Row[Any]) -> Release:
         id=row.id,
         policy_set=row.policy_set,
         revision=row.revision,
-        policies=tuple((policy, revision) for policy, revision in json.loads(row.policies)),
+        policies=_pins(row.policies),
         tests=tuple(map(_test, json.loads(row.tests))),
         snapshot=bytes(row.snapshot),
         description=row.description,

@@ -15,6 +15,7 @@ from controlplane.store.activations import SqlActivations
 from controlplane.store.admin_events import SqlAdminEvents
 from controlplane.store.agents import SqlAgents
 from controlplane.store.api_keys import SqlApiKeys
+from controlplane.store.approvals import SqlApprovals
 from controlplane.store.blocked_subjects import SqlBlockedSubjects
 from controlplane.store.census import SqlCensus
 from controlplane.store.checkpoints import SqlCheckpoints
@@ -51,6 +52,7 @@ class SqlSession:
         self.environments = SqlEnvironments(connection)
         self.environment_documents = SqlEnvironmentDocuments(connection)
         self.activations = SqlActivations(connection)
+        self.approvals = SqlApprovals(connection)
         self.environment_rules = SqlEnvironmentRules(connection)
         self.api_keys = SqlApiKeys(connection)
         self.blocked_subjects = SqlBlockedSubjects(connection)
