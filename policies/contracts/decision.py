@@ -78,10 +78,12 @@ class EngineAnswer:
 
     `provenance` is the manifest revision the engine decided by, where it is a process of its own; empty otherwise.
     `reused` says that it gave this answer to an earlier request that is the same in all that its policies read.
+    `neutral` counts policies that are not listed, because none of their rules applies.
     """
 
     engine: str
     answers: tuple[PolicyAnswer, ...]
+    neutral: int = 0
     duration_us: int = 0
     provenance: str = ""
     reused: bool = False

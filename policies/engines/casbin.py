@@ -2,8 +2,9 @@
 """The access matrix, asked of Casbin: may this subject use this resource for this action at all?
 
 Theory: casbin goes through all rows of a policy for each question, 5 µs a row. Every name in a row is exact or stands
-for all, so that the rows that can match are found by subject (or a group of it), resource and action in a dictionary.
-Casbin is given those few and says what they come to; `tests/property/test_casbin_verdicts.py` holds it to plain casbin.
+for all, so that the rows that can match are found by subject (or a group of it), resource and action (`grants.py`).
+Casbin is given those few of each policy and says what they come to; `tests/property/test_casbin_verdicts.py` holds it
+to plain casbin.
 What was asked before is remembered, and so is what a set of rows came to, whoever was asked for: every row of the set
 matches each subject it was found for. What a resource is not named by any row it is not told apart by either, so that a
 client who makes up model names fills no memory.
@@ -23,14 +24,16 @@ Warning: not for use by several threads at once. A worker is one thread and has 
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import groupby, product
 from typing import Final
 
 import casbin
+from casbin.util.log import disabled_logging
 
-from policies.contracts.decision import Effect, EngineAnswer, Outcome, PolicyAnswer, Reason
+from policies.contracts.decision import EngineAnswer, Outcome, PolicyAnswer, Reason
 from policies.contracts.request import EvaluationRequest, Resource, Subject
-from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
+from policies.contracts.snapshot import AccessPolicy, PolicySnapshot
+from policies.engines.grants import FoundRow, Grants, GrantsInMemory, Key, Row
 from policies.engines.groups import groups_by_member, groups_of, selectors_of
 
 ENGINE: Final = "casbin"
@@ -55,48 +58,60 @@ _REMEMBERED_ANSWERS: Final = 16_384
 _REMEMBERED_SETS: Final = 1_024
 _LARGEST_REMEMBERED_SET: Final = 64
 
+# Of more policies, those that do not apply are counted instead of listed: a thousand answers in each decision and in
+# each record would cost more than all of the rest, and say nothing.
+MOST_LISTED: Final = 64
+
 # Rows that match deny before others allow, as in the model's effect.
 _DECIDES: Final = (Outcome.DENY, Outcome.ALLOW)
 
 _ANY_MODEL: Final = "model:*"
 _ANY_ROUTE: Final = "route:*"
 
-Row = tuple[str, str, str, str, str]
+
+# An enforcer does so when it is made, after the first model of the process has been logged.
+disabled_logging()
 
 
 class CasbinAccess:
-    """An AccessEngine over the access policies of one snapshot. Immutable: a new snapshot gets a new one."""
+    """An AccessEngine over the access policies of one snapshot. Immutable: a new snapshot gets a new one.
 
-    def __init__(self, snapshot: PolicySnapshot) -> None:
+    `grants` are its rows, where they are not to be taken from the snapshot itself.
+    """
+
+    def __init__(self, snapshot: PolicySnapshot, grants: Grants | None = None) -> None:
         self._snapshot = snapshot
-        policies = sorted(snapshot.access, key=lambda policy: policy.id)
-        self._matrices = tuple(map(_Matrix, policies))
+        self._policies = tuple(sorted(snapshot.access, key=lambda policy: policy.id))
+        self._grants = GrantsInMemory(self._policies) if grants is None else grants
         self._groups = groups_by_member(snapshot)
-        self._named = frozenset(resource for matrix in self._matrices for resource in matrix.resources)
-        self._actions = frozenset(action for matrix in self._matrices for action in matrix.actions)
+        self._neutral = tuple(_answer(policy, Outcome.NOT_APPLICABLE) for policy in self._policies)
+        self._lists_all = len(self._policies) <= MOST_LISTED
+        self._came_to: dict[tuple[tuple[int, int], ...], tuple[PolicyAnswer, ...]] = {}
         self._answers = lru_cache(_REMEMBERED_ANSWERS)(self._ask)
 
     def evaluate(self, request: EvaluationRequest) -> EngineAnswer:
-        """Return one answer for each access policy, by id."""
+        """Return what the access policies answer, by id; where they are many, of those that apply."""
         started = time.perf_counter_ns()
         resource = self._known(request.resource)
-        action = request.action if request.action in self._actions else ""
+        action = request.action if request.action in self._grants.actions else ""
         answers = self._answers(str(request.subject), resource, action)
         # A group that a token names is a role that this subject has now. Casbin takes a role for a subject too, and the
         # effect is one over all rows that match: so each is asked by itself, and a denial of any of them stands.
         for group in request.subject.groups:
-            answers = tuple(map(_stronger, answers, self._answers(f"group:{group}", resource, action)))
+            answers = _united(answers, self._answers(f"group:{group}", resource, action))
         return EngineAnswer(
             engine=ENGINE,
             answers=answers,
+            neutral=len(self._policies) - len(answers),
             duration_us=(time.perf_counter_ns() - started) // 1000,
         )
 
     def rows_for(self, request: EvaluationRequest) -> Iterator[tuple[str, tuple[Row, ...]]]:
         """Give, for each policy by id, its rows that match `request`, in their order: what its answer comes from."""
         subjects = selectors_of(self._snapshot, request.subject)
-        resource = self._known(request.resource)
-        yield from ((matrix.id, matrix.matching(subjects, resource, request.action)) for matrix in self._matrices)
+        found = self._find(subjects, self._known(request.resource), request.action)
+        rows = {number: tuple(row for _, _, row in of) for number, of in groupby(found, key=lambda one: one.policy)}
+        yield from ((policy.id, rows.get(number, ())) for number, policy in enumerate(self._policies))
 
     def groups_of(self, subject: Subject) -> tuple[str, ...]:
         """Return the groups of `subject`, sorted."""
@@ -105,69 +120,62 @@ class CasbinAccess:
     def _known(self, resource: Resource) -> str:
         """Return `resource` as rows name it; one that no row names is what the wildcards of its type apply to."""
         name = str(resource)
-        if name in self._named:
+        if name in self._grants.resources:
             return name
         return f"{resource.type}:*"
 
     def _ask(self, subject: str, resource: str, action: str) -> tuple[PolicyAnswer, ...]:
+        """Return what the rows come to that match `subject`."""
         groups = [f"group:{name}" for name in self._groups.get(subject, ())]
-        return tuple(matrix.ask(subject, groups, resource, action) for matrix in self._matrices)
-
-
-def _stronger(one: PolicyAnswer, other: PolicyAnswer) -> PolicyAnswer:
-    """Return which of two answers of one policy stands: a denial, else an allow."""
-    return next((answer for outcome in _DECIDES for answer in (one, other) if answer.outcome is outcome), one)
-
-
-class _Matrix:
-    """One access policy: its rows by what they name, and what sets of them came to."""
-
-    def __init__(self, policy: AccessPolicy) -> None:
-        self._policy = policy
-        self.id = policy.id
-        self._rows = tuple(dict.fromkeys(rows_of(policy.grants)))
-        self._places: dict[tuple[str, str, str], list[int]] = {}
-        for place, (subject, resource, action, _, _) in enumerate(self._rows):
-            self._places.setdefault((subject, resource, action), []).append(place)
-        self._came_to: dict[tuple[int, ...], PolicyAnswer] = {}
-        self.resources = frozenset(row[1] for row in self._rows)
-        self.actions = frozenset(row[2] for row in self._rows)
-
-    def ask(self, subject: str, groups: Sequence[str], resource: str, action: str) -> PolicyAnswer:
-        """Return what the rows come to that match `subject`, which belongs to `groups`."""
-        places = self._matching((subject, *groups, "*"), resource, action)
-        if not places:
-            return self._answer(Outcome.NOT_APPLICABLE)
+        found = self._find((subject, *groups, "*"), resource, action)
+        places = tuple((policy, place) for policy, place, _ in found)
         known = self._came_to.get(places)
         if known is None:
-            known = self._judge([self._rows[place] for place in places], subject, groups, resource, action)
+            known = self._judged(found, (subject, resource, action), groups)
             if len(places) <= _LARGEST_REMEMBERED_SET:
                 if len(self._came_to) >= _REMEMBERED_SETS:
                     self._came_to.clear()
                 self._came_to[places] = known
         return known
 
-    def matching(self, subjects: Sequence[str], resource: str, action: str) -> tuple[Row, ...]:
-        """Return the rows that match any of `subjects`, the selectors of one."""
-        return tuple(self._rows[place] for place in self._matching(subjects, resource, action))
-
-    def _matching(self, subjects: Sequence[str], resource: str, action: str) -> tuple[int, ...]:
-        """Return where the rows stand that can match, in the policy's order: casbin names the first that decides."""
+    def _find(self, subjects: Sequence[str], resource: str, action: str) -> Sequence[FoundRow]:
         wildcard = _ANY_MODEL if resource.startswith("model:") else _ANY_ROUTE
-        keys = dict.fromkeys(product(subjects, (resource, wildcard), (action, "*")))
-        return tuple(sorted(place for key in keys for place in self._places.get(key, ())))
+        return self._grants.find(dict.fromkeys(product(subjects, (resource, wildcard), (action, "*"))))
 
-    def _judge(self, rows: list[Row], subject: str, groups: Sequence[str], resource: str, action: str) -> PolicyAnswer:
-        enforcer = _SealedEnforcer(rows, [(subject, group) for group in groups])
-        allowed, row = enforcer.enforce_ex(subject, resource, action)
-        if allowed is True:
-            return self._answer(Outcome.ALLOW)
-        if not row:  # the row that decided; there is none where no row matched
-            return self._answer(Outcome.NOT_APPLICABLE)
-        return self._answer(Outcome.DENY, Reason(code="access-denied", policy=self._policy.id, rule=row[-1]))
+    def _judged(self, found: Sequence[FoundRow], asked: Key, groups: Sequence[str]) -> tuple[PolicyAnswer, ...]:
+        """Return what each policy says by its rows that match, in its order: casbin names the first that decides."""
+        judged = {
+            number: _judge(self._policies[number], [row for _, _, row in rows], asked, groups)
+            for number, rows in groupby(found, key=lambda found: found.policy)
+        }
+        if self._lists_all:
+            return tuple(judged.get(number, neutral) for number, neutral in enumerate(self._neutral))
+        return tuple(judged.values())
 
-    def _answer(self, outcome: Outcome, *reasons: Reason) -> PolicyAnswer:
-        return PolicyAnswer(policy=self._policy.id, mode=self._policy.mode, outcome=outcome, reasons=reasons)
+
+def _united(some: tuple[PolicyAnswer, ...], others: tuple[PolicyAnswer, ...]) -> tuple[PolicyAnswer, ...]:
+    """Return for each policy that answered the answer that stands: a denial, else an allow."""
+    standing = {answer.policy: answer for answer in some}
+    for answer in others:
+        known = standing.get(answer.policy, answer)
+        standing[answer.policy] = next(
+            (one for stands in _DECIDES for one in (known, answer) if one.outcome is stands), known
+        )
+    return tuple(standing[policy] for policy in sorted(standing))
+
+
+def _judge(policy: AccessPolicy, rows: list[Row], asked: Key, groups: Sequence[str]) -> PolicyAnswer:
+    enforcer = _SealedEnforcer(rows, [(asked[0], group) for group in groups])
+    allowed, row = enforcer.enforce_ex(*asked)
+    if allowed is True:
+        return _answer(policy, Outcome.ALLOW)
+    if not row:  # the row that decided; there is none where no row matched
+        return _answer(policy, Outcome.NOT_APPLICABLE)
+    return _answer(policy, Outcome.DENY, Reason(code="access-denied", policy=policy.id, rule=row[-1]))
+
+
+def _answer(policy: AccessPolicy, outcome: Outcome, *reasons: Reason) -> PolicyAnswer:
+    return PolicyAnswer(policy=policy.id, mode=policy.mode, outcome=outcome, reasons=reasons)
 
 
 class _SealedEnforcer(casbin.Enforcer):  # type: ignore[misc]  # casbin has no types
@@ -181,14 +189,3 @@ class _SealedEnforcer(casbin.Enforcer):  # type: ignore[misc]  # casbin has no t
     def enable_enforce(self, enabled: bool = True) -> None:  # noqa: FBT001, FBT002  # casbin's signature
         """Refuse: switched off, casbin allows everything."""
         raise TypeError(f"an enforcer of Gatehouse is not switched on or off (enabled={enabled})")
-
-
-def rows_of(grants: tuple[Grant, ...]) -> Iterator[Row]:
-    """Give Casbin's rows of `grants`: subject, resource, action, effect, and the grant's id."""
-    for grant in grants:
-        effect = Effect(grant.effect).value
-        for operation in grant.operations:
-            resources = [f"model:{model}" for model in grant.models] or [f"route:{operation}"]
-            for resource in resources:
-                for subject in grant.subjects:
-                    yield subject, resource, operation, effect, grant.id

@@ -235,7 +235,7 @@ class _Policies:
     """What one engine must answer for. `complete` holds answers that did, by identity: an engine gives one again."""
 
     modes: dict[str, Mode]
-    complete: dict[int, tuple[PolicyAnswer, ...]] = field(default_factory=dict)
+    complete: dict[tuple[int, int], tuple[PolicyAnswer, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,15 +257,17 @@ def _complete(answer: Answer, policies: _Policies) -> EngineAnswer:
     if not isinstance(answer, EngineAnswer):
         raise EvaluationFailed("evaluation", "an engine was resumed with something else than its answer")
     answers = answer.answers
-    if id(answers) in policies.complete:
+    known = (id(answers), answer.neutral)
+    if known in policies.complete:
         return answer
     answered = {given.policy: given.mode for given in answers}
-    if answered != policies.modes or len(answered) != len(answers):
+    listed = answered == policies.modes if answer.neutral == 0 else answered.items() <= policies.modes.items()
+    if not listed or len(answered) != len(answers) or len(answers) + answer.neutral != len(policies.modes):
         raise EvaluationFailed(answer.engine, "the answer is not of exactly the policies of the snapshot")
     if type(answers) is tuple:  # a list could change; what is held here keeps its identity
         if len(policies.complete) >= _MOST_REMEMBERED:
             policies.complete.clear()
-        policies.complete[id(answers)] = answers
+        policies.complete[known] = answers
     return answer
 
 

@@ -238,7 +238,7 @@ def _engine(answer: EngineAnswer, most: int | None) -> dict[str, JSON]:
             }
             for given in answers
         ],
-        "omitted": len(answer.answers) - len(answers),
+        "omitted": answer.neutral + len(answer.answers) - len(answers),
         "duration_us": answer.duration_us,
         "reused": answer.reused,
     }

@@ -144,7 +144,7 @@ class RecordWriter:
         provenance = quoted(answer.provenance) if answer.provenance else "null"
         return (
             f'{{"answers":[{known[1]}],"duration_us":{answer.duration_us},"engine":{quoted(answer.engine)}'
-            f',"omitted":0,"provenance":{provenance},"reused":{"true" if answer.reused else "false"}}}'
+            f',"omitted":{answer.neutral},"provenance":{provenance},"reused":{"true" if answer.reused else "false"}}}'
         )
 
     def _coverage(self, exchange: Exchange) -> str:

@@ -15,7 +15,8 @@ from hypothesis import settings
 from policies.contracts.decision import Effect, Mode, Outcome
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
-from policies.engines.casbin import MODEL_TEXT, CasbinAccess, rows_of
+from policies.engines.casbin import MODEL_TEXT, CasbinAccess
+from policies.engines.grants import rows_of
 
 POLICIES = 10_000 if settings().max_examples >= 2_000 else 1_000
 REQUESTS = 6

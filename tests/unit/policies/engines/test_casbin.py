@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from policies.contracts.decision import Effect, Mode, Outcome, Reason
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
-from policies.engines.casbin import MODEL_TEXT, CasbinAccess, _SealedEnforcer, rows_of
+from policies.engines.casbin import MODEL_TEXT, MOST_LISTED, CasbinAccess, _SealedEnforcer
+from policies.engines.grants import rows_of
 
 GROUPS = {"staff": ("user:alice", "user:bob"), "bots": ("service:ci",), "all": ("user:alice", "service:ci")}
 
@@ -192,7 +193,7 @@ def test_subjects_without_number_fill_no_memory(monkeypatch) -> None:
         asked = request(f"user:u{number}", "parrot", "chat.completions")
         assert engine.evaluate(asked).answers[0].outcome is Outcome.ALLOW
     assert engine._answers.cache_info().currsize <= 8
-    assert len(engine._matrices[0]._came_to) <= 8
+    assert len(engine._came_to) <= 8
 
 
 def test_more_rows_than_are_remembered_decide_all_the_same() -> None:
@@ -200,7 +201,7 @@ def test_more_rows_than_are_remembered_decide_all_the_same() -> None:
     engine = access(policy(*allowing, grant("deny", ("user:bob",), ("parrot",), ("*",), "not-bob")))
     assert engine.evaluate(request("user:eve", "parrot", "completions")).answers[0].outcome is Outcome.ALLOW
     assert engine.evaluate(request("user:bob", "parrot", "completions")).answers[0].outcome is Outcome.DENY
-    assert not engine._matrices[0]._came_to
+    assert not engine._came_to
 
 
 @pytest.mark.parametrize("effect", ["Deny", "deny ", ""])
@@ -228,3 +229,36 @@ def test_logs_nobody(caplog) -> None:
     with caplog.at_level(logging.DEBUG):
         access(MATRIX).evaluate(request("user:bob", "parrot", "chat.completions"))
     assert not caplog.records
+
+
+def test_of_many_policies_those_that_do_not_apply_are_counted() -> None:
+    others = [policy(grant("allow", ("user:bob",), ("parrot",), ("*",)), name=f"p{n:03}") for n in range(MOST_LISTED)]
+    engine = access(policy(grant("deny", ("user:alice",), ("parrot",), ("*",)), name="alices"), *others)
+
+    answered = engine.evaluate(request("user:alice", "parrot", "chat.completions"))
+    assert [(answer.policy, answer.outcome) for answer in answered.answers] == [("alices", Outcome.DENY)]
+    assert answered.neutral == MOST_LISTED
+
+    nobody = engine.evaluate(request("user:eve", "parrot", "chat.completions"))
+    assert (nobody.answers, nobody.neutral) == ((), MOST_LISTED + 1)
+
+
+def test_of_few_policies_all_are_listed() -> None:
+    few = [policy(name=f"p{n:03}") for n in range(MOST_LISTED)]
+
+    answered = access(*few).evaluate(request("user:alice", "parrot", "chat.completions"))
+
+    assert [answer.policy for answer in answered.answers] == [each.id for each in few]
+    assert answered.neutral == 0
+
+
+def test_of_many_policies_a_denial_by_a_group_that_a_token_names_stands() -> None:
+    others = [policy(name=f"p{n:03}") for n in range(MOST_LISTED)]
+    mine = policy(
+        grant("allow", ("user:alice",), ("parrot",), ("*",)), grant("deny", ("group:guests",), ("parrot",), ("*",))
+    )
+    engine, question = access(mine, *others), request("user:alice", "parrot", "chat.completions")
+    asked = replace(question, subject=replace(question.subject, groups=("guests",)))
+
+    assert [answer.outcome for answer in engine.evaluate(question).answers] == [Outcome.ALLOW]
+    assert [answer.outcome for answer in engine.evaluate(asked).answers] == [Outcome.DENY]

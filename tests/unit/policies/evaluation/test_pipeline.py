@@ -183,6 +183,24 @@ async def test_refuses_answers_that_are_not_of_the_snapshot(changed) -> None:
     assert [reason.code for reason in decision.reasons] == ["evaluation-failed"]
 
 
+@pytest.mark.parametrize(("neutral", "effect"), [(1, Effect.ALLOW), (0, Effect.DENY), (2, Effect.DENY)])
+async def test_policies_that_do_not_apply_may_be_counted_and_none_may_be_left_out(neutral, effect) -> None:
+    class Counting(Access):
+        def say(self) -> EngineAnswer:
+            return replace(super().say(), neutral=neutral)
+
+    both = (*snapshot().access, AccessPolicy(id="other", version="1", mode=Mode.ENFORCE, grants=()))
+    for _ in range(2):  # the second time by what is remembered of the first
+        decision = await decide(
+            REQUEST,
+            snapshot=snapshot(access=both),
+            access=Counting("casbin", "access", Outcome.ALLOW),
+            guard=Guard("opa", "caps", Outcome.NOT_APPLICABLE),
+            take_token=Buckets().take,
+        )
+        assert decision.effect is effect
+
+
 async def test_rate_refuses_with_the_whole_seconds_to_wait() -> None:
     decision = await decided(buckets=Buckets({"b": 1.2}), of=snapshot(limits=(rate("a"), rate("b"))))
     assert (decision.effect, decision.reasons) == (Effect.DENY, (Reason(code="rate-limited", policy="b"),))
