@@ -40,6 +40,7 @@ from controlplane.services.ports import Store
 from controlplane.services.proofs import Proofs
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
+from controlplane.services.replays import Replays, ReplayWork
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.retention import Retention
 from controlplane.services.rule_book import RuleBook
@@ -98,6 +99,7 @@ class ControlPlane:
     operations: Operations
     exports: Exports
     evidence_packs: EvidencePacks
+    replays: Replays
     point_in_time: PointInTime
     jobs: Jobs
     bell: Bell
@@ -175,12 +177,14 @@ def assemble(
         point_in_time=PointInTime(store=store, rego=settings.rego),
         evidence_packs=EvidencePacks(store=store, operations=operations),
         exports=Exports(store=store, operations=operations, decisions=decisions),
+        replays=Replays(store=store, operations=operations, decisions=decisions),
         jobs=Jobs(
             store=store,
             files=files,
             work={
                 OperationKind.EXPORT: ExportWork(store=store, archives=archives),
                 OperationKind.EVIDENCE_PACK: EvidenceWork(store=store, archives=archives),
+                OperationKind.REPLAY: ReplayWork(store=store, rego=settings.rego),
             },
             clock=clock,
         ),

@@ -19,10 +19,16 @@ from controlplane.authz.permissions import Permission
 from controlplane.services.model import Page
 from controlplane.services.operation import Operation, OperationKind, OperationState
 
-resource = Resource("operations", __name__, url_prefix="/v1", description="Long jobs: exports and evidence packs.")
+resource = Resource(
+    "operations", __name__, url_prefix="/v1", description="Long jobs: exports, evidence packs and replays."
+)
 
 _PIECE_BYTES: Final = 256 * 1024
-_COLLECTIONS: Final = {OperationKind.EXPORT: "exports", OperationKind.EVIDENCE_PACK: "evidence-packs"}
+_COLLECTIONS: Final = {
+    OperationKind.EXPORT: "exports",
+    OperationKind.EVIDENCE_PACK: "evidence-packs",
+    OperationKind.REPLAY: "replays",
+}
 
 
 class ProgressSchema(ma.Schema):
@@ -69,7 +75,7 @@ class OperationSchema(ma.Schema):
     gives=page_schema(OperationSchema),
 )
 def list_operations(query: dict[str, Any]) -> dict[str, Any]:
-    """List operations, the oldest first."""
+    """List operations, the oldest first: the caller's own, to an auditor everybody's."""
     page = plane().operations.page(caller(), after=after_of(query), limit=limit_of(query))
     return page_of(Page(items=tuple(map(shown, page.items)), next_key=page.next_key))
 

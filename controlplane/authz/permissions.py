@@ -34,6 +34,8 @@ class Permission(StrEnum):
     OPERATIONS_WRITE = "operations:write"
     EXPORTS_READ = "exports:read"
     EXPORTS_WRITE = "exports:write"
+    REPLAYS_READ = "replays:read"
+    REPLAYS_WRITE = "replays:write"
     RETENTION_READ = "retention:read"
     RETENTION_WRITE = "retention:write"
     LOOKUPS_READ = "hmac-lookups:read"

@@ -14,6 +14,7 @@ from policies.contracts.codec import JSON
 class OperationKind(StrEnum):
     EXPORT = "export"
     EVIDENCE_PACK = "evidence-pack"
+    REPLAY = "replay"
 
 
 class OperationState(StrEnum):
@@ -91,7 +92,7 @@ class OperationStore(Protocol):
 
     def add(self, operation: Operation) -> None: ...
     def get(self, tenant: str, operation_id: str) -> Operation | None: ...
-    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Operation]: ...
+    def page(self, tenant: str, *, after: str | None, limit: int, created_by: str | None = None) -> Page[Operation]: ...
     def unfinished(self, tenant: str, created_by: str) -> int:
         """Return how many jobs of a principal have not ended."""
 

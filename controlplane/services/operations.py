@@ -65,8 +65,10 @@ class Operations:
             return _visible(session, actor, operation_id)
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Operation]:
+        """Return the caller's own jobs; to an auditor, everybody's."""
+        own = None if actor.role is Role.AUDITOR else actor.id
         with self.store.read() as session:
-            return session.operations.page(actor.tenant, after=after, limit=limit)
+            return session.operations.page(actor.tenant, after=after, limit=limit, created_by=own)
 
     def cancel(self, actor: Principal, operation_id: str) -> Operation:
         """Cancel a job. One that has ended stays as it is."""

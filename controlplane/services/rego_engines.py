@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -29,8 +30,9 @@ from policies.bundle.members import guard_data, rego_modules
 from policies.bundle.pack import Bundle, pack
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.embedded_rego import EmbeddedGuard
-from policies.engines.opa import OpaGuard
 from policies.engines.ports import GuardEngine
+from policies.evaluation.bulk import GuardMany, OneByOne
+from policies.evaluation.opa_many import MODULE, MODULE_ID, OpaMany
 
 # A test asks what is decided, not how fast; on a busy machine OPA's first answer takes longer than the proxy waits.
 _DEADLINE_S: Final = 5.0
@@ -70,7 +72,7 @@ class RegoEngines:
     async def guard(self, snapshot: PolicySnapshot) -> AsyncIterator[GuardEngine]:
         """Give the engine that policy tests ask. Raises OpaNotStarted, or RegoRefused for what it cannot run."""
         if self.opa_binary is not None and self.nodes is GuardEngineName.OPA and snapshot.guards:
-            async with _opa(self.opa_binary, snapshot) as engine:
+            async with _opa(self.opa_binary, snapshot) as (engine, _):
                 yield engine
             return
         embedded = EmbeddedGuard(
@@ -84,9 +86,32 @@ class RegoEngines:
         finally:
             await embedded.close()
 
+    @asynccontextmanager
+    async def many(self, snapshot: PolicySnapshot) -> AsyncIterator[tuple[GuardEngine, GuardMany]]:
+        """Give the engine that decides, and what asks it many questions at once. Raises as `guard` does."""
+        if self.opa_binary is not None and self.nodes is GuardEngineName.OPA and snapshot.guards:
+            async with _opa(self.opa_binary, snapshot) as (engine, address):
+                await _add_module(address)
+                yield engine, engine
+            return
+        async with self.guard(snapshot) as embedded:
+            yield embedded, OneByOne(embedded)
+
+
+async def _add_module(address: str) -> None:
+    """Give OPA the module that asks many questions in one query."""
+    transport = httpx.AsyncHTTPTransport(uds=address)
+    async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=_DEADLINE_S) as opa:
+        try:
+            answer = await opa.put(f"http://opa/v1/policies/{MODULE_ID}", content=MODULE)
+        except httpx.HTTPError as exc:
+            raise OpaNotStarted(f"OPA took no module ({type(exc).__name__})") from exc
+    if answer.status_code != httpx.codes.OK:
+        raise OpaNotStarted(f"OPA took no module (status {answer.status_code})")
+
 
 @asynccontextmanager
-async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[OpaGuard]:
+async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[tuple[OpaMany, str]]:
     signer = SigningKey(id=_KEY_ID, key=ec.generate_private_key(ec.SECP256R1()))
     bundle = pack(snapshot, serial=1, signer=signer)
     with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as name:
@@ -95,14 +120,14 @@ async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[OpaGuard]
         try:
             socket_path = folder / "opa.sock"
             await _until_listening(process, socket_path)
-            engine = OpaGuard(
+            engine = OpaMany(
                 snapshot,
                 manifest_revision=bundle.manifest_revision,
                 address=str(socket_path),
                 deadline_s=_DEADLINE_S,
             )
             try:
-                yield engine
+                yield engine, str(socket_path)
             finally:
                 await engine.close()
         finally:

@@ -55,10 +55,12 @@ class SqlOperations:
         row = self._connection.execute(select(operations).where(*_named(tenant, operation_id))).one_or_none()
         return None if row is None else _operation(row)
 
-    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Operation]:
+    def page(self, tenant: str, *, after: str | None, limit: int, created_by: str | None = None) -> Page[Operation]:
         query = select(operations).where(operations.c.tenant == tenant).order_by(operations.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(operations.c.id > after)
+        if created_by is not None:
+            query = query.where(operations.c.created_by == created_by)
         return page_of(self._connection.execute(query).all(), limit=limit, item=_operation, key="id")
 
     def unfinished(self, tenant: str, created_by: str) -> int:

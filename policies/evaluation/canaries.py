@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from policies.contracts.canaries import Canary, TrialText
-from policies.contracts.decision import Decision, Effect, Reason
+from policies.contracts.decision import Decision
 from policies.contracts.request import EvaluationRequest, Resource
 from policies.contracts.snapshot import PolicySnapshot
 from policies.detectors.catalogue import own_name
 from policies.engines.groups import selectors_of
 from policies.engines.ports import AccessEngine, GuardEngine
-from policies.evaluation.limits import body_limit
+from policies.evaluation.head import refused_on_head
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import Redaction
 from policies.redaction.examination import Asked, Examined, examine, rules_of
@@ -63,7 +63,7 @@ async def try_on(
 ) -> Tried:
     """Return what `trial` comes to. Rates are not counted: every trial finds a full bucket."""
     request = _request(trial, snapshot)
-    decision = _on_the_head(request, snapshot)
+    decision = refused_on_head(request, snapshot)
     if decision is None:
         decision = await decide(request, snapshot=snapshot, access=access, guard=guard, take_token=_always_there)
     examined = None if trial.text is None else _examined(trial, trial.text, redaction, snapshot)
@@ -85,17 +85,6 @@ def _request(trial: Canary, snapshot: PolicySnapshot) -> EvaluationRequest:
         facts=trial.facts,
         at=trial.at,
     )
-
-
-def _on_the_head(request: EvaluationRequest, snapshot: PolicySnapshot) -> Decision | None:
-    """Return the refusal that the proxy gives before there is anything to decide, None where it gives none."""
-    if all(request.action != route.operation for route in snapshot.routes):
-        code = "route-not-listed"
-    elif request.facts.body_bytes > body_limit(snapshot, request.subject):
-        code = "body-too-large"
-    else:
-        return None
-    return Decision(effect=Effect.DENY, reasons=(Reason(code=code),), obligations=(), revision=snapshot.revision)
 
 
 async def _always_there(_token: TakeToken) -> float:

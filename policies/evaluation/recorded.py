@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask again what was asked: from the `input` of a record's payload (`docs/spec/decision-record.md`) to the request.
+
+Theory of the key: what `evaluate` comes to, without rates, is a function of the subject, the action, the resource, of
+whether the head is refused, and of what guards read of the rest (`GuardPolicy.reads`). Two requests that agree in all
+of these are one question to a snapshot, however many records there are of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from policies.contracts.decision import EngineAnswer
+from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.contracts.snapshot import PolicySnapshot
+from policies.engines.guard_input import FIELDS, differs_each_time, overlap
+from policies.evaluation.head import head_code
+
+_NO_ANSWER: Final = EngineAnswer(engine="", answers=())
+# These follow from what the key has anyway.
+_IMPLIED: Final = ("subject.", "action.", "resource.", "context.", "access.")
+
+
+class InputUnreadable(ValueError):
+    """A payload that is not of the specified form. The text names members, never values."""
+
+
+def request_of(payload: Mapping[str, Any], *, request_id: str, tenant: str, environment: str) -> EvaluationRequest:
+    """Return the request that `payload` tells of, as it is asked in `environment`. Raises InputUnreadable."""
+    subject, asked = _object(payload, "subject"), _object(payload, "input")
+    resource = _object(asked, "resource")
+    return EvaluationRequest(
+        request_id=request_id,
+        tenant=tenant,
+        environment=environment,
+        subject=Subject(
+            type=_text(subject, "type"), id=_text(subject, "id"), groups=_texts("groups", subject.get("groups", []))
+        ),
+        action=_text(asked, "action"),
+        resource=Resource(type=_text(resource, "type"), id=_text(resource, "id")),
+        facts=_facts(_object(asked, "request")),
+        at=_time(asked),
+    )
+
+
+class DistinctRequests:
+    """Tells which requests are one question to `snapshot`."""
+
+    def __init__(self, snapshot: PolicySnapshot) -> None:
+        self._snapshot = snapshot
+        reads = [guard.reads for guard in snapshot.guards]
+        paths = {path for guard in reads for path in guard or ()}
+        self.reads_everything = None in reads or any(differs_each_time(path) for path in paths)
+        self._fields = tuple(
+            field
+            for at, field in FIELDS.items()
+            if not at.startswith(_IMPLIED) and (self.reads_everything or any(overlap(at, path) for path in paths))
+        )
+
+    def key_of(self, request: EvaluationRequest) -> bytes | None:
+        """Return the key of the question; None where it cannot be written exactly, and is asked by itself."""
+        subject = request.subject
+        at = request.at.isoformat() if self.reads_everything else None
+        try:
+            return orjson.dumps(
+                (
+                    *(subject.type, subject.id, subject.groups, request.action),
+                    *(request.resource.type, request.resource.id, head_code(request, self._snapshot), at),
+                    *[field(request, _NO_ANSWER, self._snapshot) for field in self._fields],
+                )
+            )
+        except (orjson.JSONEncodeError, RecursionError):  # an integer beyond 64 bits, a lone surrogate
+            return None
+
+
+def _facts(given: Mapping[str, Any]) -> RequestFacts:
+    if not given.keys() <= _FACTS.keys():
+        raise InputUnreadable("request has a member that this release does not know")
+    return RequestFacts(**{name: _FACTS[name](name, value) for name, value in given.items()})
+
+
+def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = members.get(name)
+    if not isinstance(found, dict):
+        raise InputUnreadable(f"{name} is not an object")
+    return found
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    found = members.get(name)
+    if not isinstance(found, str):
+        raise InputUnreadable(f"{name} is not a text")
+    return found
+
+
+def _time(asked: Mapping[str, Any]) -> datetime:
+    try:
+        at = datetime.fromisoformat(_text(asked, "time"))
+    except ValueError as exc:
+        raise InputUnreadable("time is no time") from exc
+    if at.tzinfo is None:
+        raise InputUnreadable("time has no zone")
+    return at
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise InputUnreadable(f"{name} is not a boolean")
+    return value
+
+
+def _number(name: str, value: Any) -> int:
+    if type(value) is not int:
+        raise InputUnreadable(f"{name} is not a number")
+    return value
+
+
+def _number_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else _number(name, value)
+
+
+def _text_or_none(name: str, value: Any) -> str | None:
+    if value is not None and type(value) is not str:
+        raise InputUnreadable(f"{name} is not a text")
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or any(type(one) is not str for one in value):
+        raise InputUnreadable(f"{name} is not a list of texts")
+    return tuple(value)
+
+
+_READERS: Final[Mapping[Any, Callable[[str, Any], Any]]] = {
+    bool: _boolean,
+    int: _number,
+    int | None: _number_or_none,
+    str | None: _text_or_none,
+    tuple[str, ...]: _texts,
+}
+# By the type of the member, so that a fact that comes to RequestFacts is read here too, or stops the import.
+_FACTS: Final = {field.name: _READERS[field.type] for field in fields(RequestFacts)}
