@@ -22,7 +22,7 @@ from policies.bundle.members import (
     signature_payload,
     signatures,
 )
-from policies.contracts.codec import JSON, canonical_bytes
+from policies.contracts.codec import JSON
 from policies.contracts.errors import BundleRejected
 from policies.contracts.snapshot import PolicySnapshot
 
@@ -85,14 +85,13 @@ def _check_signature(members: Mapping[str, bytes], keys: VerificationKeys) -> No
 
 def _read_snapshot(members: Mapping[str, bytes]) -> tuple[PolicySnapshot, int]:
     try:
-        snapshot = PolicySnapshot.from_json(json.loads(members[SNAPSHOT]))
+        snapshot = PolicySnapshot.from_canonical(members[SNAPSHOT])
         stated: Any = json.loads(members[MANIFEST])
         serial = stated["metadata"]["serial"]
-        canonical = canonical_bytes(snapshot.to_json()) == members[SNAPSHOT]
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise BundleRejected("snapshot-invalid", "snapshot or manifest is not of a form known here") from None
-    if not canonical or not isinstance(serial, int) or isinstance(serial, bool) or serial < 1:
-        raise BundleRejected("snapshot-invalid", "snapshot or serial is not of a form known here")
+    if not isinstance(serial, int) or isinstance(serial, bool) or serial < 1:
+        raise BundleRejected("snapshot-invalid", "the serial is not of a form known here")
     if opa_bytes(manifest(snapshot, serial)) != members[MANIFEST]:
         raise BundleRejected("snapshot-invalid", "the manifest disagrees with the snapshot")
     return snapshot, serial

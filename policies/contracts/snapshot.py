@@ -7,6 +7,8 @@ may be one that forbids something. A member that came after the schema's first f
 default, so that what was compiled before keeps its bytes and its revision.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from policies.contracts.canaries import Canary
-from policies.contracts.codec import JSON, digest
+from policies.contracts.codec import JSON, canonical_bytes, digest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.members import ADDED, members, plain
@@ -216,6 +218,17 @@ class PolicySnapshot:
 
     def to_json(self) -> dict[str, JSON]:
         return {"schema": SCHEMA, **plain(self)}
+
+    @classmethod
+    def from_canonical(cls, raw: bytes) -> Self:
+        """Read the canonical form of what `to_json` gave. Raises ValueError as `from_json`, and for any other form."""
+        snapshot = cls.from_json(json.loads(raw))
+        if canonical_bytes(snapshot.to_json()) != raw:
+            msg = "the snapshot is not in its canonical form"
+            raise ValueError(msg)
+        # What `revision` would compute once more, which takes a second where there are 100,000 grants.
+        vars(snapshot)["revision"] = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        return snapshot
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
