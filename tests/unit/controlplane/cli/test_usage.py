@@ -23,6 +23,7 @@ ASKS_A_SERVER = [
     ("release",),
     ("release", "list"),
     ("activate", "rel_x"),
+    ("replay", "rel_x"),
     ("key", "create", "user:carol"),
     ("key", "list"),
     ("key", "rotate", "x"),
