@@ -149,7 +149,7 @@ def assemble(
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
         policies=Policies(store=store, clock=clock, rego=settings.rego),
         redactions=Redactions(store=store),
-        releases=Releases(store=store, clock=clock, new_id=new_id, rego=settings.rego),
+        releases=Releases(store=store, publisher=publisher, clock=clock, new_id=new_id, rego=settings.rego),
         activations=activations,
         approvals=Approvals(store=store, clock=clock, new_id=new_id),
         rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),

@@ -19,6 +19,7 @@ from policies.bundle.credentials import (
 from policies.bundle.environment import EnvironmentDocument, sign_environment
 from policies.bundle.jws import load_signing_key
 from policies.bundle.pack import pack
+from policies.bundle.release import ReleaseManifest, sign_release
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import PolicySnapshot
 
@@ -56,6 +57,9 @@ class BundlePublisher:
 
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         return _artifact(sign_environment(document, self._signer))
+
+    def sign_release(self, manifest: ReleaseManifest) -> str:
+        return sign_release(manifest, self._signer)
 
     def new_key(self, key_id: str) -> tuple[str, str]:
         key = format_api_key(key_id, secrets.token_bytes(SECRET_BYTES))

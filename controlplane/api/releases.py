@@ -18,10 +18,14 @@ resource = Resource("releases", __name__, url_prefix="/v1", description="Release
 
 
 class NewReleaseSchema(ma.Schema):
-    """`policies` pins revisions by policy id; left out, the current revision of every policy is taken."""
+    """`policies` pins revisions by policy id; left out, the current revision of every policy is taken.
+
+    `untested_reason` says why rules that enforce and that no passing test tries are well as they are.
+    """
 
     description = text(longest=2000, shortest=0, load_default="")
     environment = text(load_default=DEFAULT_ENVIRONMENT)
+    untested_reason = text(longest=2000, shortest=0, load_default="")
     policies = fields.Dict(
         keys=text(),
         values=text(),
@@ -45,6 +49,8 @@ class ReleaseWarningSchema(ma.Schema):
 
 
 class ReleaseSchema(ma.Schema):
+    """`untested` are the enforcing rules, as POLICY/RULE, that no passing test tried; `manifest` is a compact JWS."""
+
     id = fields.String(required=True)
     policy_set = fields.String(required=True)
     environment = fields.String(required=True)
@@ -67,6 +73,10 @@ class ReleaseSchema(ma.Schema):
             },
         },
     )
+    untested = fields.List(fields.String(), required=True)
+    untested_reason = fields.String(required=True)
+    promoted_from = fields.String(required=True, allow_none=True)
+    manifest = fields.String(required=True)
     description = fields.String(required=True)
     author = fields.String(required=True)
     created_at = Time(required=True)
@@ -90,6 +100,7 @@ def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[s
             environment=body["environment"],
             description=body["description"],
             pins=body["policies"],
+            untested_reason=body["untested_reason"],
         )
     return made, {"ETag": f'"{made.revision}"', "Location": f"/v1/policy-sets/{policy_set}/releases/{made.id}"}
 

@@ -92,7 +92,11 @@ class PolicyTestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """Pinned revisions, compiled. `revision` names the content of the snapshot, `id` the act of releasing it."""
+    """Pinned revisions, compiled. `revision` names the content of the snapshot, `id` the act of releasing it.
+
+    `untested` are the enforcing rules, as POLICY/RULE, that no passing test tried. `promoted_from` is the release of
+    the same pins for another environment. `manifest` is signed; empty in releases made before there were manifests.
+    """
 
     tenant: str
     environment: str
@@ -105,6 +109,10 @@ class Release:
     description: str
     author: str
     created_at: datetime
+    untested: tuple[str, ...] = ()
+    untested_reason: str = ""
+    promoted_from: str | None = None
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from controlplane.services.model import ApiKey, Artifact
 from policies.bundle.environment import EnvironmentDocument
+from policies.bundle.release import ReleaseManifest
 from policies.contracts.snapshot import PolicySnapshot
 
 
@@ -22,6 +23,9 @@ class Publisher(Protocol):
 
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         """Return the signed form of `document`."""
+
+    def sign_release(self, manifest: ReleaseManifest) -> str:
+        """Return the signed manifest of a release."""
 
     def new_key(self, key_id: str) -> tuple[str, str]:
         """Return a fresh API key with that id, and the hash under which it is kept."""

@@ -2,17 +2,20 @@
 """Releases: pinned revisions of policies, compiled and tested as a whole. Immutable; enforced only once activated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlplane.identifiers import Clock, NewId
 from controlplane.services.admin_log import note
 from controlplane.services.errors import Invalid, NotFound, Problem
 from controlplane.services.model import Page, PolicyRevision, Principal, Release
 from controlplane.services.ports import Session, Store
+from controlplane.services.publishing import Publisher
 from controlplane.services.rego_engines import RegoEngines
 from controlplane.services.release_lookup import check_set, release_of
+from controlplane.services.release_manifests import manifest_of
 from controlplane.services.release_tests import compile_and_test
 from policies.contracts.codec import canonical_bytes
+from policies.evaluation.coverage import RuleRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,7 @@ class Releases:
     """`rego` is what the nodes evaluate guards with: what a release is checked and tested for."""
 
     store: Store
+    publisher: Publisher
     clock: Clock
     new_id: NewId
     rego: RegoEngines
@@ -32,16 +36,21 @@ class Releases:
         environment: str,
         description: str,
         pins: Mapping[str, str] | None,
+        untested_reason: str = "",
+        promoted_from: str | None = None,
+        validate_only: bool = False,
     ) -> Release:
-        """Return a release of the current revision of every policy, or of `pins`.
+        """Return a release of the current revision of every policy, or of `pins`. With `validate_only` it is not kept.
 
-        Raises Invalid where the policies do not compile together or one of their tests fails; nothing is stored then.
+        Raises Invalid where the policies do not compile together, one of their tests fails, or the environment's rules
+        ask for a reason why rules are untested and there is none; nothing is stored then.
         """
         check_set(policy_set)
         with self.store.read() as session:
             if session.environments.get(actor.tenant, environment) is None:
                 raise NotFound("environment-unknown", "There is no such environment.")
             pinned = self._pinned(session, actor, pins)
+            rules = session.environment_rules.get(actor.tenant, environment)
         # Compiling takes long, so no transaction is open: revisions are immutable and cannot change meanwhile.
         tried = compile_and_test(
             _files(pinned),
@@ -61,6 +70,9 @@ class Releases:
             description=description,
             author=actor.id,
             created_at=self.clock(),
+            untested=tuple(f"{ref.policy}/{ref.rule}" for ref in tried.uncovered),
+            untested_reason=untested_reason,
+            promoted_from=promoted_from,
         )
         if tried.failed:
             raise Invalid(
@@ -71,6 +83,11 @@ class Releases:
                     for test in tried.failed
                 ),
             )
+        if tried.uncovered and rules.untested_needs_reason and not untested_reason:
+            raise _untested(pinned, tried.uncovered, environment)
+        release = replace(release, manifest=self.publisher.sign_release(manifest_of(release)))
+        if validate_only:
+            return release
         with self.store.write() as session:
             session.releases.add(release)
             note(
@@ -128,6 +145,23 @@ def _files(pinned: tuple[PolicyRevision, ...]) -> dict[str, bytes]:
         )
         for revision in pinned
     }
+
+
+def _untested(pinned: tuple[PolicyRevision, ...], rules: tuple[RuleRef, ...], environment: str) -> Invalid:
+    return Invalid(
+        "untested-rules",
+        f"No passing test tries {len(rules)} rules that enforce, and {environment} asks why; nothing was stored.",
+        problems=tuple(
+            Problem(
+                code="untested-rule",
+                message=f"No passing test tries the rule {ref.rule!r} of {ref.policy!r}.",
+                pointer=ref.pointer,
+                file=_file(pinned, ref.policy),
+                fix="Add a test that it decides, or say in untested_reason why it needs none.",
+            )
+            for ref in rules
+        ),
+    )
 
 
 def _file(pinned: tuple[PolicyRevision, ...], policy: str) -> str | None:

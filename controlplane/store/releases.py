@@ -30,6 +30,10 @@ class SqlReleases:
                 description=release.description,
                 author=release.author,
                 created_at=release.created_at,
+                untested=json.dumps(release.untested),
+                untested_reason=release.untested_reason,
+                promoted_from=release.promoted_from,
+                manifest=release.manifest,
             ),
         )
 
@@ -72,6 +76,10 @@ def _release(row: Row[Any]) -> Release:
         description=row.description,
         author=row.author,
         created_at=row.created_at,
+        untested=tuple(json.loads(row.untested or "[]")),
+        untested_reason=row.untested_reason or "",
+        promoted_from=row.promoted_from,
+        manifest=row.manifest or "",
     )
 
 

@@ -73,6 +73,10 @@ releases = Table(
     text("description"),
     text("author"),
     time("created_at"),
+    text("untested", nullable=True),
+    text("untested_reason", nullable=True),
+    text("promoted_from", nullable=True),
+    text("manifest", nullable=True),
     Index(None, "tenant", "policy_set", "id"),
 )
 
