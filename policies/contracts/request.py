@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is asked of the decision point. Subject, action, resource and context as in OpenID AuthZEN 1.0."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from policies.contracts.codec import JSON
 
@@ -67,10 +69,24 @@ class RequestFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Properties:
+    """What an enforcement point that is not our proxy says beside the names: JSON objects that nobody has checked.
+
+    They are for guards alone, which see them at `properties` of each. No membership and no grant follows from them.
+    """
+
+    subject: Mapping[str, Any]
+    action: Mapping[str, Any]
+    resource: Mapping[str, Any]
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRequest:
     """One question to the decision point. `action` is the operation of the matched route, such as `chat.completions`.
 
     `at` is aware UTC: guards see it as `input.context.time`, so that a replay asks with the time of the original.
+    `properties` are there where another enforcement point asks; the proxy has none.
     """
 
     request_id: str
@@ -81,3 +97,4 @@ class EvaluationRequest:
     resource: Resource
     facts: RequestFacts
     at: datetime
+    properties: Properties | None = None

@@ -139,8 +139,7 @@ class CasbinAccess:
         return known
 
     def _find(self, subjects: Sequence[str], resource: str, action: str) -> Sequence[FoundRow]:
-        wildcard = _ANY_MODEL if resource.startswith("model:") else _ANY_ROUTE
-        return self._grants.find(dict.fromkeys(product(subjects, (resource, wildcard), (action, "*"))))
+        return self._grants.find(dict.fromkeys(product(subjects, (resource, *_wildcards(resource)), (action, "*"))))
 
     def _judged(self, found: Sequence[FoundRow], asked: Key, groups: Sequence[str]) -> tuple[PolicyAnswer, ...]:
         """Return what each policy says by its rows that match, in its order: casbin names the first that decides."""
@@ -162,6 +161,14 @@ def _united(some: tuple[PolicyAnswer, ...], others: tuple[PolicyAnswer, ...]) ->
             (one for stands in _DECIDES for one in (known, answer) if one.outcome is stands), known
         )
     return tuple(standing[policy] for policy in sorted(standing))
+
+
+def _wildcards(resource: str) -> tuple[str, ...]:
+    """Return the row for all of the resource's type; there is none for what only other enforcement points name.
+
+    Without a row, what such a resource came to is never remembered as what a route came to, nor the other way round.
+    """
+    return tuple(every for every in (_ANY_MODEL, _ANY_ROUTE) if resource.startswith(every[:-1]))
 
 
 def _judge(policy: AccessPolicy, rows: list[Row], asked: Key, groups: Sequence[str]) -> PolicyAnswer:

@@ -40,7 +40,16 @@ FIELDS: Final[Mapping[str, Field]] = {
     "request.text_chars": lambda request, _access, _snapshot: request.facts.text_chars,
     "request.body_bytes": lambda request, _access, _snapshot: request.facts.body_bytes,
     "access.effect": lambda _request, access, _snapshot: united_effect(access),
+    "subject.properties": lambda request, _access, _snapshot: _said(request, "subject"),
+    "action.properties": lambda request, _access, _snapshot: _said(request, "action"),
+    "resource.properties": lambda request, _access, _snapshot: _said(request, "resource"),
+    "context.properties": lambda request, _access, _snapshot: _said(request, "context"),
 }
+
+
+def _said(request: EvaluationRequest, of: str) -> JSON:
+    said: JSON = None if request.properties is None else getattr(request.properties, of)
+    return said
 
 
 def guard_input(
@@ -50,7 +59,7 @@ def guard_input(
     access: EngineAnswer,
 ) -> dict[str, JSON]:
     """Return `input` for `request` of a subject in `groups`, which the access engine answered with `access`."""
-    return {
+    asked: dict[str, Any] = {
         "subject": {"type": request.subject.type, "id": request.subject.id, "groups": groups},
         "action": {"name": request.action},
         "resource": {"type": request.resource.type, "id": request.resource.id},
@@ -63,6 +72,13 @@ def guard_input(
         "request": request.facts.to_json(),
         "access": {"effect": united_effect(access)},
     }
+    if request.properties is not None:
+        given = request.properties
+        asked["subject"]["properties"] = given.subject
+        asked["action"]["properties"] = given.action
+        asked["resource"]["properties"] = given.resource
+        asked["context"]["properties"] = given.context
+    return asked
 
 
 def call_input(

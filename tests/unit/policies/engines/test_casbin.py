@@ -84,6 +84,16 @@ def test_decides(subject, model, action, want) -> None:
     assert access(MATRIX).evaluate(request(subject, model, action)).answers[0].outcome is want
 
 
+@pytest.mark.parametrize("first", ["route", "record"])
+def test_a_resource_of_another_type_is_no_route_whichever_is_asked_first(first) -> None:
+    matrix = access(MATRIX)
+    route = request("service:root", None, "read")
+    record = replace(route, resource=Resource(type="record", id="record-1"))
+    asked = [route, record] if first == "route" else [record, route]
+    outcomes = {each.resource.type: matrix.evaluate(each).answers[0].outcome for each in asked}
+    assert outcomes == {"route": Outcome.ALLOW, "record": Outcome.NOT_APPLICABLE}
+
+
 def test_a_denial_names_policy_and_grant() -> None:
     answer = access(MATRIX).evaluate(request("user:bob", "parrot", "chat.completions")).answers[0]
     assert answer.reasons == (Reason(code="access-denied", policy="chat-access", rule="not-bob"),)

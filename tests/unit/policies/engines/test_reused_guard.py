@@ -7,7 +7,7 @@ import pytest
 
 from policies.contracts.decision import EngineAnswer, Mode, Outcome, PolicyAnswer
 from policies.contracts.errors import EvaluationFailed
-from policies.contracts.request import EvaluationRequest
+from policies.contracts.request import EvaluationRequest, Properties
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.reused_guard import ReusedGuard, reusing
 from tests.contract.guards import ALLOWED, NOTHING_APPLIED, guard, request_of, snapshot_of
@@ -93,6 +93,13 @@ def facts(**changes: object) -> EvaluationRequest:
 )
 async def test_asks_again_where_what_is_read_differs(path, one, other) -> None:
     assert await times_asked((path,), one, other, one, other) == 2
+
+
+@pytest.mark.parametrize("path", ["resource.properties.status", "resource", "resource.properties"])
+async def test_asks_again_where_another_enforcement_point_says_something_else(path) -> None:
+    said = [Properties(subject={}, action={}, resource={"status": one}, context={}) for one in ("active", "archived")]
+    asked = [request_of(), *(replace(request_of(), properties=one) for one in said)]
+    assert await times_asked((path,), *asked, *asked) == 3
 
 
 async def test_asks_again_where_a_value_stands_in_another_field() -> None:
