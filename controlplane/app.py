@@ -41,6 +41,7 @@ from controlplane.api import (
 )
 from controlplane.api.endpoint import RevisionConverter
 from controlplane.api.errors import ProblemApi
+from controlplane.api.evaluation_docs import with_evaluations
 from controlplane.api.openapi import DOCUMENT, SECURITY, with_feeds
 from controlplane.bootstrap import ControlPlane
 
@@ -100,6 +101,6 @@ def create_app(plane: ControlPlane, *, url: str) -> Flask:
     for resource in RESOURCES:
         api.register_blueprint(resource)
     docs.install(app)
-    app.extensions[DOCUMENT] = with_feeds(api.spec.to_dict())
+    app.extensions[DOCUMENT] = with_evaluations(with_feeds(api.spec.to_dict()))
     guard.refuse_unguarded(app)
     return app

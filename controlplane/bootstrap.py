@@ -3,10 +3,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controlplane.authz.matrix import load_matrix
+from controlplane.decision_point import DecisionPoint
 from controlplane.identifiers import Clock, NewId, new_ulid, utc_now
 from controlplane.metrics import Metrics
 from controlplane.services.access import Access
@@ -26,6 +27,7 @@ from controlplane.services.evidence import EvidencePacks, EvidenceWork
 from controlplane.services.exports import Exports, ExportWork
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
+from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
 from controlplane.services.legal_holds import LegalHolds
@@ -38,6 +40,7 @@ from controlplane.services.point_in_time import PointInTime
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
 from controlplane.services.proofs import Proofs
+from controlplane.services.records import ReceivedRecord
 from controlplane.services.redactions import Redactions
 from controlplane.services.releases import Releases
 from controlplane.services.replays import Replays, ReplayWork
@@ -102,6 +105,7 @@ class ControlPlane:
     replays: Replays
     point_in_time: PointInTime
     jobs: Jobs
+    decision_point: DecisionPoint
     bell: Bell
     asked_bell: Bell
     stored_bell: Bell
@@ -143,6 +147,22 @@ def assemble(
     operations = Operations(store=store, files=files, clock=clock, new_id=new_id, asked=asked_bell.ring)
     archives = Archives(store=store, clock=clock, keys=log.verifiers)
     decisions = Decisions(store=store, pseudonym_key=settings.pseudonym_key)
+    ingestion = Ingestion(store=records_store, clock=clock)
+    stored_bell = Bell()
+
+    def keep(tenant: str, entries: Sequence[ReceivedRecord]) -> None:
+        ingestion.keep(tenant, entries)
+        stored_bell.ring()
+
+    decision_point = DecisionPoint(
+        in_force=CurrentPolicy(store=store),
+        rego=settings.rego,
+        keep=keep,
+        clock=clock,
+        new_id=new_id,
+        pseudonym_key=settings.pseudonym_key,
+    )
+    bell.listen(decision_point.ring)
     api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     return ControlPlane(
         store=store,
@@ -154,7 +174,7 @@ def assemble(
         approvals=Approvals(store=store, clock=clock, new_id=new_id),
         rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),
         decisions=decisions,
-        ingestion=Ingestion(store=records_store, clock=clock),
+        ingestion=ingestion,
         aggregates=Aggregates(store=store),
         tails=Tails(store=store, decisions=decisions),
         fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
@@ -188,9 +208,10 @@ def assemble(
             },
             clock=clock,
         ),
+        decision_point=decision_point,
         bell=bell,
         asked_bell=asked_bell,
-        stored_bell=Bell(),
+        stored_bell=stored_bell,
         metrics=Metrics(),
         new_id=new_id,
         sequencer=sequencer,

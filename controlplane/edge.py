@@ -28,6 +28,7 @@ from controlplane.api.guard import SECURITY_HEADERS
 from controlplane.api.problems import MEDIA_TYPE, headers_of, problem_document, status_of
 from controlplane.api.strict_json import is_plain_text
 from controlplane.authz.permissions import Permission
+from controlplane.authzen import AuthZen
 from controlplane.bootstrap import ControlPlane
 from controlplane.identifiers import NewId
 from controlplane.observed import name_route
@@ -114,8 +115,13 @@ class Watch:
                 future.set_result(None)
 
 
-def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch) -> Starlette:
-    """Return the application that serves the feeds itself and everything else by `flask_app`."""
+def create_edge(
+    plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch, *, url: str = "http://127.0.0.1:8080"
+) -> Starlette:
+    """Return the application that serves feeds and decisions itself and everything else by `flask_app`.
+
+    `url` is its public origin.
+    """
     plane.bell.listen(watch.ring)
     tail = Tail(plane, is_closed=lambda: watch.closed)
 
@@ -154,6 +160,7 @@ def create_edge(plane: ControlPlane, flask_app: Callable[..., Any], watch: Watch
             Route(_ENVIRONMENT, environment, methods=_METHODS),
             Route(_CANDIDATE, candidate, methods=_METHODS),
             Route(TAIL, tail.serve, methods=_METHODS),
+            *AuthZen(plane, url=url).routes(),
             Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),
         ],
         lifespan=lifespan,

@@ -89,6 +89,7 @@ def serve(
             "erasures": plane.erasures.go_on,
             "retention": plane.retention.go_on,
         }
+        stack.callback(plane.decision_point.close)
         stack.enter_context(housekeeping(tasks))
         stack.enter_context(job_thread(plane))
         _run(plane, settings, trace)
@@ -107,7 +108,7 @@ def _tracing(observation: ObservationSettings, stack: ExitStack) -> Trace | None
 
 def _run(plane: ControlPlane, settings: ServerSettings, trace: Trace | None) -> None:
     watch = Watch(plane)
-    edge = create_edge(plane, create_app(plane, url=settings.url), watch)
+    edge = create_edge(plane, create_app(plane, url=settings.url), watch, url=settings.url)
     config = uvicorn.Config(
         Observed(edge, metrics=plane.metrics, trace=trace),
         host=settings.host,

@@ -2,12 +2,14 @@
 """JSON bodies, read strictly: two readers of one body must never see two different things in it."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from controlplane.services.errors import Invalid, Problem
 
 _LARGEST_EXACT_INTEGER: Final = 2**53 - 1
+_LONGEST_WORD: Final = len(str(-(2**63)))
 _DEEPEST: Final = 32
 
 
@@ -17,12 +19,21 @@ def read_json(body: bytes) -> Any:
     Raises Invalid for what is not JSON in UTF-8, a key that occurs twice, a number that is not an exact integer, text
     with NUL or half of a surrogate pair (no database keeps it), and nesting beyond 32.
     """
+    return _read(body, number=_refuse_number, integer=_exact)
+
+
+def read_foreign_json(body: bytes) -> Any:
+    """As `read_json`, for what others define: numbers may have fractions, and integers have at most 64 bits."""
+    return _read(body, number=_finite, integer=_word)
+
+
+def _read(body: bytes, *, number: Callable[[str], float], integer: Callable[[str], int]) -> Any:
     try:
         value = json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_unique,
-            parse_float=_refuse_number,
-            parse_int=_exact,
+            parse_float=number,
+            parse_int=integer,
             parse_constant=_refuse_number,
         )
         _check(value)
@@ -54,6 +65,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_number(_literal: str) -> NoReturn:
     raise _NotStrict("a number is not an integer")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise _NotStrict("a number is too large")
+    return number
+
+
+def _word(literal: str) -> int:
+    if len(literal) > _LONGEST_WORD or not -(2**63) <= int(literal) < 2**63:
+        raise _NotStrict("an integer is beyond 64 bits")
+    return int(literal)
 
 
 def _exact(literal: str) -> int:

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     ENVIRONMENT_RULES_READ = "environment-rules:read"
     ENVIRONMENT_RULES_WRITE = "environment-rules:write"
     DECISIONS_READ = "decisions:read"
+    EVALUATIONS_WRITE = "evaluations:write"
     RECORDS_WRITE = "records:write"
     AGENTS_READ = "agents:read"
     AGENTS_REPORT = "agents:report"

@@ -59,7 +59,7 @@ MANY_VALUED: Final = frozenset(
 )
 # What a decision shares with few others, whatever else they share.
 OWN: Final = MANY_VALUED | {Dimension.SOURCE, Dimension.BOOT}
-DECISION_KINDS: Final = frozenset({"admission", "terminal", "opa"})
+DECISION_KINDS: Final = frozenset({"admission", "terminal", "opa", "evaluation"})
 # As much of a name as is told apart: what clients choose is no way to make the index grow.
 LONGEST_VALUE: Final = 512
 _LONGEST_LIST: Final = 256

@@ -68,6 +68,10 @@ class Ingestion:
         tell_of_gaps(actor.tenant, ingested.gaps)
         return ingested
 
+    def keep(self, tenant: str, entries: Sequence[ReceivedRecord]) -> None:
+        """Append entries that the control plane made itself; return once they are durable. Raises StoreUnavailable."""
+        self._commits.append(tenant, Batch(records=entries, quarantined=()))
+
     def prepare_days(self) -> None:
         """Make room for the days to come, where the database keeps each day apart."""
         with self._store.write() as session:

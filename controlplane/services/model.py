@@ -25,6 +25,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     AGENT = "agent"
     INVESTIGATOR = "investigator"
+    PEP = "pep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

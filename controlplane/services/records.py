@@ -25,6 +25,7 @@ class EntryKind(StrEnum):
     GAP = "gap"
     ADMIN = "admin"
     OPA = "opa"
+    EVALUATION = "evaluation"
 
 
 @dataclass(slots=True, kw_only=True)

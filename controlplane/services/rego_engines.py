@@ -69,17 +69,22 @@ class RegoEngines:
     opa_binary: str | None
 
     @asynccontextmanager
-    async def guard(self, snapshot: PolicySnapshot) -> AsyncIterator[GuardEngine]:
-        """Give the engine that policy tests ask. Raises OpaNotStarted, or RegoRefused for what it cannot run."""
+    async def guard(
+        self, snapshot: PolicySnapshot, *, serial: int = 1, deadline_s: float = _DEADLINE_S
+    ) -> AsyncIterator[GuardEngine]:
+        """Give the engine that policy tests ask. Raises OpaNotStarted, or RegoRefused for what it cannot run.
+
+        `serial` is what OPA states beside the revision. An OPA lives no longer than the thread that asks for it.
+        """
         if self.opa_binary is not None and self.nodes is GuardEngineName.OPA and snapshot.guards:
-            async with _opa(self.opa_binary, snapshot) as (engine, _):
+            async with _opa(self.opa_binary, snapshot, serial=serial, deadline_s=deadline_s) as (engine, _):
                 yield engine
             return
         embedded = EmbeddedGuard(
             snapshot,
             modules=rego_modules(snapshot),
             data=guard_data(snapshot),
-            deadline_s=_DEADLINE_S,
+            deadline_s=deadline_s,
         )
         try:
             yield embedded
@@ -111,9 +116,11 @@ async def _add_module(address: str) -> None:
 
 
 @asynccontextmanager
-async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[tuple[OpaMany, str]]:
+async def _opa(
+    binary: str, snapshot: PolicySnapshot, *, serial: int = 1, deadline_s: float = _DEADLINE_S
+) -> AsyncIterator[tuple[OpaMany, str]]:
     signer = SigningKey(id=_KEY_ID, key=ec.generate_private_key(ec.SECP256R1()))
-    bundle = pack(snapshot, serial=1, signer=signer)
+    bundle = pack(snapshot, serial=serial, signer=signer)
     with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as name:
         folder = Path(name)
         process = _start(binary, folder, bundle, signer)
@@ -124,14 +131,15 @@ async def _opa(binary: str, snapshot: PolicySnapshot) -> AsyncIterator[tuple[Opa
                 snapshot,
                 manifest_revision=bundle.manifest_revision,
                 address=str(socket_path),
-                deadline_s=_DEADLINE_S,
+                deadline_s=deadline_s,
             )
             try:
                 yield engine, str(socket_path)
             finally:
                 await engine.close()
         finally:
-            _stop(process)
+            # Others may be asked on this loop meanwhile.
+            await asyncio.to_thread(_stop, process)
 
 
 def _start(binary: str, folder: Path, bundle: Bundle, signer: SigningKey) -> "subprocess.Popen[bytes]":

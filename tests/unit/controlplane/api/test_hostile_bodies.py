@@ -92,7 +92,9 @@ def under_test(tmp_path_factory):
 
 def test_every_post_is_tried(under_test):
     documented = {
-        path for path, operations in under_test.app.extensions[DOCUMENT]["paths"].items() if "post" in operations
+        path
+        for path, operations in under_test.app.extensions[DOCUMENT]["paths"].items()
+        if "post" in operations and "/access/v1/" not in path  # the edge's: tests/unit/controlplane/test_authzen.py
     }
     assert len(documented) == len(POSTS)
 
