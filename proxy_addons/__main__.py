@@ -10,7 +10,8 @@ from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.logs import log_to_stderr
 from proxy_addons.node.bundle_store import StateUnreadable
 from proxy_addons.node.listeners import PortTaken
-from proxy_addons.node.node import Node, NodeDirectoryTaken
+from proxy_addons.node.node import Node
+from proxy_addons.node.node_files import NodeDirectoryTaken
 from proxy_addons.settings import NodeSettings, SettingInvalid
 
 _EXIT_CONFIGURATION: Final = 78  # EX_CONFIG of sysexits.h: starting again changes nothing

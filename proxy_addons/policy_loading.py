@@ -24,7 +24,8 @@ from policies.redaction.engine import Redaction
 from policies.scanning.kept import KeptDatabases
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
-from proxy_addons.node.messages import ActivateBundle
+from proxy_addons.node.bundle_store import etag_of
+from proxy_addons.node.messages import OfPolicy
 from proxy_addons.secret_files import read_hex_key
 from proxy_addons.settings import NodeSettings
 
@@ -39,14 +40,15 @@ class CanaryAllowed(Exception):
     """The access engine allowed somebody whom no grant names: it does not enforce what the snapshot says."""
 
 
-def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
+def load_policy(order: OfPolicy, settings: NodeSettings) -> ActivePolicy:
     """Return the policy of the bundle at `order.path`, ready to decide.
 
     Raises BundleRejected, NotCompiled, CanaryAllowed, CanaryFailed, OSError, or what an engine raises for rules that it
     cannot run.
     """
+    content = Path(order.path).read_bytes()
     verified = verify(
-        Path(order.path).read_bytes(),
+        content,
         keys={settings.bundle_key_id: settings.bundle_key_file.read_bytes()},
         tenant=settings.tenant,
         environment=settings.environment,
@@ -59,6 +61,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
         serial=verified.serial,
         manifest_revision=verified.manifest_revision,
         snapshot=snapshot,
+        etag=etag_of(content),
         access=CasbinAccess(snapshot),
         guard=_guard(verified, order),
         routes={(route.method, route.path): route for route in snapshot.routes},
@@ -81,7 +84,7 @@ def load_policy(order: ActivateBundle, settings: NodeSettings) -> ActivePolicy:
     return policy
 
 
-async def _try_canaries(policy: ActivePolicy, order: ActivateBundle, kept: KeptDatabases) -> None:
+async def _try_canaries(policy: ActivePolicy, order: OfPolicy, kept: KeptDatabases) -> None:
     """Ask what the release says must be so. Raises CanaryFailed.
 
     A connection to OPA belongs to the loop it was made on, so that this one asks the same server over its own.
@@ -99,7 +102,7 @@ async def _try_canaries(policy: ActivePolicy, order: ActivateBundle, kept: KeptD
             await guard.close()
 
 
-def _guard(verified: VerifiedBundle, order: ActivateBundle) -> GuardEngine:
+def _guard(verified: VerifiedBundle, order: OfPolicy) -> GuardEngine:
     if order.guard_socket:
         opa = _opa(verified, order, deadline_s=_GUARD_DEADLINE_S)
         return reusing(opa, verified.snapshot, is_there=opa.is_connected)
@@ -109,7 +112,7 @@ def _guard(verified: VerifiedBundle, order: ActivateBundle) -> GuardEngine:
     return reusing(embedded, verified.snapshot)
 
 
-def _opa(of: VerifiedBundle | ActivePolicy, order: ActivateBundle, *, deadline_s: float) -> OpaGuard:
+def _opa(of: VerifiedBundle | ActivePolicy, order: OfPolicy, *, deadline_s: float) -> OpaGuard:
     return OpaGuard(
         of.snapshot, manifest_revision=of.manifest_revision, address=order.guard_socket, deadline_s=deadline_s
     )

@@ -251,8 +251,16 @@ class NodeSettings:
         return self.node_dir / "issuer-keys.json"
 
     @property
+    def environment_file(self) -> Path:
+        return self.node_dir / "environment.jws"
+
+    @property
     def counters_file(self) -> Path:
         return self.node_dir / "counters" / "rates"
+
+    def source_id(self, slot: int) -> str:
+        """Return what the worker of `slot` is called in records, and in the choice of workers for a candidate."""
+        return f"{self.node_id}/w{slot}"
 
     def spool_dirs(self, slot: int) -> tuple[Path, ...]:
         """The spools of a slot, in the order of preference: a worker and its successor write at the same time."""

@@ -78,7 +78,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     listener = socket.socket(fileno=inherited.listener_fd)
     listener.setblocking(False)  # noqa: FBT003  # its one parameter has no name
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=inherited.node_fd))
-    worker = Worker(settings, writer)
+    worker = Worker(settings, inherited.slot, writer)
     rates = _rate_counter(settings)
     spool, table = await _open_spool(settings, inherited.slot)
     tally = Tally()
@@ -186,7 +186,7 @@ async def _open_spool(settings: NodeSettings, slot: int) -> tuple[Spool, OpenReq
     recorded them; it is taken only where nothing else is left.
     """
     scope = SourceScope(
-        id=f"{settings.node_id}/w{slot}",
+        id=settings.source_id(slot),
         tenant=settings.tenant,
         environment=settings.environment,
         version=version("gatehouse"),

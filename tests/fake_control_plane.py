@@ -15,7 +15,7 @@ _OF_SOURCES = frozenset(SourceKind)
 
 
 class FakeControlPlane:
-    """Set `bundle` and `credentials` through `publish`; read `records` and `statuses`. `failing` answers 503.
+    """Set `bundle`, `credentials`, `environment` and `candidate` through `publish`; read `records` and `statuses`. `failing` answers 503.
 
     What sources say of themselves is in `of_sources`, and not among the `records`.
     """
@@ -35,6 +35,8 @@ class FakeControlPlane:
         application = web.Application(client_max_size=8 * 1024 * 1024)
         application.router.add_get("/opa/v1/production/bundles/gatehouse.tar.gz", self._feed("bundle"))
         application.router.add_get("/opa/v1/production/credentials", self._feed("credentials"))
+        application.router.add_get("/opa/v1/production/environment", self._feed("environment"))
+        application.router.add_get("/opa/v1/production/candidates/{serial}.tar.gz", self._feed("candidate"))
         application.router.add_post("/v1/records", self._take_records)
         application.router.add_post("/v1/agents/{node}/status", self._take_status)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)

@@ -4,11 +4,13 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_key, sign_credentials
+from policies.bundle.environment import Candidate, EnvironmentDocument, Staleness, sign_environment
 from policies.bundle.jws import SigningKey, load_signing_key
 from policies.bundle.pack import pack
 from policies.contracts.decision import Effect, Mode
@@ -110,10 +112,25 @@ class Signer:
         )
         return cls(load_signing_key(pem, key_id=KEY_ID), public_file)
 
-    def bundle(self, serial: int, *, version: str = "1") -> bytes:
-        """Return a bundle of SNAPSHOT; another `version` gives another revision."""
+    def bundle(self, serial: int, *, version: str = "1", **changes: Any) -> bytes:
+        """Return a bundle of SNAPSHOT, with `changes`; another `version` gives another revision."""
         access = (replace(SNAPSHOT.access[0], version=version),)
-        return pack(replace(SNAPSHOT, access=access), serial=serial, signer=self.key).content
+        return pack(replace(SNAPSHOT, **({"access": access} | changes)), serial=serial, signer=self.key).content
+
+    def environment(
+        self, number: int, candidate: Candidate | None = None, *, staleness: Staleness | None = None
+    ) -> bytes:
+        """Return an environment document."""
+        document = EnvironmentDocument(
+            tenant="default",
+            environment="production",
+            number=number,
+            issued_at=datetime(2026, 11, 20, tzinfo=UTC),
+            staleness=staleness or Staleness(),
+            posture_every_s=300,
+            candidate=candidate,
+        )
+        return sign_environment(document, self.key)
 
     def credentials(self, epoch: int, *, revoked: bool = False) -> bytes:
         """Return a credentials document with alice's key, and two that she lost."""

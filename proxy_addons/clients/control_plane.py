@@ -106,6 +106,14 @@ class ControlPlane:
         """As `bundle`, for the credentials document."""
         return await self._feed("credentials", etag, largest=_LARGEST_CREDENTIALS_BYTES)
 
+    async def environment(self, etag: str | None) -> Fetched | None:
+        """As `bundle`, for the environment document."""
+        return await self._feed("environment", etag, largest=_LARGEST_ANSWER_BYTES)
+
+    async def candidate(self, serial: int) -> Fetched | None:
+        """As `bundle`, for the bundle of the candidate that the environment document names."""
+        return await self._feed(f"candidates/{serial}.tar.gz", None, largest=_LARGEST_BUNDLE_BYTES)
+
     async def append_records(self, lines: bytes) -> None:
         """Return once every line is durable at the control plane (new, duplicate or quarantined).
 

@@ -13,7 +13,7 @@ from proxy_addons.core.identity_certificates import CertificateReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivePolicy:
-    """`manifest_revision` is `SERIAL+REVISION`, what the guard engine's provenance must say.
+    """`manifest_revision` is `SERIAL+REVISION`, what the guard engine's provenance must say. `etag` names the bundle.
 
     `certificates` says whom client certificates name; nobody, unless policy says it.
     `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot, `calls`
@@ -28,4 +28,5 @@ class ActivePolicy:
     routes: Mapping[tuple[str, str], Route]
     redaction: Redaction
     calls: CallRules
+    etag: str = ""
     certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))

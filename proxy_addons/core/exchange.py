@@ -2,8 +2,8 @@
 """One request and its answer on their way through the proxy: what layer and addons know of it, in one typed place.
 
 Rules: the HTTP/1.1 layer creates the Exchange before the first hook and puts it at `flow.metadata[EXCHANGE]`. The layer
-writes only the fields of its own section; each addon writes only what its section says. `policy` is set once and stays
-for the whole exchange, so that one revision decides all of it.
+writes only the fields of its own section; each addon writes only what its section says. `policy` is set before anything
+but the credentials is looked at and stays for the rest of the exchange, so that one revision decides all of it.
 
 The hooks of one exchange, in order, each at most once; the layer guarantees it:
 

@@ -18,7 +18,7 @@ from policies.contracts.canaries import FAILED
 from policies.contracts.errors import BundleRejected
 from policies.contracts.snapshot import PolicySnapshot
 from proxy_addons.clients.control_plane import Fetched
-from proxy_addons.node.bundle_store import Activated, BundleStore
+from proxy_addons.node.bundle_store import Activated, BundleStore, etag_of
 from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.follow import NotAccepted
 from proxy_addons.node.guard_socket import GuardUnavailable
@@ -52,7 +52,7 @@ class BundleActivation:
     `verify(content, newer_than)` raises BundleRejected. `guard(serial, manifest_revision)` gives the address of the
     guard's server, empty where the guard is embedded, and raises GuardUnavailable. `patterns(snapshot)` gives the
     folder of what the snapshot looks for, compiled, and raises PatternsNotCompiled. `in_force(snapshot)` is told what
-    workers enforce from now on.
+    workers enforce from now on. `also_kept()` gives serials whose files are not this one's to delete.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class BundleActivation:
         guard: Callable[[int, str], Awaitable[str]],
         patterns: Callable[[PolicySnapshot], Awaitable[str]],
         in_force: Callable[[PolicySnapshot], None] = lambda _snapshot: None,
+        also_kept: Callable[[], set[int]] = set,
     ) -> None:
         self.rejected: RejectedBundle | None = None
         self._store = store
@@ -72,6 +73,7 @@ class BundleActivation:
         self._guard = guard
         self._patterns = patterns
         self._tell = in_force
+        self._also_kept = also_kept
         self._activated = store.activated()
         self._in_force: Activated | None = None
         self._under_way: int | None = None
@@ -132,6 +134,7 @@ class BundleActivation:
             # Before the guard is waited for: its server starts meanwhile.
             patterns=await self._compiled(verified.snapshot, fetched),
             guard_socket=await self._guarded(verified, fetched),
+            etag=await asyncio.to_thread(etag_of, fetched.content),
         )
         if not await self._fleet.activate(order):
             self._reject(self._why_not(serial), fetched, final=False)
@@ -190,7 +193,7 @@ class BundleActivation:
         enforced = {state.serial for state in self._fleet.states if state.serial is not None}
         told = {self._fleet.bundle.serial} if self._fleet.bundle else set()
         under_way = {self._under_way} if self._under_way is not None else set()
-        return enforced | told | under_way | {self.activated_serial}
+        return enforced | told | under_way | {self.activated_serial} | self._also_kept()
 
 
 def _holds(path: Path, content: bytes) -> bool:

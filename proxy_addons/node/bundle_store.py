@@ -5,6 +5,7 @@ The file stands before workers and OPA hear of it. `activated.json` holds the hi
 that a restart neither goes without policy nor takes an older bundle that somebody replays.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -30,7 +31,12 @@ class Activated:
 
 
 class StateUnreadable(Exception):
-    """`activated.json` is there and cannot be understood: starting anew would accept a replay."""
+    """What says how new the last bundle or document was cannot be understood: starting anew would accept a replay."""
+
+
+def etag_of(content: bytes) -> str:
+    """Return the ETag that names these bytes (`docs/spec/bundle.md`), without its quotes."""
+    return f"sha256-{hashlib.sha256(content).hexdigest()}"
 
 
 class BundleStore:

@@ -8,7 +8,16 @@ from typing import Final
 
 from proxy_addons.node.changed import Changed
 from proxy_addons.node.claims import Claim
-from proxy_addons.node.messages import ActivateBundle, Serve, ToWorker, TrustUntil, UseCredentials, UseIssuerKeys
+from proxy_addons.node.messages import (
+    ActivateBundle,
+    EndCandidate,
+    Serve,
+    ToWorker,
+    TrustUntil,
+    TryCandidate,
+    UseCredentials,
+    UseIssuerKeys,
+)
 from proxy_addons.node.slot import READY_S, WorkerSlot
 from proxy_addons.node.totals import Sums, Totals
 from proxy_addons.node.worker_process import PROGRAM, WorkerState
@@ -20,7 +29,7 @@ _MEASURE_S: Final = 1.0
 
 
 class Fleet:
-    """`bundle`, `credentials` and `issuer_keys` are what every worker, also one that starts later, is told to use.
+    """`bundle`, `credentials`, `issuer_keys`, `candidate` are what every worker, also a later one, is told to use.
 
     A worker takes no connection before it uses the first two: until then they wait in the kernel's queue.
     `on_missing_key` is given the issuer of a token whose key a worker does not have.
@@ -35,6 +44,7 @@ class Fleet:
     ) -> None:
         self.changed = Changed()
         self.bundle: ActivateBundle | None = None
+        self.candidate: TryCandidate | None = None
         self.credentials: UseCredentials | None = None
         self._trust: TrustUntil | None = None
         self.issuer_keys: UseIssuerKeys | None = None
@@ -92,6 +102,19 @@ class Fleet:
             if before is not None and worker.state.serial != before.serial:
                 worker.send(before)
         return False
+
+    def try_candidate(self, candidate: TryCandidate) -> None:
+        """Have all workers try `candidate`. One that cannot says why; what is in force decides there alone."""
+        self.candidate = candidate
+        for worker in self._workers:
+            worker.send(candidate)
+
+    def end_candidate(self) -> None:
+        """Have no worker try a candidate any more."""
+        candidate, self.candidate = self.candidate, None
+        if candidate is not None:
+            for worker in self._workers:
+                worker.send(EndCandidate(serial=candidate.serial))
 
     async def authenticate(self, credentials: UseCredentials) -> bool:
         """Have all workers authenticate by `credentials`; True once all do."""
@@ -152,5 +175,6 @@ class Fleet:
         return state.ready or state.epoch is not None or self._has_answered(state)
 
     def _greeting(self) -> list[ToWorker]:
-        told = (self._trust, self.credentials, self.issuer_keys, self.bundle, Serve() if self._open else None)
+        serve = Serve() if self._open else None
+        told = (self._trust, self.credentials, self.issuer_keys, self.bundle, self.candidate, serve)
         return [message for message in told if message is not None]

@@ -82,10 +82,12 @@ async def follow(
     *,
     contact: Contact | None = None,
     confirmed: Callable[[], None] = lambda: None,
+    nothing_yet_s: float = _NOTHING_YET_S,
 ) -> None:
     """Fetch and accept for ever. `name` stands in the log; an outage is logged at its begin and at its end.
 
-    `confirmed` is called whenever the feed has nothing newer than what is in force.
+    `confirmed` is called whenever the feed has nothing newer than what is in force. Where there is nothing, it is asked
+    again after `nothing_yet_s`.
     """
     backoff = Backoff()
     contact = contact or Contact()
@@ -99,7 +101,7 @@ async def follow(
         except NothingPublished:
             reachable = True
             contact.made(now())
-            await asyncio.sleep(_NOTHING_YET_S)
+            await asyncio.sleep(nothing_yet_s)
             continue
         except ControlPlaneUnavailable as exc:
             if reachable:

@@ -48,7 +48,7 @@ async def serve_health(
     async def readyz(_: web.Request) -> web.Response:
         now = status()
         enforcing, writable = (
-            serving(now.workers) and not now.stale,
+            serving(now.workers) and not now.refusing,
             await asyncio.to_thread(_writable, spool_dir, spool_max_bytes),
         )
         ready = enforcing and writable
@@ -56,6 +56,7 @@ async def serve_health(
             "status": "ready" if ready else "not-ready",
             "enforcing": enforcing,
             "stale": now.stale,
+            "environment_rejected": now.environment_rejected,
             "spool_writable": writable,
             "certificate": certificate_state(now.workers),
             "issuers": list(issuers()),

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, TypeAlias
 class ActivateBundle:
     """Node to worker: load the verified bundle at `path` and enforce it. No `guard_socket` means embedded Rego.
 
-    All that it looks for is compiled, and kept in the folder `patterns`.
+    All that it looks for is compiled, and kept in the folder `patterns`. `etag` names the bytes of the bundle: what a
+    worker has loaded already of that name, as its candidate, it does not load again.
     """
 
     type: ClassVar[str] = "activate-bundle"
@@ -21,6 +22,34 @@ class ActivateBundle:
     path: str
     guard_socket: str
     patterns: str
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryCandidate:
+    """Node to worker: load that bundle too, and try it beside the one in force as the environment document says.
+
+    The same `serial` and `etag` once more: as it is loaded, with these terms from now on.
+    """
+
+    type: ClassVar[str] = "try-candidate"
+    serial: int
+    path: str
+    guard_socket: str
+    patterns: str
+    etag: str
+    mode: str
+    subjects_percent: int | None
+    workers_percent: int | None
+    salt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndCandidate:
+    """Node to worker: try that candidate no more."""
+
+    type: ClassVar[str] = "end-candidate"
+    serial: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +130,15 @@ class Enforcing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trying:
+    """Worker to node: candidate `serial` is tried from now on, None: none is; or why `serial` is not, in `error`."""
+
+    type: ClassVar[str] = "trying"
+    serial: int | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticating:
     """Worker to node: every request from now on is authenticated at `epoch`."""
 
@@ -133,8 +171,9 @@ class MissesKey:
     issuer: str
 
 
-ToWorker: TypeAlias = ActivateBundle | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain | Measure
-OfState: TypeAlias = Ready | Enforcing | Authenticating | Released | ShowsCertificate
+OfPolicy: TypeAlias = ActivateBundle | TryCandidate
+ToWorker: TypeAlias = OfPolicy | EndCandidate | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain | Measure
+OfState: TypeAlias = Ready | Enforcing | Trying | Authenticating | Released | ShowsCertificate
 FromWorker: TypeAlias = OfState | MissesKey | Measured
 Message: TypeAlias = ToWorker | FromWorker
 
@@ -142,6 +181,8 @@ _TYPES: Final = {
     message.type: message
     for message in (
         ActivateBundle,
+        TryCandidate,
+        EndCandidate,
         UseCredentials,
         TrustUntil,
         UseIssuerKeys,
@@ -151,6 +192,7 @@ _TYPES: Final = {
         Measured,
         Ready,
         Enforcing,
+        Trying,
         Authenticating,
         Released,
         ShowsCertificate,

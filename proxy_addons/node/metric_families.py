@@ -71,7 +71,11 @@ FAMILIES: Final = (
     _node("gatehouse_policy_serial", Kind.GAUGE, ("slot",), "serial of the bundle that the worker enforces"),
     _node("gatehouse_policy_info", Kind.GAUGE, ("slot", "revision"), "1 for the revision that the worker enforces"),
     _node("gatehouse_policy_rejected", Kind.GAUGE, ("code",), "1 where the newest bundle could not be put to work"),
-    _node("gatehouse_policy_stale", Kind.GAUGE, (), "1 where nobody confirmed it for too long: workers refuse"),
+    _node("gatehouse_policy_stale", Kind.GAUGE, (), "1 where nobody confirmed it for too long"),
+    _node("gatehouse_policy_stale_refused", Kind.GAUGE, (), "1 where workers refuse for that; else they go on"),
+    _node("gatehouse_environment_number", Kind.GAUGE, (), "number of the environment document; absent without one"),
+    _node("gatehouse_environment_rejected", Kind.GAUGE, ("code",), "1 where the newest document was refused"),
+    _node("gatehouse_candidate_serial", Kind.GAUGE, ("slot",), "serial of the candidate that the worker tries"),
     _node("gatehouse_credentials_epoch", Kind.GAUGE, ("slot",), "epoch of the credentials that the worker uses"),
     _node("gatehouse_feed_up", Kind.GAUGE, ("feed",), "1 where the control plane answered the last question"),
     _node(

@@ -106,12 +106,30 @@ def _of_node(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
         ("gatehouse_spool_oldest_seconds", ()): status.spool.oldest_s,
         ("gatehouse_records_shipped_total", ()): status.spool.shipped,
         ("gatehouse_policy_stale", ()): status.stale,
+        ("gatehouse_policy_stale_refused", ()): status.refusing,
         ("gatehouse_shipping_refused", ()): status.spool.refused,
         ("gatehouse_records_set_aside", ()): status.spool.set_aside,
         ("gatehouse_spool_corrupt_total", ()): status.spool.corrupt,
         ("gatehouse_requests_lost_total", ()): readings.requests_lost,
     }
-    for worker in status.workers:
+    if status.environment_number is not None:
+        values["gatehouse_environment_number", ()] = status.environment_number
+    if status.environment_rejected is not None:
+        values["gatehouse_environment_rejected", (status.environment_rejected,)] = 1
+    if status.rejected_bundle is not None:
+        values["gatehouse_policy_rejected", (status.rejected_bundle.code,)] = 1
+    for name, contact in readings.feeds.items():
+        values["gatehouse_feed_up", (name,)] = contact.up
+        if contact.age_s is not None:
+            values["gatehouse_feed_age_seconds", (name,)] = contact.age_s
+    if readings.opa_up is not None:
+        values["gatehouse_opa_up", ()] = readings.opa_up
+    return values | _of_workers(readings)
+
+
+def _of_workers(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
+    values: dict[tuple[str, tuple[str, ...]], float] = {}
+    for worker in readings.status.workers:
         slot = (str(worker.slot),)
         values["gatehouse_worker_up", slot] = worker.slot in readings.answered
         values["gatehouse_worker_ready", slot] = worker.ready
@@ -119,16 +137,10 @@ def _of_node(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
         values["gatehouse_worker_hangs_total", slot] = readings.hangs.get(worker.slot, 0)
         if worker.serial is not None:
             values["gatehouse_policy_serial", slot] = worker.serial
+        if worker.candidate_serial is not None:
+            values["gatehouse_candidate_serial", slot] = worker.candidate_serial
         if worker.revision is not None:
             values["gatehouse_policy_info", (*slot, worker.revision)] = 1
         if worker.epoch is not None:
             values["gatehouse_credentials_epoch", slot] = worker.epoch
-    for name, contact in readings.feeds.items():
-        values["gatehouse_feed_up", (name,)] = contact.up
-        if contact.age_s is not None:
-            values["gatehouse_feed_age_seconds", (name,)] = contact.age_s
-    if status.rejected_bundle is not None:
-        values["gatehouse_policy_rejected", (status.rejected_bundle.code,)] = 1
-    if readings.opa_up is not None:
-        values["gatehouse_opa_up", ()] = readings.opa_up
     return values

@@ -7,34 +7,30 @@ with the last known good policy.
 """
 
 import asyncio
-import fcntl
 import os
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from policies.bundle.credentials import verify_credentials
+from policies.bundle.environment import EnvironmentDocument
 from policies.bundle.jws import load_verification_keys
-from policies.bundle.verify import verify
 from policies.contracts.snapshot import PolicySnapshot
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.issuers import Issuers
-from proxy_addons.clients.segments import size_of
-from proxy_addons.data_port_tls import TlsFilesUnusable, load_identity
 from proxy_addons.durable import private_directory
-from proxy_addons.node.bundle_activation import BundleActivation, Verified
+from proxy_addons.node.bundle_activation import BundleActivation
 from proxy_addons.node.bundle_store import BundleStore
+from proxy_addons.node.candidate_keeping import CandidateKeeper
 from proxy_addons.node.credentials import CredentialsActivation
-from proxy_addons.node.credentials import Verified as VerifiedCredentials
+from proxy_addons.node.environment import EnvironmentFollower
 from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.follow import Acceptor, Contact, Fetch, follow
-from proxy_addons.node.freshness import Freshness
+from proxy_addons.node.freshness import FEEDS, Freshness
 from proxy_addons.node.guard_socket import answers, guard_address
 from proxy_addons.node.health import serve_health
 from proxy_addons.node.issuer_keys import IssuerKeeper
@@ -42,9 +38,12 @@ from proxy_addons.node.listeners import bind_listeners
 from proxy_addons.node.lost_workers import LostWorkers
 from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.metrics import FeedContact, Readings, exposition
+from proxy_addons.node.node_files import bytes_below, check_certificate, lock
 from proxy_addons.node.patterns import PatternKeeper
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
+from proxy_addons.node.verifier import Verifier
+from proxy_addons.node.watched_issuers import WatchedIssuers
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
 from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid
 
@@ -57,10 +56,8 @@ _log: Final = structlog.get_logger()
 _SHIP_REST_S: Final = 10.0
 # How long connections wait for the policy that was kept from before. Then a refusal is better than more waiting.
 _RESUME_S: Final = 5.0
-
-
-class NodeDirectoryTaken(Exception):
-    """Another node runs in the same directory."""
+# A control plane of the release before has no environment document, and is not asked for it all the time.
+_NO_DOCUMENT_S: Final = 5.0
 
 
 class Node:
@@ -71,14 +68,14 @@ class Node:
     ) -> None:
         self._settings = settings
         self._control_plane = control_plane
-        self._keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
+        keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
         try:
-            load_verification_keys(self._keys)
+            load_verification_keys(keys)
         except ValueError as exc:
             raise SettingInvalid("GATEHOUSE_BUNDLE_KEY_FILE", "must hold the public EC P-256 key as PEM") from exc
-        _check_certificate(settings)
+        check_certificate(settings)
         private_directory(settings.node_dir)
-        self._lock = _lock(settings)
+        self._lock = lock(settings)
         listeners = bind_listeners(settings.proxy_host, settings.proxy_port, settings.workers)
         self._fleet = Fleet(listeners, on_missing_key=self._misses_key, program=program)
         self._issuer_keys = IssuerKeeper(
@@ -90,25 +87,38 @@ class Node:
             clock=lambda: datetime.now(UTC),
         )
         self._patterns = PatternKeeper(settings.node_dir)
+        self._issuers = WatchedIssuers(self._issuer_keys.watch)
+        verifier = Verifier(keys=keys, tenant=settings.tenant, environment=settings.environment)
+        store = BundleStore(settings.node_dir)
         self._bundles = BundleActivation(
-            BundleStore(settings.node_dir),
+            store,
             self._fleet,
-            verify=self._verify_bundle,
+            verify=verifier.bundle,
             guard=self._guard,
             patterns=self._compiled,
-            in_force=lambda snapshot: self._issuer_keys.watch(
-                [issuer for identity in snapshot.identity for issuer in identity.issuers]
-            ),
+            in_force=self._is_in_force,
+            also_kept=lambda: self._candidates.serials,
         )
-        self._credentials = CredentialsActivation(
-            settings.credentials_file, self._fleet, verify=self._verify_credentials
+        self._candidates = CandidateKeeper(
+            store,
+            self._fleet,
+            fetch=control_plane.candidate,
+            verify=verifier.bundle,
+            guard=self._guard,
+            patterns=self._compiled,
+            in_force=lambda: self._bundles.activated_serial,
+            tried=self._issuers.tried,
         )
+        self._environment = EnvironmentFollower(
+            settings.environment_file, verify=verifier.environment_document, use=self._run_as
+        )
+        self._credentials = CredentialsActivation(settings.credentials_file, self._fleet, verify=verifier.credentials)
         self._freshness = Freshness(
             settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
         )
         self._shipper = Shipper(settings.node_dir / "spool", control_plane)
         self._lost_workers = LostWorkers.of(settings)
-        self._contacts = {"bundles": Contact(), "credentials": Contact()}
+        self._contacts = {name: Contact() for name in (*FEEDS, "environment")}
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -131,6 +141,8 @@ class Node:
                 background = [
                     group.create_task(self._keep_current()),
                     group.create_task(self._bundles.retire()),
+                    group.create_task(self._candidates.run()),
+                    group.create_task(self._freshness.watch(self._fleet.changed.notify)),
                     group.create_task(self._shipper.run()),
                     group.create_task(self._lost_workers.run()),
                     group.create_task(self._issuer_keys.run()),
@@ -165,7 +177,20 @@ class Node:
             rejected_bundle=self._bundles.rejected,
             sources=self._fleet.claims,
             stale=self._freshness.stale,
+            refusing=self._freshness.denies,
+            environment_number=self._environment.number,
+            environment_rejected=self._environment.rejected,
+            candidate_problem=self._candidates.problem,
         )
+
+    def _run_as(self, document: EnvironmentDocument) -> None:
+        self._freshness.follow(document.staleness)
+        self._candidates.follow(document.candidate)
+        self._fleet.changed.notify()
+
+    def _is_in_force(self, snapshot: PolicySnapshot) -> None:
+        self._candidates.settle()
+        self._issuers.in_force(snapshot)
 
     def _misses_key(self, issuer: str) -> None:
         self._issuer_keys.unknown_key(issuer)
@@ -188,7 +213,7 @@ class Node:
                 name: FeedContact(up=made.up, age_s=None if made.last_at is None else now - made.last_at)
                 for name, made in self._contacts.items()
             },
-            spool_bytes=await asyncio.to_thread(_bytes_below, self._settings.node_dir / "spool"),
+            spool_bytes=await asyncio.to_thread(bytes_below, self._settings.node_dir / "spool"),
             requests_lost=self._lost_workers.recorded,
             opa_up=await answers(guard) if guard else None,
         )
@@ -203,20 +228,6 @@ class Node:
 
         out = MetricsOut(settings.otlp_endpoint, **identifiers(settings, settings.node_id))
         return NodeMetricsOut(out, self._readings, every_s=settings.otlp_interval_s)
-
-    def _verify_bundle(self, content: bytes, newer_than: int) -> Verified:
-        return verify(
-            content,
-            keys=self._keys,
-            tenant=self._settings.tenant,
-            environment=self._settings.environment,
-            newer_than=newer_than,
-        )
-
-    def _verify_credentials(self, content: bytes) -> VerifiedCredentials:
-        return verify_credentials(
-            content, keys=self._keys, tenant=self._settings.tenant, environment=self._settings.environment
-        )
 
     async def _guard(self, serial: int, manifest_revision: str) -> str:
         if self._settings.guard_engine is GuardEngineName.EMBEDDED:
@@ -235,6 +246,7 @@ class Node:
                 await asyncio.gather(self._credentials.resume(), self._bundles.resume())
         except TimeoutError:
             _log.warning("resume_overdue")  # the feeds try again
+        await self._environment.resume()
         self._freshness.resume()
         self._fleet.open()
         feeds: tuple[tuple[str, Fetch, Acceptor], ...] = (
@@ -245,6 +257,14 @@ class Node:
             for name, fetch, acceptor in feeds:
                 confirmed = partial(self._freshness.confirm, name)
                 group.create_task(follow(name, fetch, acceptor, contact=self._contacts[name], confirmed=confirmed))
+            environment = follow(
+                "environment",
+                self._control_plane.environment,
+                self._environment,
+                contact=self._contacts["environment"],
+                nothing_yet_s=_NO_DOCUMENT_S,
+            )
+            group.create_task(environment)
 
     async def _restart_on_hangup(self) -> None:
         hangup = asyncio.Event()
@@ -254,27 +274,3 @@ class Node:
             hangup.clear()
             _log.info("workers_restarting")
             await self._fleet.restart(DRAIN_S)
-
-
-def _check_certificate(settings: NodeSettings) -> None:
-    """Refuse to start with files that a worker could not use. Later the workers follow them and keep what they have."""
-    if settings.proxy_tls is None:
-        return
-    try:
-        load_identity(settings.proxy_tls)
-    except TlsFilesUnusable as exc:
-        raise SettingInvalid("GATEHOUSE_PROXY_CERT_FILE", f"with its key and authorities: {exc}") from exc
-
-
-def _bytes_below(spool_dir: Path) -> int:
-    return sum(size_of(path) for path in spool_dir.glob("w*") if path.is_dir())
-
-
-def _lock(settings: NodeSettings) -> int:
-    descriptor = os.open(settings.node_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(descriptor)
-        raise NodeDirectoryTaken(f"another node runs in {settings.node_dir}") from exc
-    return descriptor

@@ -55,14 +55,19 @@ class NodeStatus:
     guard_engine: str
     rejected_bundle: RejectedBundle | None
     sources: tuple[Claim, ...] = ()
-    stale: bool = False  # for so long unconfirmed that workers refuse; the control plane knows by not hearing of us
+    # Unconfirmed for too long, where `refusing` workers refuse for it. The control plane knows by not hearing of us.
+    stale: bool = False
+    refusing: bool = False
+    environment_number: int | None = None
+    environment_rejected: str | None = None
+    candidate_problem: str = ""  # why no worker has been told of the candidate that the environment document names
 
     def to_json(self) -> dict[str, JSON]:
         rejected = self.rejected_bundle
         return {
             "node_id": self.node_id,
             "version": self.version,
-            "workers": [_worker(state) for state in self.workers],
+            "workers": [_worker(state, self.candidate_problem) for state in self.workers],
             "spool": {
                 "depth_records": self.spool.records,
                 "oldest_s": self.spool.oldest_s,
@@ -71,6 +76,7 @@ class NodeStatus:
             "guard_engine": self.guard_engine,
             "rejected_bundle": None if rejected is None else {"code": rejected.code, "etag": rejected.etag},
             # Left out where there are none: a control plane of the version before knows no such member.
+            **({} if self.environment_number is None else {"environment_number": self.environment_number}),
             **({"sources": [claim.to_json() for claim in self.sources]} if self.sources else {}),
         }
 
@@ -93,12 +99,18 @@ async def keep_reporting(control_plane: ControlPlane, status: Callable[[], NodeS
             arrives = False
         else:
             arrives = True
-        if now.workers == status().workers and now.rejected_bundle == status().rejected_bundle:
+        if _told_of(now) == _told_of(status()):
             await changed.wait(_EVERY_S)
         await asyncio.sleep(_GATHER_S)
 
 
-def _worker(state: WorkerState) -> dict[str, JSON]:
+def _told_of(status: NodeStatus) -> tuple[object, ...]:
+    """Return what is reported at once when it changes."""
+    return status.workers, status.rejected_bundle, status.environment_number, status.candidate_problem
+
+
+def _worker(state: WorkerState, candidate_problem: str) -> dict[str, JSON]:
+    problem = state.candidate_error or candidate_problem
     return {
         "slot": state.slot,
         "pid": state.pid,
@@ -106,4 +118,7 @@ def _worker(state: WorkerState) -> dict[str, JSON]:
         "revision": state.revision,
         "epoch": state.epoch,
         "error": state.error,
+        # As `sources`: only a control plane that signs environment documents names candidates.
+        **({} if state.candidate_serial is None else {"candidate_serial": state.candidate_serial}),
+        **({"candidate_error": problem} if problem else {}),
     }

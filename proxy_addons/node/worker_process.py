@@ -29,6 +29,7 @@ from proxy_addons.node.messages import (
     Released,
     ShowsCertificate,
     ToWorker,
+    Trying,
     decode,
     encode,
 )
@@ -51,7 +52,10 @@ _LONGEST_MESSAGE_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerState:
-    """What a slot's process is known to do. `held` are the serials that still decide an open request."""
+    """What a slot's process is known to do. `held` are the serials that still decide an open request, or may.
+
+    `candidate_serial` is tried beside `serial`; `candidate_error` says why the candidate that it was told of is not.
+    """
 
     slot: int
     pid: int | None = None
@@ -62,6 +66,8 @@ class WorkerState:
     held: frozenset[int] = frozenset()
     failed_serial: int | None = None
     error: str = ""
+    candidate_serial: int | None = None
+    candidate_error: str = ""
     certificate_expires_at: str = ""
     certificate_problem: str = ""
 
@@ -70,17 +76,28 @@ class WorkerState:
         match message:
             case Ready():
                 return replace(self, ready=True)
-            case Enforcing(serial=serial, error=error) if error:
-                return replace(self, failed_serial=serial, error=error)
-            case Enforcing(serial=serial, revision=revision):
-                held = self.held | {serial}
-                return replace(self, serial=serial, revision=revision, held=held, failed_serial=None, error="")
+            case Enforcing():
+                return self._enforcing(message)
+            case Trying():
+                return self._trying(message)
             case Authenticating(epoch=epoch):
                 return replace(self, epoch=epoch)
             case Released(serial=serial):
                 return replace(self, held=self.held - {serial})
             case ShowsCertificate(expires_at=expires_at, problem=problem):
                 return replace(self, certificate_expires_at=expires_at, certificate_problem=problem)
+
+    def _enforcing(self, message: Enforcing) -> "WorkerState":
+        if message.error:
+            return replace(self, failed_serial=message.serial, error=message.error)
+        held = self.held | {message.serial}
+        return replace(self, serial=message.serial, revision=message.revision, held=held, failed_serial=None, error="")
+
+    def _trying(self, message: Trying) -> "WorkerState":
+        if message.error:
+            return replace(self, candidate_serial=None, candidate_error=message.error)
+        held = self.held if message.serial is None else self.held | {message.serial}
+        return replace(self, candidate_serial=message.serial, candidate_error="", held=held)
 
 
 class WorkerProcess:

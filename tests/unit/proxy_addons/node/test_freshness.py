@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from policies.bundle.environment import Staleness, WhenStale
 from proxy_addons.node.freshness import Freshness
 
 
@@ -103,3 +104,35 @@ def test_a_budget_of_0_is_never_stale(tmp_path):
     rig.fresh.resume()
     rig.confirm()
     assert (rig.told, rig.fresh.stale) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("own_s", "staleness", "stale_at_s", "denied_at_s"),
+    [
+        pytest.param(600, Staleness(max_s=60), 60, 60, id="the-document-is-stricter"),
+        pytest.param(60, Staleness(max_s=600), 60, 60, id="the-setting-is-stricter"),
+        pytest.param(0, Staleness(max_s=60), 60, 60, id="no-setting"),
+        pytest.param(600, Staleness(max_s=60, then=WhenStale.SERVE), 60, 600, id="goes-on-until-the-setting-denies"),
+        pytest.param(0, Staleness(max_s=60, then=WhenStale.SERVE), 60, None, id="goes-on-for-ever"),
+        pytest.param(600, Staleness(), 600, 600, id="the-document-says-nothing"),
+    ],
+)
+def test_whoever_bears_less_is_stale_first_and_only_the_document_lets_go_on(
+    tmp_path, own_s, staleness, stale_at_s, denied_at_s
+):
+    rig = Rig(tmp_path, budget_s=own_s)
+    rig.confirm()
+    rig.fresh.follow(staleness)
+    rig.clocks.pass_(stale_at_s - 1)
+    assert (rig.fresh.stale, rig.fresh.denies) == (False, False)
+    rig.clocks.pass_(1)
+    assert (rig.fresh.stale, rig.fresh.denies) == (True, denied_at_s == stale_at_s)
+    assert rig.told[-1:] == ([] if denied_at_s is None else [1000.0 + denied_at_s])
+
+
+def test_workers_are_told_when_nobody_denies_any_more(tmp_path):
+    rig = Rig(tmp_path, budget_s=0)
+    rig.confirm()
+    rig.fresh.follow(Staleness(max_s=60))
+    rig.fresh.follow(Staleness())
+    assert rig.told == [1060.0, pytest.approx(2**63 / 1e9)]
