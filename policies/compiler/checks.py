@@ -3,9 +3,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from policies.compiler.prompts_checks import check_prompts
 from policies.compiler.redaction_checks import check_redactions
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
+from policies.contracts.prompts import PromptRule
 from policies.contracts.reasons import REASONS
 from policies.contracts.snapshot import RedactionRule
 from policies.contracts.tools import ToolRule
@@ -18,6 +20,7 @@ from policies.document.model import (
     LimitsSpec,
     LoggingSpec,
     PolicyDocument,
+    PromptsSpec,
     RedactionSpec,
     RoutesSpec,
     TestsSpec,
@@ -43,6 +46,7 @@ def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Name
         *_issuers(documents),
         *_claimed_groups(documents),
         *_routes(documents),
+        *check_prompts(documents),
         *check_each(documents, detectors),
         *check_canaries(documents),
         *_enough(documents),
@@ -138,8 +142,8 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     if isinstance(document.spec, LimitsSpec | RedactionSpec | LoggingSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
-    if isinstance(document.spec, RedactionSpec | ToolsSpec):
-        rules: Sequence[RedactionRule | ToolRule] = document.spec.rules
+    if isinstance(document.spec, RedactionSpec | ToolsSpec | PromptsSpec):
+        rules: Sequence[RedactionRule | ToolRule | PromptRule] = document.spec.rules
         for number, rule in enumerate(rules):
             for index, subject in enumerate(rule.subjects):
                 yield f"/spec/rules/{number}/subjects/{index}", subject

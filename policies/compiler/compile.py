@@ -9,6 +9,7 @@ from policies.compiler.embedded_check import check_embedded, may_judge_calls
 from policies.compiler.opa_check import CheckedGuards, check_with_opa
 from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
+from policies.contracts.prompts import PromptsPolicy
 from policies.contracts.recording import LoggingPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.contracts.tools import ToolsPolicy
@@ -22,6 +23,7 @@ from policies.document.model import (
     LimitsSpec,
     LoggingSpec,
     PolicyDocument,
+    PromptsSpec,
     RedactionSpec,
     RoutesSpec,
     ToolsSpec,
@@ -157,6 +159,11 @@ def _snapshot(
             ToolsPolicy(id=d.id, version=d.version, mode=d.mode, on_refusal=spec.on_refusal, rules=spec.rules)
             for d, spec in specs
             if isinstance(spec, ToolsSpec)
+        ),
+        prompts=tuple(
+            PromptsPolicy(id=d.id, version=d.version, mode=d.mode, prompts=spec.prompts, rules=spec.rules)
+            for d, spec in specs
+            if isinstance(spec, PromptsSpec)
         ),
         logging=tuple(
             LoggingPolicy(

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -21,6 +20,7 @@ from policies.contracts.codec import JSON, canonical_bytes, digest
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.members import ADDED, members, plain
+from policies.contracts.prompts import PromptsPolicy
 from policies.contracts.recording import LoggingPolicy
 from policies.contracts.redaction import (
     SEVERITY,
@@ -40,6 +40,7 @@ from policies.contracts.redaction import (
     RedactionRule,
     Strictness,
 )
+from policies.contracts.routes import Dialect, Encoding, Modality, Route, UnknownFields
 from policies.contracts.tools import OnRefusal, ToolsPolicy
 
 __all__ = [
@@ -76,39 +77,6 @@ __all__ = [
 SCHEMA: Final = "gatehouse.snapshot/1"
 
 _PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
-
-
-class Dialect(StrEnum):
-    """How the bodies of a route are read. A route without request body has one too: it says how the answer is read."""
-
-    CHAT = "openai.chat"
-    COMPLETIONS = "openai.completions"
-    RESPONSES = "openai.responses"
-    EMBEDDINGS = "openai.embeddings"
-    TRANSCRIPTIONS = "openai.transcriptions"
-    MODELS = "openai.models"
-
-
-class UnknownFields(StrEnum):
-    """What becomes of a member of a request body that the route's dialect does not know."""
-
-    REFUSE = "refuse"
-    STRIP = "strip"
-    PASS = "pass"  # noqa: S105  # no password
-
-
-class Encoding(StrEnum):
-    """A content coding of request bodies that a route may decode."""
-
-    GZIP = "gzip"
-    DEFLATE = "deflate"
-
-
-class Modality(StrEnum):
-    """Content of a request that no detector reads: a route that lists it lets it pass without being looked at."""
-
-    IMAGE = "image"
-    AUDIO = "audio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,26 +123,6 @@ class GuardPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One method and exact path that may be used, what it is called in policy, and how its bodies are read.
-
-    `allow_fields` are names of unknown members that pass whatever `unknown_fields` says, and the only way for those
-    that `proxy_addons.core.unknown_fields` calls dangerous.
-    """
-
-    id: str
-    policy: str
-    method: str
-    path: str
-    operation: str
-    dialect: Dialect
-    unknown_fields: UnknownFields = field(default=UnknownFields.REFUSE, metadata=ADDED)
-    allow_fields: tuple[str, ...] = field(default=(), metadata=ADDED)
-    encodings: tuple[Encoding, ...] = field(default=(), metadata=ADDED)
-    allow_uncovered: tuple[Modality, ...] = field(default=(), metadata=ADDED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
     """At most `requests` in `per_s` seconds for each subject, with bursts up to `requests` (token bucket)."""
 
@@ -210,6 +158,7 @@ class PolicySnapshot:
     tools: tuple[ToolsPolicy, ...] = field(default=(), metadata=ADDED)
     logging: tuple[LoggingPolicy, ...] = field(default=(), metadata=ADDED)
     canaries: tuple[Canary, ...] = field(default=(), metadata=ADDED)
+    prompts: tuple[PromptsPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -255,7 +204,7 @@ class PolicySnapshot:
                 for policy in given["access"]
             ),
             guards=tuple(map(_guard, given["guards"])),
-            routes=tuple(map(_route, given["routes"])),
+            routes=tuple(map(Route.from_json, given["routes"])),
             limits=tuple(
                 LimitPolicy(
                     **members(LimitPolicy, limit)
@@ -270,6 +219,7 @@ class PolicySnapshot:
             identity=tuple(map(IdentityPolicy.from_json, given.get("identity", ()))),
             tools=tuple(map(ToolsPolicy.from_json, given.get("tools", ()))),
             logging=tuple(map(LoggingPolicy.from_json, given.get("logging", ()))),
+            prompts=tuple(map(PromptsPolicy.from_json, given.get("prompts", ()))),
             canaries=tuple(map(Canary.from_json, given.get("canaries", ()))),
         )
 
@@ -285,16 +235,3 @@ def _guard(raw: Mapping[str, Any]) -> GuardPolicy:
         msg = f"the guard {guard.id} reads what is no list of fields"
         raise ValueError(msg)
     return guard
-
-
-def _route(raw: Mapping[str, Any]) -> Route:
-    return Route(
-        **members(Route, raw)
-        | {
-            "dialect": Dialect(raw["dialect"]),
-            "unknown_fields": UnknownFields(raw.get("unknown_fields", UnknownFields.REFUSE)),
-            "allow_fields": tuple(raw.get("allow_fields", ())),
-            "encodings": tuple(map(Encoding, raw.get("encodings", ()))),
-            "allow_uncovered": tuple(map(Modality, raw.get("allow_uncovered", ()))),
-        },
-    )

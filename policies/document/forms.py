@@ -38,6 +38,9 @@ ID: Final = Form("id", re.compile(_ID), "lower-case words joined by '-', at most
 REASON: Final = Form("reason code", re.compile(_ID), "lower-case words joined by '-', at most 64 characters", 64)
 VERSION: Final = Form("version", re.compile(r"[^\x00-\x1f\x7f]{1,64}"), "1 to 64 characters on one line")
 LINE: Final = Form("text", re.compile(r"[^\x00-\x1f\x7f]{1,512}"), "1 to 512 characters on one line")
+# As long as the longest text of a request that anybody writes by hand, so that a release of a hundred stays small.
+PROMPT: Final = Form("prompt", re.compile(r"(?s).+"), "1 to 65536 characters", 64 * 1024)
+DIGEST: Final = Form("digest", re.compile(r"sha256:[0-9a-f]{64}"), "sha256: and 64 hexadecimal digits", 71)
 TEXT: Final = Form("text", re.compile(r"(?s).*"), "any text", 256 * 1024)
 MEMBER: Final = Form("member", re.compile(rf"(user|service):{_NAME}"), "user:NAME or service:NAME")
 SUBJECT: Final = Form(

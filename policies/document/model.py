@@ -10,6 +10,7 @@ from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
 from policies.contracts.identity import CertificateRule, Issuer
+from policies.contracts.prompts import ApprovedPrompt, PromptRule
 from policies.contracts.recording import ContentMode, RecordsMode
 from policies.contracts.request import RequestFacts, Subject
 from policies.contracts.snapshot import (
@@ -140,6 +141,12 @@ class TestsSpec:
     policy: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptsSpec:
+    prompts: tuple[ApprovedPrompt, ...]
+    rules: tuple[PromptRule, ...]
+
+
 Spec: TypeAlias = (
     AccessSpec
     | GuardSpec
@@ -150,6 +157,7 @@ Spec: TypeAlias = (
     | ToolsSpec
     | LoggingSpec
     | TestsSpec
+    | PromptsSpec
 )
 
 

@@ -19,7 +19,16 @@ from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.head import refused_on_head
-from policies.evaluation.pipeline import Answer, AskGuard, Evaluation, TakeToken, evaluate, refuse_unexpected
+from policies.evaluation.pipeline import (
+    Answer,
+    Ask,
+    AskGuard,
+    AskTexts,
+    Evaluation,
+    TakeToken,
+    evaluate,
+    refuse_unexpected,
+)
 
 # In flight at once: an engine in a thread of its own answers one after the other, and each has one deadline.
 _AT_ONCE: Final = 64
@@ -96,6 +105,8 @@ def _driven(evaluation: Evaluation, given: Given | None, snapshot: PolicySnapsho
         ask = _resumed(evaluation, given)
         while isinstance(ask, TakeToken):
             ask = evaluation.send(0.0)
+        if isinstance(ask, AskTexts):
+            raise TypeError("nobody said that the texts are here")  # noqa: TRY301  # as below
     except StopIteration as done:
         decision: Decision = done.value
         return decision
@@ -104,7 +115,7 @@ def _driven(evaluation: Evaluation, given: Given | None, snapshot: PolicySnapsho
     return ask
 
 
-def _resumed(evaluation: Evaluation, given: Answer | EvaluationFailed | None) -> AskGuard | TakeToken:
+def _resumed(evaluation: Evaluation, given: Answer | EvaluationFailed | None) -> Ask:
     if given is None:
         return next(evaluation)
     if isinstance(given, EvaluationFailed):

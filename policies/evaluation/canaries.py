@@ -16,6 +16,7 @@ from policies.engines.groups import selectors_of
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.head import refused_on_head
 from policies.evaluation.pipeline import TakeToken, decide
+from policies.evaluation.trial_texts import judge_of
 from policies.redaction.engine import Redaction
 from policies.redaction.examination import Asked, Examined, examine, rules_of
 from policies.redaction.findings import Tally
@@ -65,7 +66,14 @@ async def try_on(
     request = _request(trial, snapshot)
     decision = refused_on_head(request, snapshot)
     if decision is None:
-        decision = await decide(request, snapshot=snapshot, access=access, guard=guard, take_token=_always_there)
+        decision = await decide(
+            request,
+            snapshot=snapshot,
+            access=access,
+            guard=guard,
+            take_token=_always_there,
+            texts=judge_of(trial, request, snapshot),
+        )
     examined = None if trial.text is None else _examined(trial, trial.text, redaction, snapshot)
     differs = () if trial.text is None or examined is None else tuple(_of_text(trial.text, trial.policy, examined))
     return Tried(

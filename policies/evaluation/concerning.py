@@ -46,9 +46,20 @@ def _concerning(snapshot: PolicySnapshot, request: EvaluationRequest) -> Iterato
         for rule_of_tools in tools.rules:
             if tool_calls.is_for(rule_of_tools, selectors=selectors, operation=operation, model=model):
                 yield tools.id, rule_of_tools.id
+    yield from _of_prompts(snapshot, operation, model, selectors)
     for logging in snapshot.logging:
         if recording.is_for(logging, selectors=selectors, operation=operation, model=model):
             yield logging.id, ""
+
+
+def _of_prompts(
+    snapshot: PolicySnapshot, operation: str, model: str | None, selectors: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    for policy in snapshot.prompts:
+        for rule in policy.rules:
+            if selects(rule, operation=operation, model=model, subject=selectors):
+                yield policy.id, rule.id
+                break  # of a policy's rules the first counts
 
 
 def _grants(

@@ -20,6 +20,7 @@ from policies.document.model import (
     GuardSpec,
     LimitsSpec,
     PolicyDocument,
+    PromptsSpec,
     RedactionSpec,
     RoutesSpec,
     ToolsSpec,
@@ -108,6 +109,8 @@ def _rules(document: PolicyDocument) -> Iterator[tuple[str, str]]:
         case LimitsSpec():
             if spec.max_body_bytes is not None:
                 yield BODY_LIMIT, f"/spec/{BODY_LIMIT}"
+        case PromptsSpec():
+            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
         case RedactionSpec():
             yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
         case ToolsSpec():

@@ -16,6 +16,7 @@ from policies.contracts.snapshot import PolicySnapshot
 from policies.contracts.tools import AskedCall
 from policies.engines.casbin import CasbinAccess
 from policies.engines.groups import selectors_of
+from policies.evaluation.system_prompts import ENGINE, rule_for
 from policies.evaluation.tool_calls import CallRules, CallVerdict, taking
 from policies.redaction.examination import Examined
 
@@ -37,6 +38,7 @@ def by_decision(
         for *_, effect, grant in rows:
             if _had_a_part(effect, answers.get(policy), decision):
                 yield policy, grant
+    yield from _prompts(decision, request, snapshot)
     for guard in snapshot.guards:
         answer = answers.get(guard.id)
         if answer is None:
@@ -46,6 +48,16 @@ def by_decision(
             yield guard.id, "allow"
         if answer.obligations:
             yield guard.id, "obligations"
+
+
+def _prompts(decision: Decision, request: EvaluationRequest, snapshot: PolicySnapshot) -> Iterator[Exercised]:
+    """Give the rules for system prompts that were kept in what was allowed, or that said no. Without a text, none."""
+    said = {answer.policy: answer for each in decision.engines if each.engine == ENGINE for answer in each.answers}
+    for policy in snapshot.prompts if said else ():
+        rule = rule_for(policy, request, snapshot)
+        denied = said[policy.id].outcome is Outcome.DENY
+        if rule is not None and (denied or decision.effect is Effect.ALLOW):
+            yield policy.id, rule.id
 
 
 def by_text(examined: Examined) -> Iterator[Exercised]:

@@ -31,6 +31,7 @@ from policies.engines.combine import RATE_LIMITED, combine, effect_of, failed
 from policies.engines.groups import selectors_of
 from policies.engines.per_snapshot import per_snapshot
 from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.expected import complete, expected_of
 from policies.evaluation.limits import AppliedRate, rates_for
 from policies.redaction.selection import selects
 
@@ -59,25 +60,40 @@ class TakeToken:
     rate: Rate
 
 
-Ask: TypeAlias = AskGuard | TakeToken
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTexts:
+    """Ask what the policies of `engine` say of the texts, which the request does not have. Resumed with its answer."""
+
+    engine: str
+
+
+Ask: TypeAlias = AskGuard | AskTexts | TakeToken
 Answer: TypeAlias = EngineAnswer | float
 
 Evaluation: TypeAlias = Generator[Ask, Answer, Decision]
 
 
-def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: AccessEngine) -> Evaluation:
+def evaluate(
+    request: EvaluationRequest, *, snapshot: PolicySnapshot, access: AccessEngine, with_texts: bool = False
+) -> Evaluation:
     """Return the evaluation of `request` by `snapshot`, to be driven to its Decision.
 
     To be resumed with what each ask says, or to have EvaluationFailed thrown into it where there is no answer.
+    `with_texts`: whoever drives it has the request's texts, and is asked what they say.
     """
     engines: list[EngineAnswer] = []
-    expected = _expected(snapshot)
+    expected = expected_of(snapshot)
     try:
         _require_scope(request, snapshot)
         answered = access.evaluate(request)
-        engines.append(_complete(answered, expected.access))
+        engines.append(complete(answered, expected.access))
         guarded = yield AskGuard(request=request, access=answered)
-        engines.append(_complete(guarded, expected.guards))
+        engines.append(complete(guarded, expected.guards))
+        if with_texts and expected.texts and effect_of(engines) is Effect.ALLOW:
+            # Of what policy allows so far: what somebody says who may not ask is not looked at.
+            for engine, policies in expected.texts:
+                said = yield AskTexts(engine=engine)
+                engines.append(complete(said, policies))
     except EvaluationFailed as exc:
         return combine([*engines, failed(exc.engine, exc.problem)], revision=snapshot.revision)
     owed = redactions_for(snapshot, request)
@@ -90,10 +106,7 @@ def evaluate(request: EvaluationRequest, *, snapshot: PolicySnapshot, access: Ac
 
 
 def redactions_for(snapshot: PolicySnapshot, request: EvaluationRequest) -> tuple[Redact, ...]:
-    """Return the obligations of the enforcing redaction policies that select `request`.
-
-    Requests for the same action and model by subjects that are selected alike are given the same tuple.
-    """
+    """Return the obligations of the enforcing redaction policies that select `request`; alike ones get one tuple."""
     model = request.resource.id if request.resource.type == "model" else None
     owed = _owed_redactions(snapshot)
     subject = owed.subjects.intersection(selectors_of(snapshot, request.subject)) if owed.subjects else owed.subjects
@@ -129,17 +142,19 @@ async def decide(
     access: AccessEngine,
     guard: GuardEngine,
     take_token: Callable[[TakeToken], Awaitable[float]],
+    texts: Callable[[AskTexts], Awaitable[EngineAnswer]] | None = None,
 ) -> Decision:
     """Return the decision on `request`. Whatever goes wrong in an engine is a refusal, `evaluation-failed`.
 
-    `take_token` gives the seconds to wait for a token, 0 where it took one.
+    `take_token` gives the seconds to wait for a token, 0 where it took one. `texts` judges what the request says; an
+    enforcement point MUST give it.
     """
-    evaluation = evaluate(request, snapshot=snapshot, access=access)
+    evaluation = evaluate(request, snapshot=snapshot, access=access, with_texts=texts is not None)
     try:
         ask = next(evaluation)
         while True:
             try:
-                answer = await _answer(ask, guard=guard, take_token=take_token)
+                answer = await _answer(ask, guard=guard, take_token=take_token, texts=texts or _unread)
             except EvaluationFailed as exc:
                 ask = evaluation.throw(exc)
             else:
@@ -156,17 +171,24 @@ def refuse_unexpected(problem: Exception, *, engine: str, snapshot: PolicySnapsh
     return combine([failed(engine, f"unexpected {type(problem).__name__}")], revision=snapshot.revision)
 
 
+async def _unread(ask: AskTexts) -> EngineAnswer:
+    raise EvaluationFailed(ask.engine, "nobody has the texts")
+
+
 async def _answer(
     ask: Ask,
     *,
     guard: GuardEngine,
     take_token: Callable[[TakeToken], Awaitable[float]],
+    texts: Callable[[AskTexts], Awaitable[EngineAnswer]],
 ) -> Answer:
     """Return what `ask` asks for. Raises EvaluationFailed for every failure, so that what others said is kept."""
     try:
         match ask:
             case AskGuard():
                 return await guard.evaluate(ask.request, ask.access)
+            case AskTexts():
+                return await texts(ask)
             case TakeToken():
                 return await take_token(ask)
             case _:
@@ -174,7 +196,7 @@ async def _answer(
     except EvaluationFailed:
         raise
     except Exception as exc:
-        engine = LIMITS if isinstance(ask, TakeToken) else "guard"
+        engine = ask.engine if isinstance(ask, AskTexts) else LIMITS if isinstance(ask, TakeToken) else "guard"
         raise EvaluationFailed(engine, f"unexpected {type(exc).__name__}") from exc
 
 
@@ -205,10 +227,7 @@ def _take_tokens(
 
 
 def _granted(rates: tuple[AppliedRate, ...], answers: list[PolicyAnswer]) -> tuple[PolicyAnswer, ...]:
-    """Return the answers of `rates` that granted everything: the same tuple each time, which is what `combine` knows.
-
-    By identity, with the rates beside it: `rates_for` gives the same ones again.
-    """
+    """Return the answers of `rates` that granted everything: one tuple for the same rates, which `combine` knows."""
     known = _GRANTED.get(id(rates))
     if known is None:
         if len(_GRANTED) >= _MOST_REMEMBERED:
@@ -227,47 +246,6 @@ def _rate_answer(applied: AppliedRate, *, granted: bool) -> PolicyAnswer:
 def _seconds(answer: Answer) -> float:
     if isinstance(answer, EngineAnswer) or not math.isfinite(answer) or answer < 0:
         raise EvaluationFailed(LIMITS, "the answer is not a number of seconds")
-    return answer
-
-
-@dataclass(slots=True)
-class _Policies:
-    """What one engine must answer for. `complete` holds answers that did, by identity: an engine gives one again."""
-
-    modes: dict[str, Mode]
-    complete: dict[tuple[int, int], tuple[PolicyAnswer, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    access: _Policies
-    guards: _Policies
-
-
-@per_snapshot
-def _expected(snapshot: PolicySnapshot) -> _Expected:
-    return _Expected(
-        _Policies({policy.id: policy.mode for policy in snapshot.access}),
-        _Policies({policy.id: policy.mode for policy in snapshot.guards}),
-    )
-
-
-def _complete(answer: Answer, policies: _Policies) -> EngineAnswer:
-    """Return `answer` if it is of exactly `policies`, each in its mode: a policy left out could be one that denies."""
-    if not isinstance(answer, EngineAnswer):
-        raise EvaluationFailed("evaluation", "an engine was resumed with something else than its answer")
-    answers = answer.answers
-    known = (id(answers), answer.neutral)
-    if known in policies.complete:
-        return answer
-    answered = {given.policy: given.mode for given in answers}
-    listed = answered == policies.modes if answer.neutral == 0 else answered.items() <= policies.modes.items()
-    if not listed or len(answered) != len(answers) or len(answers) + answer.neutral != len(policies.modes):
-        raise EvaluationFailed(answer.engine, "the answer is not of exactly the policies of the snapshot")
-    if type(answers) is tuple:  # a list could change; what is held here keeps its identity
-        if len(policies.complete) >= _MOST_REMEMBERED:
-            policies.complete.clear()
-        policies.complete[known] = answers
     return answer
 
 

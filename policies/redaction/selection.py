@@ -13,7 +13,7 @@ What is not given (`subject` None, `operation` None) narrows nothing: who does n
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from policies.contracts.decision import Mode
 from policies.contracts.snapshot import (
@@ -193,8 +193,21 @@ class Selection:
         return tuple(_decided(name, by_name[name]) for name in self.catalogue.names if name in by_name)
 
 
+class Selecting(Protocol):
+    """What selects requests: a policy, or a rule of one."""
+
+    @property
+    def operations(self) -> tuple[str, ...]: ...
+
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
+    @property
+    def subjects(self) -> tuple[str, ...]: ...
+
+
 def selects(
-    by: RedactionPolicy | RedactionRule,
+    by: Selecting,
     *,
     operation: str | None,
     model: str | None,

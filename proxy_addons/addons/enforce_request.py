@@ -16,7 +16,7 @@ from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import span_hash
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
-from policies.contracts.snapshot import LogProbabilities
+from policies.contracts.snapshot import LogProbabilities, Route
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
 from policies.redaction.engine import AnswerBlocked
@@ -37,6 +37,7 @@ from proxy_addons.core.firewall import (
     forwarded_headers,
     match_route,
 )
+from proxy_addons.core.judged_texts import JudgedTexts
 from proxy_addons.core.log_probabilities import parameter_asking
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.record_builder import RecordScope
@@ -45,6 +46,7 @@ from proxy_addons.core.request_fields import NOT_PERMITTED
 from proxy_addons.core.request_reader import check_content_type, read_body, takes_body
 from proxy_addons.core.request_redaction import BLOCKED, UNREAD, redact_request
 from proxy_addons.core.restoring import Restoring
+from proxy_addons.core.system_texts import with_prompt
 
 
 class EnforceRequest:
@@ -91,30 +93,34 @@ class EnforceRequest:
             return
         policy = _policy_of(exchange)
         try:
-            evaluation, read = _examine_body(flow.request, exchange, policy)
+            route, evaluation, read = _examine_body(flow.request, exchange, policy)
         except Refused as refused:
             refuse(flow, exchange, Reason(code=refused.code), message=message_for(refused.code, refused.param))
             return
         exchange.resource, exchange.evaluation = evaluation.resource, evaluation
         began_ns = time.perf_counter_ns()
+        texts = JudgedTexts(policy, evaluation, read, route.dialect)
         decision = await decide(
             evaluation,
             snapshot=policy.snapshot,
             access=policy.access,
             guard=policy.guard,
             take_token=self._take_token,
+            texts=texts.judge,
         )
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
         exchange.decision = decision
         if decision.effect is not Effect.ALLOW:
             _refuse_by(decision, flow, exchange, policy)
             return
+        exchange.system_prompt = texts.prompt
         exchange.tally = Tally(hashed=self._hashed)
         if (parameter := _refused_parameter(exchange, read)) is not None:
             refuse(flow, exchange, Reason(code=NOT_PERMITTED), message=message_for(NOT_PERMITTED, parameter))
             return
         try:
-            _forward(flow.request, exchange, await self._redacted(exchange, read, exchange.tally))
+            redacted = await self._redacted(exchange, read, exchange.tally)
+            _forward(flow.request, exchange, _prompted(redacted, exchange))
         except AnswerBlocked as blocked:
             # The rule's id is the author's word; what it found is not told to anybody.
             refuse(
@@ -172,8 +178,8 @@ def _examine_body(
     request: http.Request,
     exchange: Exchange,
     policy: ActivePolicy,
-) -> tuple[EvaluationRequest, ReadRequest | None]:
-    """Return the question to the decision point, and what to forward. Raises Refused."""
+) -> tuple[Route, EvaluationRequest, ReadRequest | None]:
+    """Return the route, the question to the decision point, and what to forward. Raises Refused."""
     route, credential = exchange.route, exchange.credential
     if route is None or credential is None:
         raise LookupError("the head was not examined")
@@ -203,7 +209,7 @@ def _examine_body(
         facts=facts,
         at=exchange.received_at,
     )
-    return evaluation, forwarded
+    return route, evaluation, forwarded
 
 
 def _refused_parameter(exchange: Exchange, read: ReadRequest | None) -> str | None:
@@ -213,6 +219,14 @@ def _refused_parameter(exchange: Exchange, read: ReadRequest | None) -> str | No
         return None
     rules = allowed(exchange).rules
     return parameter if rules.enforcing and rules.terms.log_probabilities is LogProbabilities.REFUSE else None
+
+
+def _prompted(read: ReadRequest | None, exchange: Exchange) -> ReadRequest | None:
+    """Return the request with the system prompt that policy puts in: after redaction, since it is no client's."""
+    owed = exchange.system_prompt
+    if owed is None or not owed.inserted or read is None or exchange.route is None:
+        return read
+    return with_prompt(read, exchange.route.dialect, owed.prompt.text)
 
 
 def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None) -> None:

@@ -12,6 +12,7 @@ from proxy_addons.core.kept_content import KeptContent
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.recording_terms import terms_of
 from proxy_addons.core.streaming import StreamEnforcer
+from proxy_addons.core.system_texts import FIRST_TEXTS
 from proxy_addons.core.texts_said import pieces_of, texts_of
 
 _DELIVERED = (Verdict.FORWARDED, Verdict.REDACTED)
@@ -29,7 +30,10 @@ class KeepContent:
             return
         exchange.content = KeptContent(terms, seal=self._seal)
         if exchange.content.wants(Side.PROMPT):
-            exchange.content.add(Side.PROMPT, texts_of(flow.request.raw_content or b""))
+            texts = texts_of(flow.request.raw_content or b"")
+            # What policy put in stands first, and everybody who reads the policy knows it.
+            put_in = exchange.system_prompt is not None and exchange.system_prompt.inserted
+            exchange.content.add(Side.PROMPT, [text for text in texts if not (put_in and text[0] in FIRST_TEXTS)])
 
     @fail_closed(Hook.RESPONSEHEADERS)
     def responseheaders(self, flow: http.HTTPFlow) -> None:

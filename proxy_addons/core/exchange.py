@@ -28,6 +28,7 @@ from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Encoding, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Tally
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.restoring import Restoring
@@ -105,6 +106,7 @@ class Exchange:
     evaluation: EvaluationRequest | None = None
     decision: Decision | None = None
     decide_us: int = 0
+    system_prompt: SystemPrompt | None = None  # the approved one that the request was allowed with
     refusal: Reason | None = None  # why the client is told no, or the stream was cut
     verdict: Verdict | None = None
     findings: tuple[AppliedFinding, ...] = ()

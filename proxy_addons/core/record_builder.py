@@ -137,6 +137,22 @@ def content_of(exchange: Exchange, kind: RecordKind) -> dict[str, JSON]:
     return {"content": hashes} if hashes else {}
 
 
+def prompted(exchange: Exchange) -> dict[str, JSON]:
+    """Return the member `system_prompt` of the envelope, where policy had one approved: its name and digest."""
+    used = exchange.system_prompt
+    if used is None:
+        return {}
+    return {
+        "system_prompt": {
+            "policy": used.policy,
+            "rule": used.rule,
+            "prompt": used.prompt.name,
+            "digest": used.prompt.digest,
+            "inserted": used.inserted,
+        }
+    }
+
+
 def payload_subject(subject: Subject) -> dict[str, JSON]:
     """Return the subject as the payload has it; `groups` only where a token named some."""
     plain: dict[str, JSON] = {"type": subject.type, "id": subject.id}
@@ -193,6 +209,7 @@ def _envelope(
             for found in exchange.findings[:most]
         ],
         **remarked(exchange, most),
+        **prompted(exchange),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
         **called(exchange, MAX_COVERED if most is None else most),

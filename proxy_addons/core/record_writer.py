@@ -32,6 +32,7 @@ from proxy_addons.core.record_builder import (
     obligation_status,
     outcome_of,
     payload_of,
+    prompted,
     reasons_of,
     status_of,
     subject_of,
@@ -129,7 +130,7 @@ class RecordWriter:
             f',"remarks_omitted":{omitted},"request_id":{quoted(exchange.request_id)}'
             f',"resource":{of_model},"revision":{revision},"schema":"{SCHEMA}","serial":{serial}'
             f",{source}"
-            f',"subject":{self._subject(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}{_called(exchange)}'
+            f',"subject":{self._subject(exchange)}{_prompted(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}{_called(exchange)}'
             f',"trace_id":{"null" if exchange.trace_id is None else quoted(exchange.trace_id)}'
             f',"verdict":{verdict},"would_have":{would_have}}}'
         )
@@ -217,6 +218,12 @@ def _called(exchange: Exchange) -> str:
     if not exchange.refused_calls:
         return ""
     return "," + canonical_bytes(called(exchange, MAX_COVERED)).decode()[1:-1]
+
+
+def _prompted(exchange: Exchange) -> str:
+    if exchange.system_prompt is None:
+        return ""
+    return "," + canonical_bytes(prompted(exchange)).decode()[1:-1]
 
 
 def _content(exchange: Exchange, kind: RecordKind) -> str:

@@ -18,8 +18,10 @@ from policies.contracts.decision import (
     Redact,
     Verdict,
 )
+from policies.contracts.prompts import ApprovedPrompt
 from policies.contracts.record import RecordKind, Source
 from policies.contracts.request import Subject
+from policies.evaluation.system_prompts import SystemPrompt
 from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
 from proxy_addons.core.record_builder import RecordScope, Told, build_record
 from proxy_addons.core.record_writer import RecordWriter
@@ -38,6 +40,9 @@ FULL = Exchange(
         obligations=(Redact(policy="p"),),
         revision="r",
         engines=(EngineAnswer(engine="opa", answers=(ANSWER,)),),
+    ),
+    system_prompt=SystemPrompt(
+        policy="p", rule="r", prompt=ApprovedPrompt(name="n", text="t", digest="sha256:0"), inserted=True
     ),
     verdict=Verdict.BLOCKED,
     refusal=REASON,

@@ -9,6 +9,7 @@ from policies.document.kinds.guard import read_guard
 from policies.document.kinds.identity import read_identity
 from policies.document.kinds.limits import read_limits
 from policies.document.kinds.logging import read_logging
+from policies.document.kinds.prompts import read_prompts
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
 from policies.document.kinds.tests import read_tests_of
@@ -23,6 +24,7 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "identity": read_identity,
     "limits": read_limits,
     "logging": read_logging,
+    "prompts": read_prompts,
     "redaction": read_redaction,
     "routes": read_routes,
     "tests": read_tests_of,

@@ -11,7 +11,7 @@ from typing import Final
 from policies.contracts.decision import Mode
 from policies.document import forms
 from policies.document.loader import WITHOUT_MODE
-from policies.document.schemas import access, redaction, traffic
+from policies.document.schemas import access, redaction, texts, traffic
 from policies.document.schemas.parts import JSON_DEFINITION, Schema, choice, members, text
 from policies.document.schemas.tests import TESTS, TESTS_OF
 
@@ -24,6 +24,7 @@ SPECS: Final[Mapping[str, Schema]] = {
     "identity": traffic.IDENTITY,
     "limits": access.LIMITS,
     "logging": traffic.LOGGING,
+    "prompts": texts.PROMPTS,
     "redaction": redaction.REDACTION,
     "routes": traffic.ROUTES,
     "tests": TESTS_OF,

@@ -104,3 +104,22 @@ def asked(subject="alice", model="parrot", action="chat.completions", groups=())
 )
 def test_concerning(snapshot, request_, want):
     assert concerning(snapshot, request_) == want
+
+
+def test_of_a_prompts_policy_the_first_rule_that_selects_is_for_the_request():
+    prompts = """\
+kind: prompts
+id: approved
+version: "1"
+spec:
+  prompts: [{name: plain, text: You answer.}]
+  rules:
+    - {id: owls, insert: plain, models: [owl]}
+    - {id: parrots, require: [plain], models: [parrot]}
+    - {id: rest, insert: plain}
+"""
+    sources = {"a.yaml": ACCESS, "b.yaml": ROUTES, "c.yaml": prompts}
+    documents = load_documents({name: source.encode() for name, source in sources.items()})
+    made = compile_release(documents, tenant="default", environment="production", opa_binary=None)
+    assert concerning(made, asked())["approved"] == ("parrots",)
+    assert concerning(made, asked(model="jay"))["approved"] == ("rest",)

@@ -19,11 +19,13 @@ from policies.contracts.decision import (
     Redact,
     Verdict,
 )
+from policies.contracts.prompts import ApprovedPrompt
 from policies.contracts.record import MAX_ENVELOPE_BYTES, RecordKind, Source
 from policies.contracts.recording import ContentMode, RecordingTerms
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Remark, Tally
 from policies.sealed_texts import Seal
 from proxy_addons.core.coverage import Coverage
@@ -143,6 +145,7 @@ def content_of(texts: list[str]) -> KeptContent:
     return content
 
 
+PROMPTS = st.builds(ApprovedPrompt, name=TEXTS, text=TEXTS, digest=TEXTS)
 EXCHANGES = st.builds(
     Exchange,
     request_id=TEXTS,
@@ -173,6 +176,7 @@ EXCHANGES = st.builds(
     refusal=st.none() | REASONS,
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
+    system_prompt=st.none() | st.builds(SystemPrompt, policy=TEXTS, rule=TEXTS, prompt=PROMPTS, inserted=st.booleans()),
     refused_calls=st.lists(st.builds(RefusedCall, name=TEXTS, reason=REASONS, action=TEXTS), max_size=40).map(tuple),
     coverage=COVERAGES,
     request_coverage=COVERAGES,

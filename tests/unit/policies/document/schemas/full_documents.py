@@ -3,9 +3,12 @@
 
 from typing import Any, Final
 
+from policies.contracts.prompts import prompt_digest
+
 TESTS: Final = [
     {
         "name": "one",
+        "canary": True,
         "request": {
             "subject": "user:alice",
             "groups": ["staff"],
@@ -86,6 +89,16 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         "content": {"prompts": "sealed", "answers": "none"},
         "max_bytes": 1,
         **SELECTORS,
+    },
+    "prompts": {
+        "prompts": [
+            {"name": "support", "text": "You help.\nBriefly.", "digest": prompt_digest("You help.\nBriefly.")},
+            {"name": "plain", "text": "You answer."},
+        ],
+        "rules": [
+            {"id": "one", "require": ["support", "plain"], **SELECTORS},
+            {"id": "two", "insert": "plain", "on_own": "keep"},
+        ],
     },
     "redaction": {
         "rules": [

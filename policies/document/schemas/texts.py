@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schemas of what policy says of a request's texts: `prompts`."""
+
+from typing import Final
+
+from policies.contracts.prompts import OnOwn
+from policies.document import forms
+from policies.document.schemas.parts import choice, listed, members, text
+from policies.document.schemas.selectors import RULE_ID, SELECTORS
+
+_NAME: Final = text(forms.ID, "The name of a prompt of this policy.")
+_PROMPT: Final = members(
+    "A system prompt that was approved.",
+    {
+        "name": text(forms.ID, "What rules and records call it."),
+        "text": text(forms.PROMPT, "The whole text. In YAML, `|-` writes several lines without a last line break."),
+        "digest": text(forms.DIGEST, "The digest that was approved; where it is not that of the text, it is refused."),
+    },
+    required=("name", "text"),
+)
+_RULE: Final = members(
+    "Which requests must have an approved prompt (`require`), or are given one (`insert`).",
+    {
+        "id": RULE_ID,
+        **SELECTORS,
+        "require": listed(_NAME, "The request's one system text must be one of these.", at_least=1),
+        "insert": _NAME | {"description": "The prompt that the proxy puts in."},
+        "on_own": choice(
+            OnOwn, "What becomes of a request with a system text of its own, beside `insert`.", default=OnOwn.REFUSE
+        ),
+    },
+    required=("id",),
+    oneOf=[
+        {"required": ["require"], "properties": {"insert": False, "on_own": False}},
+        {"required": ["insert"], "properties": {"require": False}},
+    ],
+)
+PROMPTS: Final = members(
+    "Approved system prompts, and which requests must have one or are given one.",
+    {
+        "prompts": listed(_PROMPT, "Names and texts differ.", at_least=1, unique=False),
+        "rules": listed(_RULE, "The first that selects a request counts.", at_least=1, unique=False),
+    },
+    required=("prompts", "rules"),
+)

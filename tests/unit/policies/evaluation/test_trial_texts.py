@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of documents that say what becomes of a system text."""
+
+import pytest
+
+from policies.compiler.compile import compile_release
+from policies.document.loader import load_documents
+from policies.engines.embedded_rego import EmbeddedGuard
+from policies.evaluation.policy_tests import run_tests
+
+RELEASE = """\
+kind: access
+id: chat-access
+version: "1"
+spec:
+  grants:
+    - {id: all, effect: allow, subjects: ["*"], models: ["*"], operations: [chat.completions, completions, embeddings]}
+---
+kind: routes
+id: openai-routes
+version: "1"
+spec:
+  routes:
+    - {id: chat, method: POST, path: /v1/chat/completions, operation: chat.completions, dialect: openai.chat}
+    - {id: completions, method: POST, path: /v1/completions, operation: completions, dialect: openai.completions}
+    - {id: embeddings, method: POST, path: /v1/embeddings, operation: embeddings, dialect: openai.embeddings}
+---
+kind: prompts
+id: approved
+version: "1"
+spec:
+  prompts: [{name: plain, text: You answer.}]
+  rules: [{id: all, require: [plain]}]
+tests:
+  - name: one
+    request: {subject: user:alice, operation: %(operation)s, model: parrot}
+    %(text)s
+    expect: {effect: %(effect)s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "text", "effect"),
+    [
+        pytest.param("chat.completions", ("You answer.", "system"), "allow", id="the-approved-one"),
+        pytest.param("chat.completions", ("You answer.", "developer"), "allow", id="as-developer"),
+        pytest.param("chat.completions", ("You lie.", "system"), "deny", id="another"),
+        pytest.param("chat.completions", ("You answer.", "user"), "deny", id="said-by-a-user"),
+        pytest.param("completions", ("You answer.", "user"), "deny", id="without-roles"),
+        pytest.param("embeddings", ("You answer.", "user"), "allow", id="nothing-is-generated"),
+        pytest.param("chat.completions", None, "allow", id="no-text-is-asked-about"),
+    ],
+)
+async def test_a_text_is_taken_for_all_that_the_request_says(operation, text, effect):
+    said = "canary: false" if text is None else f"text: {text[0]}\n    field: {text[1]}\n    direction: request"
+    source = RELEASE % {"operation": operation, "text": said, "effect": effect}
+    documents = load_documents({f"{n}.yaml": each.encode() for n, each in enumerate(source.split("---\n"))})
+    snapshot = compile_release(documents, tenant="default", environment="production", opa_binary=None)
+    guard = EmbeddedGuard(snapshot, modules={}, data={}, deadline_s=5.0)
+    [result] = await run_tests(documents, snapshot, guard_engine=guard)
+    assert result.problem == ""
+    assert (("approved", "all") in result.exercised) is (text is not None)
