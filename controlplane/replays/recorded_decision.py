@@ -25,11 +25,15 @@ _NOT_KEPT: Final = {
 class Replayable:
     """A decision that can be asked again, and what it came to then."""
 
-    seen: Seen
+    log_index: int
     request: EvaluationRequest
     was: Judged
     envelope: Mapping[str, Any]
     payload: Mapping[str, Any]
+
+    @property
+    def seen(self) -> Seen:
+        return Seen.of(self.request.request_id, self.log_index, self.envelope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ def read_decision(decision: LoggedDecision, *, tenant: str, environment: str) ->
     shown = decision.terminal or decision.admission
     if shown is None:
         return NotReplayable(request_id=decision.request_id, cause=Cause.RECORD_DROPPED)
-    envelope: dict[str, Any] = orjson.loads(shown.envelope)
+    envelope = orjson.loads(shown.envelope) if decision.members is None else decision.members
     if envelope.get("kind") == EntryKind.OPA:
         return NotReplayable(request_id=decision.request_id, cause=Cause.OTHER_SOURCE)
     codes = tuple(_codes(envelope))
@@ -60,7 +64,7 @@ def read_decision(decision: LoggedDecision, *, tenant: str, environment: str) ->
     except InputUnreadable:
         return NotReplayable(request_id=decision.request_id, cause=Cause.INPUT_UNREADABLE, codes=codes)
     return Replayable(
-        seen=Seen.of(decision.request_id, shown.log_index, envelope),
+        log_index=shown.log_index,
         request=request,
         was=recorded(envelope),
         envelope=envelope,

@@ -101,7 +101,7 @@ class _Counting:
         tally = self._tally
         change = change_of(was, now)
         if isinstance(change, Cause):
-            tally.leave_out(change, each.seen.request_id, (code for code, _, _ in each.was.reasons))
+            tally.leave_out(change, each.request.request_id, (code for code, _, _ in each.was.reasons))
             return
         tally.compared += 1
         self._time(each)
@@ -124,6 +124,9 @@ class _Counting:
 
     def _redaction_change(self, each: Replayable, was: Judged, now: Judged) -> Change | None:
         """Return what changed of the redaction of a request that stays allowed, as far as that can be told."""
+        if not was.redactions and not now.redactions:
+            self._redaction[Redacted.SAME] += 1
+            return None
         known = self._rules.of(each.envelope) if self._was_rules is None else self._was_rules
         now_rules = rules_of(now.redactions, self._now_rules)
         was_rules = rules_of(was.redactions, known)
@@ -133,9 +136,9 @@ class _Counting:
             return Change.NO_LONGER_REDACTED
         if found is Redacted.TEXT_NEEDED:
             kept = "content-not-read" if each.payload.get("content") else "content-not-kept"
-            self._tally.leave_redaction_out(kept, each.seen.request_id)
+            self._tally.leave_redaction_out(kept, each.request.request_id)
         elif found is Redacted.RULES_UNKNOWN:
-            self._tally.leave_redaction_out(found, each.seen.request_id)
+            self._tally.leave_redaction_out(found, each.request.request_id)
         return None
 
     def _time(self, each: Replayable) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controlplane.services.dimensions import Dimension, latency_us_of, values_of
+from controlplane.services.dimensions import PLAIN, Dimension, called, described, latency_us_of
 from controlplane.services.times import parse_time
 
 
@@ -31,14 +31,25 @@ class DecisionFilter:
         return (
             self._is_in_time(envelope)
             and self._is_as_fast(envelope)
-            and (not self.values or self._has_values(values_of(envelope)))
+            and (not self.values or self._has_values(envelope))
         )
 
-    def _has_values(self, found: set[tuple[Dimension, str]]) -> bool:
+    def _has_values(self, envelope: Mapping[str, Any]) -> bool:
+        others = False
+        for dimension, alternatives in self.values.items():
+            member = PLAIN.get(dimension)
+            if member is None:
+                others = True
+            elif alternatives and called(envelope.get(member)) not in alternatives:
+                return False
+        return not others or self._has_others(envelope)
+
+    def _has_others(self, envelope: Mapping[str, Any]) -> bool:
+        shared, own = described(envelope)
         return all(
-            any((dimension, value) in found for value in alternatives)
+            any((dimension, value) in shared or (dimension, value) in own for value in alternatives)
             for dimension, alternatives in self.values.items()
-            if alternatives
+            if alternatives and dimension not in PLAIN
         )
 
     def _is_in_time(self, envelope: Mapping[str, Any]) -> bool:

@@ -101,6 +101,8 @@ _PLACES: Final[tuple[tuple[str | None, _Members], ...]] = (
     ),
     ("source", ((Dimension.SOURCE, "id"), (Dimension.BOOT, "boot_id"))),
 )
+# The members of the envelope itself that are a value by themselves: a record has one, or none, of each of these.
+PLAIN: Final[Mapping[Dimension, str]] = dict(_PLACES[0][1])
 # The same of lists. A policy took part where it gave an applicable answer, a reason, or found something.
 _LISTS: Final[tuple[tuple[str, _Members], ...]] = (
     ("reasons", ((Dimension.REASON, "code"), (Dimension.POLICY, "policy"))),
@@ -221,9 +223,15 @@ def _answering(envelope: Mapping[str, Any]) -> set[Value]:
 
 
 def _put(found: set[Value], dimension: Dimension, value: Any) -> None:
-    called = value if type(value) is str else text(value)
-    if called:
-        found.add((dimension, called[:LONGEST_VALUE]))
+    name = called(value)
+    if name:
+        found.add((dimension, name))
+
+
+def called(value: Any) -> str | None:
+    """Return a value as filters have it, cut to what is told apart; empty or None where it is none."""
+    name = value if type(value) is str else text(value)
+    return name[:LONGEST_VALUE] if name else None
 
 
 def request_id_of(envelope: Mapping[str, Any]) -> str | None:

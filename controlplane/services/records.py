@@ -2,7 +2,7 @@
 """Decision records on their way into the log: what ingestion hands to the store, and what a query gets back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -137,12 +137,16 @@ class LoggedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedDecision:
-    """One request: its admission record, its terminal record, or both. `log_index` is that of the first."""
+    """One request: its admission record, its terminal record, or both. `log_index` is that of the first.
+
+    `members` is the envelope of the last one as it was read already, None where it was not.
+    """
 
     request_id: str
     log_index: int
     admission: LoggedRecord | None
     terminal: LoggedRecord | None
+    members: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class SqlDecisionIndex:
                 log_index=hit.log_index,
                 admission=kept.get(-1 if hit.admission_index is None else hit.admission_index),
                 terminal=kept.get(-1 if hit.terminal_index is None else hit.terminal_index),
+                members=hit.members,
             )
             for hit in hits
         )

@@ -9,7 +9,7 @@ items than asked for, and the next page goes on from there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -38,12 +38,13 @@ _FEW: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A decision that was asked for: where its records are, as far as the log went."""
+    """A decision that was asked for: where its records are, as far as the log went, and what the last one says."""
 
     log_index: int
     request_id: str
     admission_index: int | None
     terminal_index: int | None
+    members: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +211,13 @@ class DecisionQuery:
         describing = {described_by(hit): hit for hit in hits.values()}
         envelopes = self._lookup.envelopes(list(describing))
         held = {
-            hit.log_index
+            hit.log_index: replace(hit, members=envelopes[at])
             for at, hit in describing.items()
             if at in envelopes
             and self._wanted.holds_for(envelopes[at])
             and self._wanted.has_gap in {None, hit.terminal_index is None or self._is_of_gap(envelopes[at])}
         }
-        return [hits[index] for index in indexes if index in held]
+        return [held[index] for index in indexes if index in held]
 
     def _is_of_gap(self, members: Mapping[str, Any]) -> bool:
         source = members.get("source")

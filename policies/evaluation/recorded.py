@@ -20,6 +20,7 @@ from policies.engines.guard_input import FIELDS, differs_each_time, overlap
 from policies.evaluation.head import head_code
 
 _NO_ANSWER: Final = EngineAnswer(engine="", answers=())
+_TEXTS: Final = frozenset({str})
 # These follow from what the key has anyway.
 _IMPLIED: Final = ("subject.", "action.", "resource.", "context.", "access.")
 
@@ -77,9 +78,10 @@ class DistinctRequests:
 
 
 def _facts(given: Mapping[str, Any]) -> RequestFacts:
-    if not given.keys() <= _FACTS.keys():
-        raise InputUnreadable("request has a member that this release does not know")
-    return RequestFacts(**{name: _FACTS[name](name, value) for name, value in given.items()})
+    try:
+        return RequestFacts(**{name: _FACTS[name](name, value) for name, value in given.items()})
+    except KeyError as exc:
+        raise InputUnreadable("request has a member that this release does not know") from exc
 
 
 def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -129,7 +131,7 @@ def _text_or_none(name: str, value: Any) -> str | None:
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or any(type(one) is not str for one in value):
+    if not isinstance(value, list) or not _TEXTS.issuperset(map(type, value)):
         raise InputUnreadable(f"{name} is not a list of texts")
     return tuple(value)
 
