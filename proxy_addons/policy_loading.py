@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from policies.bundle.verify import VerifiedBundle, verify
+from policies.bundle.verify import VerifiedBundle
 from policies.contracts.decision import Effect, Mode, Outcome
 from policies.contracts.record import redaction_key
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
@@ -26,6 +26,7 @@ from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
 from proxy_addons.node.bundle_store import etag_of
 from proxy_addons.node.messages import OfPolicy
+from proxy_addons.node.verifier import Verifier
 from proxy_addons.secret_files import read_hex_key
 from proxy_addons.settings import NodeSettings
 
@@ -47,13 +48,7 @@ def load_policy(order: OfPolicy, settings: NodeSettings) -> ActivePolicy:
     cannot run.
     """
     content = Path(order.path).read_bytes()
-    verified = verify(
-        content,
-        keys={settings.bundle_key_id: settings.bundle_key_file.read_bytes()},
-        tenant=settings.tenant,
-        environment=settings.environment,
-        newer_than=order.serial - 1,
-    )
+    verified = Verifier(settings).bundle(content, order.serial - 1)
     snapshot = verified.snapshot
     # The node has compiled them. To compile them here would take the processor from requests.
     kept = KeptDatabases(Path(order.patterns), compiles=False)

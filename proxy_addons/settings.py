@@ -35,6 +35,10 @@ class SettingInvalid(Exception):
         self.variable = variable
 
 
+def is_identifier(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_ID and _ID_CHARACTERS.issuperset(text) and text not in {".", ".."}
+
+
 class GuardEngineName(StrEnum):
     """OPA: one stock OPA server for each bundle, kept by the pool. EMBEDDED: the Rego engine in the worker."""
 
@@ -63,7 +67,7 @@ class Environment:
 
     def identifier(self, name: str, default: str | None = None) -> str:
         value = self.text(name, default)
-        if len(value) > _LONGEST_ID or not _ID_CHARACTERS.issuperset(value) or value in {".", ".."}:
+        if not is_identifier(value):
             raise SettingInvalid(_PREFIX + name, "must be 1 to 128 letters, digits, '.', '_' or '-'")
         return value
 
@@ -172,8 +176,9 @@ class NodeSettings:
     workers: int
     api_url: str
     agent_token_file: Path
-    bundle_key_file: Path
+    bundle_key_file: Path | None
     bundle_key_id: str
+    bundle_keys_dir: Path | None
     issuer_ca_file: Path | None
     key_pepper_file: Path
     pseudonym_key_file: Path
@@ -196,6 +201,7 @@ class NodeSettings:
         cert_file, key_file = read.optional_file("UPSTREAM_CERT_FILE"), read.optional_file("UPSTREAM_KEY_FILE")
         if (cert_file is None) != (key_file is None):
             raise SettingInvalid("GATEHOUSE_UPSTREAM_CERT_FILE", "set it together with GATEHOUSE_UPSTREAM_KEY_FILE")
+        keys_dir = read.text("BUNDLE_KEYS_DIR", "")
         return cls(
             node_dir=Path(read.text("NODE_DIR")).absolute(),
             node_id=read.identifier("NODE_ID", socket.gethostname()),
@@ -208,8 +214,9 @@ class NodeSettings:
             workers=read.integer("WORKERS", os.cpu_count() or 1, least=1, most=256),
             api_url=read.origin("API_URL"),
             agent_token_file=read.file("AGENT_TOKEN_FILE"),
-            bundle_key_file=read.file("BUNDLE_KEY_FILE"),
+            bundle_key_file=read.optional_file("BUNDLE_KEY_FILE") if keys_dir else read.file("BUNDLE_KEY_FILE"),
             bundle_key_id=read.identifier("BUNDLE_KEY_ID", "gatehouse-1"),
+            bundle_keys_dir=Path(keys_dir) if keys_dir else None,
             issuer_ca_file=read.optional_file("ISSUER_CA_FILE"),
             key_pepper_file=read.file("KEY_PEPPER_FILE"),
             pseudonym_key_file=read.file("PSEUDONYM_KEY_FILE"),
@@ -245,6 +252,10 @@ class NodeSettings:
     @property
     def credentials_file(self) -> Path:
         return self.node_dir / "credentials.jws"
+
+    @property
+    def revocations_file(self) -> Path:
+        return self.node_dir / "revocations.jws"
 
     @property
     def issuer_keys_file(self) -> Path:

@@ -4,19 +4,21 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 import uvloop
 
+from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.request_id import new_request_id
 from proxy_addons.core.series import Series
 from proxy_addons.http1.admission import Admission
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.connection import ClientConnection
 from proxy_addons.http1.hooks import HookTable
+from proxy_addons.http1.messages import Revoked
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.pool import UpstreamPool
 from proxy_addons.http1.surroundings import Surroundings
@@ -30,6 +32,13 @@ _log: Final = structlog.get_logger()
 
 # How long addons may take to record the exchanges that the drain deadline cut.
 _LAST_HOOKS_S: Final = 2.0
+
+# To end a stream and write its record takes a few tenths of a millisecond: of so long a slice nobody notices anything,
+# and 500 streams are over within half a second.
+_SLICE_S: Final = 0.002
+
+Cut: TypeAlias = Callable[[Callable[[Exchange], bool]], Awaitable[None]]
+"""Ends every answer under way of which it is told that it is over."""
 
 new_event_loop: Final = uvloop.new_event_loop
 """The loop a worker's process runs `serve` on: `asyncio.Runner(loop_factory=new_event_loop)`."""
@@ -45,14 +54,15 @@ async def serve(
     tls: DataPortTls | None = None,
     on_certificate: Callable[[str, str], None] | None = None,
     on_gauges: Callable[[Callable[[], list[Series]]], None] | None = None,
+    on_cut: Callable[[Cut], None] | None = None,
     options: Mapping[str, Any] | None = None,
     ready: asyncio.Event | None = None,
 ) -> None:
     """Serve `sock` until `stop` is set; then part from the open connections within `limits.drain_s`.
 
     `ready` is set once connections are accepted. `on_certificate` is told until when the certificate shown is valid,
-    and what is wrong with newer files; `on_gauges` is given what reads the numbers of connections. Raises UnsafeOption,
-    MisspeltHook, ValueError or OSError, each before the first connection is accepted.
+    and what is wrong with newer files; `on_gauges` is given what reads the numbers of connections, `on_cut` what ends
+    answers. Raises UnsafeOption, MisspeltHook, ValueError or OSError, each before the first connection is accepted.
     """
     bounds = limits or Bounds()
     hooks = HookTable(addons)
@@ -79,6 +89,8 @@ async def serve(
     )
     if on_gauges is not None:
         on_gauges(lambda: [*connections.gauges(), *around.pool.gauges()])
+    if on_cut is not None:
+        on_cut(connections.cut)
     listener = Listener(sock, lambda: connections.protocol(around), bounds=bounds, tls=tls, report=on_certificate)
     try:
         await _opened_or_stopped(listener, stop)
@@ -150,6 +162,17 @@ class Connections:
         self._open.discard(connection)
         if not self._open:
             self._none_left.set()
+
+    async def cut(self, is_over: Callable[[Exchange], bool]) -> None:
+        """End every answer under way of which `is_over` says so, and let everybody else have the loop in between."""
+        slice_ends_s = time.monotonic() + _SLICE_S
+        for connection in tuple(self._open):
+            if connection.idle:
+                continue
+            connection.tell(Revoked(is_over))
+            if time.monotonic() >= slice_ends_s:
+                await asyncio.sleep(_SLICE_S)
+                slice_ends_s = time.monotonic() + _SLICE_S
 
     async def drain(self, bounds: Bounds) -> None:
         """Wait for a last request, close idle connections, wait for the others, cut what is left at the deadline."""

@@ -100,6 +100,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
                 on_gauges=live.append,
+                on_cut=worker.cut_by,
                 stop=worker.stop,
                 limits=bounds_of(settings.limits, inherited.drain_s),
                 ready=worker.ready,

@@ -2,21 +2,22 @@
 """The worker's end of the channel to its node: it does what the node says, and says what it does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from policies.bundle.credentials import verify_credentials
 from policies.bundle.environment import Candidate, CandidateMode
 from policies.contracts.canaries import FAILED
 from policies.contracts.errors import BundleRejected
 from policies.evaluation.canaries import CanaryFailed
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.core.active import ActivePolicy
+from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.identity import KeyRing
 from proxy_addons.core.issuer_keys import KeysInvalid, from_bytes
+from proxy_addons.core.revocations import Revocations
 from proxy_addons.core.series import Series, to_json
 from proxy_addons.core.trial import Trial
 from proxy_addons.node.messages import (
@@ -30,22 +31,26 @@ from proxy_addons.node.messages import (
     Message,
     MissesKey,
     OfPolicy,
+    Order,
     Ready,
     Released,
+    Revoking,
     Serve,
     ShowsCertificate,
-    ToWorker,
     TrustUntil,
     TryCandidate,
     Trying,
     UseCredentials,
     UseIssuerKeys,
+    UseRevocations,
     decode,
     encode,
 )
+from proxy_addons.node.verifier import Verifier
 from proxy_addons.policy_loading import load_policy
 from proxy_addons.secret_files import read_hex_key
 from proxy_addons.settings import NodeSettings
+from proxy_addons.worker import Cut
 
 _log: Final = structlog.get_logger()
 
@@ -59,13 +64,18 @@ class _NotLoaded(Exception):
     """A bundle is not put to work here; the text is what the node is told."""
 
 
+async def _nothing_open(_is_over: Callable[[Exchange], bool]) -> None:
+    """End no answer: the worker has not come to take connections."""
+
+
 class Worker:
-    """Does what the node says, and says what it does."""
+    """Does what the node says, and says what it does. `cut` ends the open answers that it is told are over."""
 
     def __init__(self, settings: NodeSettings, slot: int, node: asyncio.StreamWriter) -> None:
         self.measure: Callable[[], list[Series]] = list
         self.claim: Callable[[], dict[str, str | int] | None] = lambda: None  # the last number of its records
         self.feed = SnapshotFeed(on_release=self._release, on_unknown_key=lambda of: self._say(MissesKey(issuer=of)))
+        self.cut: Cut = _nothing_open
         self.may_serve = asyncio.Event()
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
@@ -74,9 +84,12 @@ class Worker:
         self._wanted: TryCandidate | None = None
         self._loading: asyncio.Task[None] | None = None
         self._pepper = read_hex_key(settings.key_pepper_file)
-        self._keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
+        self._verifier = Verifier(settings)
         self._node = node
         self._closing: set[asyncio.Task[None]] = set()
+        # Beside the orders: a bundle takes a second to load, and a revocation must not wait for it.
+        self._revocations: asyncio.Queue[UseRevocations] = asyncio.Queue()
+        self._revocations_missing = False
 
     async def say_ready(self) -> None:
         await self.ready.wait()
@@ -85,13 +98,16 @@ class Worker:
     def say_certificate(self, expires_at: str, problem: str) -> None:
         self._say(ShowsCertificate(expires_at=expires_at, problem=problem))
 
+    def cut_by(self, cut: Cut) -> None:
+        self.cut = cut
+
     async def obey(self, reader: asyncio.StreamReader) -> None:
         """Follow the node's messages until it is gone; orders one after the other, and questions at once.
 
         Also while this worker drains: a revocation counts for the requests that it still takes.
         """
-        orders: asyncio.Queue[ToWorker] = asyncio.Queue()
-        carrying_out = asyncio.create_task(self._carry_out(orders))
+        orders: asyncio.Queue[Order] = asyncio.Queue()
+        tasks = (asyncio.create_task(self._carry_out(orders)), asyncio.create_task(self._revoke()))
         try:
             while line := await reader.readline():
                 message = decode(line)
@@ -99,17 +115,21 @@ class Worker:
                     self.say_counts()
                 elif isinstance(message, TrustUntil):
                     self.feed.trust_until(message.monotonic_ns)
+                elif isinstance(message, UseRevocations):
+                    self._revocations.put_nowait(message)
                 elif isinstance(message, Drain):
                     self._drain()
-                elif isinstance(message, ToWorker):
+                elif isinstance(message, Order):
                     orders.put_nowait(message)
                 else:
                     raise ValueError(f"the node does not send {message.type}")  # noqa: TRY004  # of what was read, not of an argument
-                if carrying_out.done():
-                    carrying_out.result()
+                for task in tasks:
+                    if task.done():
+                        task.result()
             self._drain()
         finally:
-            carrying_out.cancel()
+            for task in tasks:
+                task.cancel()
 
     def say_counts(self) -> None:
         self._say(Measured(series=to_json(self.measure()), source=self.claim()))
@@ -118,7 +138,7 @@ class Worker:
         self.stop.set()
         self.may_serve.set()
 
-    async def _carry_out(self, orders: "asyncio.Queue[ToWorker]") -> None:
+    async def _carry_out(self, orders: "asyncio.Queue[Order]") -> None:
         while True:
             match await orders.get():
                 case ActivateBundle() as order:
@@ -203,7 +223,33 @@ class Worker:
             _log.exception("bundle_not_loaded", serial=order.serial)
             raise _NotLoaded(type(exc).__name__) from exc
 
+    async def _revoke(self) -> None:
+        while True:
+            order = await self._revocations.get()
+            try:
+                await self._use_revocations(order)
+            finally:
+                self._revocations.task_done()
+
+    async def _use_revocations(self, order: UseRevocations) -> None:
+        try:
+            revocations = await asyncio.to_thread(self._load_revocations, Path(order.path))
+        except (BundleRejected, OSError):
+            _log.exception("revocations_not_loaded", epoch=order.epoch)
+            self._revocations_missing = self.feed.revocations.epoch == 0
+            return
+        self._revocations_missing = False
+        self.feed.use_revocations(revocations)
+        self._say(Revoking(epoch=revocations.epoch))
+        self._cut_revoked()
+
+    def _cut_revoked(self) -> None:
+        self._keep(self.cut(self.feed.ends))
+
     async def _use_credentials(self, order: UseCredentials) -> None:
+        await self._revocations.join()
+        if self._revocations_missing:
+            return  # what they revoke would be let in; without credentials nobody is
         try:
             key_ring = await asyncio.to_thread(self._load_credentials, Path(order.path))
         except (BundleRejected, OSError):
@@ -211,6 +257,7 @@ class Worker:
             return
         self.feed.use_credentials(key_ring)
         self._say(Authenticating(epoch=key_ring.epoch))
+        self._cut_revoked()
 
     async def _use_issuer_keys(self, order: UseIssuerKeys) -> None:
         try:
@@ -219,13 +266,17 @@ class Worker:
             _log.exception("issuer_keys_not_loaded", generation=order.generation)  # those of before stay
 
     def _load_credentials(self, path: Path) -> KeyRing:
-        document = verify_credentials(
-            path.read_bytes(), keys=self._keys, tenant=self._settings.tenant, environment=self._settings.environment
-        )
-        return KeyRing.of(document, pepper=self._pepper)
+        return KeyRing.of(self._verifier.credentials(path.read_bytes()), pepper=self._pepper)
+
+    def _load_revocations(self, path: Path) -> Revocations:
+        return Revocations.of(self._verifier.revocations(path.read_bytes()))
 
     def _release(self, policy: ActivePolicy) -> None:
-        task = asyncio.get_running_loop().create_task(self._close(policy))
+        self._keep(self._close(policy))
+
+    def _keep(self, doing: Awaitable[None]) -> None:
+        """Have it done beside everything else; the loop alone would not keep its task alive."""
+        task = asyncio.ensure_future(doing)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

@@ -37,6 +37,7 @@ class FakeControlPlane:
         application.router.add_get("/opa/v1/production/credentials", self._feed("credentials"))
         application.router.add_get("/opa/v1/production/environment", self._feed("environment"))
         application.router.add_get("/opa/v1/production/candidates/{serial}.tar.gz", self._feed("candidate"))
+        application.router.add_get("/opa/v1/production/revocations", self._feed("revocations"))
         application.router.add_post("/v1/records", self._take_records)
         application.router.add_post("/v1/agents/{node}/status", self._take_status)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)

@@ -17,7 +17,7 @@ from policies.contracts.snapshot import Dialect, Route
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.settings import DataPortTls, UpstreamSettings
-from proxy_addons.worker import new_event_loop, serve
+from proxy_addons.worker import Cut, new_event_loop, serve
 
 Respond = Callable[["Upstream", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -182,6 +182,7 @@ async def gateway(
     upstream_port: int | None = None,
     tls: DataPortTls | None = None,
     on_certificate: Callable[[str, str], None] | None = None,
+    on_cut: Callable[[Cut], None] | None = None,
 ) -> AsyncIterator[Gateway]:
     upstream = Upstream()
 
@@ -214,6 +215,7 @@ async def gateway(
             limits=bounds or Bounds(drain_s=1),
             tls=tls,
             on_certificate=on_certificate,
+            on_cut=on_cut,
         ),
     )
     waiting = asyncio.create_task(ready.wait())

@@ -13,6 +13,7 @@ from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_ke
 from policies.bundle.environment import Candidate, EnvironmentDocument, Staleness, sign_environment
 from policies.bundle.jws import SigningKey, load_signing_key
 from policies.bundle.pack import pack
+from policies.bundle.revocations import RevocationsDocument, sign_revocations
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import (
@@ -99,7 +100,7 @@ class Signer:
     public_file: Path
 
     @classmethod
-    def make(cls, directory: Path, name: str = "bundle-signing.pub.pem") -> "Signer":
+    def make(cls, directory: Path, name: str = "bundle-signing.pub.pem", *, key_id: str = KEY_ID) -> "Signer":
         private = ec.generate_private_key(ec.SECP256R1())
         public_file = directory / name
         public_file.write_bytes(
@@ -110,7 +111,7 @@ class Signer:
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return cls(load_signing_key(pem, key_id=KEY_ID), public_file)
+        return cls(load_signing_key(pem, key_id=key_id), public_file)
 
     def bundle(self, serial: int, *, version: str = "1", **changes: Any) -> bytes:
         """Return a bundle of SNAPSHOT, with `changes`; another `version` gives another revision."""
@@ -146,3 +147,13 @@ class Signer:
             ),
         )
         return sign_credentials(document, self.key)
+
+    def revocations(self, epoch: int, **members: object) -> bytes:
+        """Return a revocations document that names what `members` say, such as `keys`."""
+        document = RevocationsDocument(
+            tenant="default",
+            environment="production",
+            epoch=epoch,
+            issued_at=datetime(2026, 11, 20, tzinfo=UTC),
+        )
+        return sign_revocations(replace(document, **members), self.key)

@@ -151,7 +151,13 @@ def _snapshot(
         ),
         redactions=_redactions(documents),
         identity=tuple(
-            IdentityPolicy(id=d.id, version=d.version, issuers=spec.issuers, certificates=spec.certificates)
+            IdentityPolicy(
+                id=d.id,
+                version=d.version,
+                issuers=spec.issuers,
+                certificates=spec.certificates,
+                on_revocation=spec.on_revocation,
+            )
             for d, spec in specs
             if isinstance(spec, IdentitySpec)
         ),

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who beside the holder of an API key may be known, as policy says it: issuers of tokens, and client certificates."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final, Self
+
+from policies.contracts.members import ADDED, members
 
 DISCOVERY: Final = "discovery"
 
@@ -34,6 +37,13 @@ class CertificateField(StrEnum):
     SAN_URI = "san-uri"
     SAN_DNS = "san-dns"
     CN = "cn"
+
+
+class OnRevocation(StrEnum):
+    """What becomes of answers under way when the credential that asked for them is revoked."""
+
+    FINISH = "finish"
+    CUT = "cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +105,18 @@ class IdentityPolicy:
     version: str
     issuers: tuple[Issuer, ...]
     certificates: tuple[CertificateRule, ...]
+    on_revocation: OnRevocation = dataclasses.field(default=OnRevocation.FINISH, metadata=ADDED)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
         """Read what `dataclasses.asdict` gave. Raises ValueError for an unknown or missing member or a bad value."""
-        members = _members(cls, raw)
+        given = members(cls, raw)
         return cls(
-            id=members["id"],
-            version=members["version"],
-            issuers=tuple(map(_issuer, members["issuers"])),
-            certificates=tuple(map(_certificate_rule, members["certificates"])),
+            id=given["id"],
+            version=given["version"],
+            issuers=tuple(map(_issuer, given["issuers"])),
+            certificates=tuple(map(_certificate_rule, given["certificates"])),
+            on_revocation=OnRevocation(given.get("on_revocation", OnRevocation.FINISH)),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.errors import Position
-from policies.contracts.identity import CertificateRule, Issuer
+from policies.contracts.identity import CertificateRule, Issuer, OnRevocation
 from policies.contracts.prompts import ApprovedPrompt, PromptRule
 from policies.contracts.recording import ContentMode, RecordsMode
 from policies.contracts.request import RequestFacts, Subject
@@ -111,6 +111,7 @@ class RedactionSpec:
 class IdentitySpec:
     issuers: tuple[Issuer, ...]
     certificates: tuple[CertificateRule, ...]
+    on_revocation: OnRevocation = OnRevocation.FINISH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

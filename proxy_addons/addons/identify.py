@@ -7,6 +7,7 @@ mean the same subject: the certificate then is a second proof of what the header
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from mitmproxy import http
 
@@ -19,6 +20,8 @@ from proxy_addons.core.exchange import Credential, Exchange
 from proxy_addons.core.firewall import Headers, client_request_id_of, trace_id_of
 from proxy_addons.core.identity import credential_of
 from proxy_addons.core.refused import Refused
+
+_REVOKED: Final = "credentials-revoked"
 
 
 class Identify:
@@ -48,6 +51,14 @@ class Identify:
         except Refused as refused:
             refuse(flow, exchange, Reason(code=refused.code))
 
+    @fail_closed(Hook.REQUEST)
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Look again: a body may take a minute to arrive, and nothing is decided by an epoch that has ended."""
+        exchange = exchange_of(flow)
+        credential = exchange.credential
+        if exchange.refusal is None and credential is not None and self._feed.revokes(credential):
+            refuse(flow, exchange, Reason(code=_REVOKED))
+
 
 def identified(feed: SnapshotFeed, exchange: Exchange, headers: Headers, target: bytes, *, now: datetime) -> Credential:
     """Return the one credential of the exchange, by the policy that it has. Raises Refused."""
@@ -71,6 +82,9 @@ def identified(feed: SnapshotFeed, exchange: Exchange, headers: Headers, target:
     if certificate is not None and str(certificate.subject) != str(credential.subject):
         raise Refused("credentials-ambiguous")
     key_ring.refuse_blocked(credential.subject)
+    revocations = feed.revocations
+    if revocations.revoke(credential) or (certificate is not None and revocations.revoke(certificate)):
+        raise Refused(_REVOKED)
     return credential
 
 

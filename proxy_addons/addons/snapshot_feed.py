@@ -18,10 +18,11 @@ from policies.contracts.request import Subject
 from proxy_addons.addons.fail_closed import fail_closed
 from proxy_addons.addons.flows import Hook, exchange_of
 from proxy_addons.core.active import ActivePolicy
-from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.exchange import Credential, Exchange
 from proxy_addons.core.identity import KeyRing
 from proxy_addons.core.identity_tokens import TokenVerifier
 from proxy_addons.core.issuer_keys import IssuerKeySet
+from proxy_addons.core.revocations import Revocations
 from proxy_addons.core.trial import Trial
 
 _log: Final = structlog.get_logger()
@@ -47,6 +48,9 @@ class SnapshotFeed:
         {
             "swap",
             "use_credentials",
+            "use_revocations",
+            "revokes",
+            "ends",
             "use_issuer_keys",
             "trust_until",
             "finish",
@@ -78,6 +82,7 @@ class SnapshotFeed:
         self._ended: ActivePolicy | None = None  # a candidate tried no more, which may be put in force yet
         self._in_use: dict[int, _InUse] = {}  # by identity: what is in here is alive, so that no id is used again
         self._key_ring: KeyRing | None = None
+        self._revocations = Revocations()
         self._open: dict[str, _InUse] = {}
 
     @property
@@ -92,6 +97,10 @@ class SnapshotFeed:
     @property
     def key_ring(self) -> KeyRing | None:
         return self._key_ring
+
+    @property
+    def revocations(self) -> Revocations:
+        return self._revocations
 
     def tokens_of(self, policy: ActivePolicy) -> TokenVerifier | None:
         """Return what verifies tokens by `policy` and the newest keys; either ends it, and what it remembers."""
@@ -155,6 +164,21 @@ class SnapshotFeed:
         """Authenticate every request from now on by `key_ring`."""
         self._key_ring = key_ring
         _log.info("credentials_activated", epoch=key_ring.epoch)
+
+    def use_revocations(self, revocations: Revocations) -> None:
+        """Refuse what `revocations` name from now on, also where it is remembered as good."""
+        self._revocations = revocations
+        _log.info("revocations_in_force", epoch=revocations.epoch)
+
+    def revokes(self, credential: Credential) -> bool:
+        """Tell whether either document in force refuses what was let in before; without one nobody would be."""
+        key_ring = self._key_ring
+        return key_ring is None or key_ring.revoke(credential) or self._revocations.revoke(credential)
+
+    def ends(self, exchange: Exchange) -> bool:
+        """Tell whether the answer of `exchange`, under way, ends now: its credential is revoked and its policy cuts."""
+        credential, policy = exchange.credential, exchange.policy
+        return credential is not None and policy is not None and policy.cuts_revoked and self.revokes(credential)
 
     def trust_until(self, monotonic_ns: int) -> None:
         """Give no exchange a policy after that time, since nobody has confirmed it by then. Untold, there is no end."""

@@ -32,6 +32,8 @@ _STATUS_S: Final = 5.0
 _LARGEST_BUNDLE_BYTES: Final = 64 * 1024 * 1024
 # 100,000 keys of 250 bytes, in base64.
 _LARGEST_CREDENTIALS_BYTES: Final = 32 * 1024 * 1024
+# As docs/spec/bundle.md limits it.
+_LARGEST_REVOCATIONS_BYTES: Final = 16 * 1024 * 1024
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024
 _LONGEST_RETRY_AFTER_S: Final = 60.0
 
@@ -113,6 +115,10 @@ class ControlPlane:
     async def candidate(self, serial: int) -> Fetched | None:
         """As `bundle`, for the bundle of the candidate that the environment document names."""
         return await self._feed(f"candidates/{serial}.tar.gz", None, largest=_LARGEST_BUNDLE_BYTES)
+
+    async def revocations(self, etag: str | None) -> Fetched | None:
+        """As `bundle`, for the revocations document."""
+        return await self._feed("revocations", etag, largest=_LARGEST_REVOCATIONS_BYTES)
 
     async def append_records(self, lines: bytes) -> None:
         """Return once every line is durable at the control plane (new, duplicate or quarantined).

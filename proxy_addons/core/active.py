@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from policies.contracts.identity import OnRevocation
 from policies.contracts.snapshot import PolicySnapshot, Route
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.tool_calls import CallRules
@@ -30,3 +31,8 @@ class ActivePolicy:
     calls: CallRules
     etag: str = ""
     certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))
+
+    @property
+    def cuts_revoked(self) -> bool:
+        """Whether an answer under way ends with the credential that asked for it: where one identity policy says so."""
+        return any(identity.on_revocation is OnRevocation.CUT for identity in self.snapshot.identity)

@@ -53,12 +53,18 @@ class Credential:
 
     `key_id` is the API key's id; of a token its issuer's id in policy with a digest of the `kid`; of a certificate its
     fingerprint. None of them can be shown instead of the credential.
+
+    By `token_id` (issuer and `jti`), `digests` and `issued_at` a token or certificate can be revoked; what it does not
+    say of itself is None.
     """
 
     key_id: str
     subject: Subject
     kind: CredentialKind = CredentialKind.API_KEY
     scope: Scope = UNSCOPED
+    token_id: tuple[str, str] | None = None
+    digests: tuple[str, ...] = ()
+    issued_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from policies.bundle.credentials import ApiKey, CredentialsDocument, hash_api_key, parse_api_key
 from policies.contracts.request import Subject
-from proxy_addons.core.exchange import Credential
+from proxy_addons.core.exchange import Credential, CredentialKind
 from proxy_addons.core.firewall import Headers, query_parameter_names, values_of
 from proxy_addons.core.identity_tokens import MAX_TOKEN_BYTES
 from proxy_addons.core.refused import Refused
@@ -112,3 +112,12 @@ class KeyRing:
         """Raise Refused where `subject` is blocked, by whatever credential it was identified."""
         if self.blocked and str(subject) in self.blocked:
             raise Refused("credentials-revoked")
+
+    def revoke(self, credential: Credential) -> bool:
+        """Tell whether this document refuses a credential that was let in before, maybe by the one before it."""
+        if self.blocked and str(credential.subject) in self.blocked:
+            return True
+        if credential.kind is not CredentialKind.API_KEY:
+            return False
+        known = self.keys.get(credential.key_id)
+        return known is None or known.revoked

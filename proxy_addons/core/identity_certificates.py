@@ -76,7 +76,13 @@ class CertificateReader:
         credential = None
         if subjects:
             [subject] = subjects
-            credential = Credential(kind=CredentialKind.CERTIFICATE, key_id=f"sha256:{fingerprint}", subject=subject)
+            credential = Credential(
+                kind=CredentialKind.CERTIFICATE,
+                key_id=f"sha256:{fingerprint}",
+                subject=subject,
+                digests=(fingerprint,),
+                issued_at=valid_from,
+            )
         return _Read(credential, valid_from, valid_until)
 
 

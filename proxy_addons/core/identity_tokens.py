@@ -86,13 +86,13 @@ class TokenVerifier:
         known = self._remembered.get(digest)
         if known is not None and now < known.until:
             return known.credential
-        credential, until = self._verify(token, now)
+        credential, until = self._verify(token, digest, now)
         if len(self._remembered) >= _MAX_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[digest] = _Remembered(credential, until)
         return credential
 
-    def _verify(self, token: str, now: datetime) -> tuple[Credential, datetime]:
+    def _verify(self, token: str, digest: bytes, now: datetime) -> tuple[Credential, datetime]:
         parts = token.split(".")
         if len(parts) != _PARTS:
             raise Refused(_INVALID)
@@ -115,13 +115,18 @@ class TokenVerifier:
             raise Refused(_INVALID)
         if algorithm not in key.algorithms:
             raise Refused(_INVALID)
-        _check_signature(algorithm, key, signed=token.rpartition(".")[0].encode("ascii"), signature=signature)
+        signed = token.rpartition(".")[0].encode("ascii")
+        _check_signature(algorithm, key, signed=signed, signature=signature)
         # Only what is signed is told apart: an expired token is expired for whoever holds it, a forged one is invalid.
         expires_at = _check_claims(claims, trusted.issuer, tenant=self._tenant, now=now)
         credential = Credential(
             kind=CredentialKind.TOKEN,
             key_id=f"{trusted.issuer.id}:{hashlib.sha256(key.kid.encode()).hexdigest()[:16]}",
             subject=_subject(claims, trusted.issuer),
+            token_id=_token_id(claims, trusted.issuer),
+            # ECDSA lets whoever holds a token write its signature in a second way: what is signed tells it for sure.
+            digests=(hashlib.sha256(signed).hexdigest(), digest.hex()),
+            issued_at=datetime.fromtimestamp(_seconds(claims, "iat"), UTC),
         )
         return credential, min(expires_at, trusted.fresh_until)
 
@@ -216,6 +221,11 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
         raise Refused(_INVALID)
     return float(value)
+
+
+def _token_id(claims: Mapping[str, Any], issuer: Issuer) -> tuple[str, str] | None:
+    stated = claims.get("jti")
+    return (issuer.issuer, stated) if isinstance(stated, str) else None
 
 
 def _subject(claims: Mapping[str, Any], issuer: Issuer) -> Subject:

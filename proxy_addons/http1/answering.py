@@ -24,6 +24,7 @@ from proxy_addons.http1.messages import (
     CallUpstream,
     Examined,
     Linger,
+    Revoked,
     UpstreamAnswered,
     UpstreamContent,
     UpstreamEvent,
@@ -40,8 +41,11 @@ class Answering(Conversation):
 
     # ── the upstream's side ──
 
-    def _upstream(self, turn: Turn, event: UpstreamEvent) -> Commands:
+    def _upstream(self, turn: Turn, event: UpstreamEvent | Revoked) -> Commands:
         match event:
+            case Revoked(is_over=is_over):
+                if is_over(turn.exchange):
+                    yield from self._upstream_failed(turn, "credentials-revoked")
             case UpstreamAnswered():
                 yield from self._answered(turn, event)
             case UpstreamContent() if turn.enforcer is not None:

@@ -56,8 +56,7 @@ class ClientConnection(asyncio.Protocol):
         self._tasks: set[asyncio.Future[bool]] = set()
         self._call: UpstreamCall | None = None
         self._hook_running = False
-        self._client_slow = False
-        self._layer_pauses = False
+        self._client_slow = self._layer_pauses = False
         self._unexamined_bytes = 0  # came while a hook ran: mitmproxy's Layer queues them without bound
         self._lost = False
         self._unsent_bytes = 0
@@ -73,6 +72,10 @@ class ClientConnection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         if self.idle:
             self._transport.close()
+
+    def tell(self, event: Event) -> None:
+        """Give the layer an event that is of no socket."""
+        self._feed(event)
 
     # ── what asyncio calls ──
 

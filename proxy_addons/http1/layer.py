@@ -32,6 +32,7 @@ from proxy_addons.http1.messages import (
     GoOn,
     PauseClient,
     ResumeClient,
+    Revoked,
     TakeBreath,
     UpstreamEvent,
 )
@@ -75,12 +76,12 @@ class Http1ReverseLayer(Answering):
                 yield from self._client_left()
             case ClientFinished():
                 yield from self._finished()
-            case DeadlinePassed(serial=serial) if serial == self._deadline:
-                yield from self._late()
+            case DeadlinePassed(serial=serial):
+                yield from self._late(serial)
             case GoOn():
                 self.out_of_breath, self.turns_left = False, TURNS_AT_ONCE
-            case UpstreamEvent(call=call) if self._turn is not None and self._turn.call is call:
-                yield from self._upstream(self._turn, event)
+            case UpstreamEvent() | Revoked() if (turn := self._answered_by(event)) is not None:
+                yield from self._upstream(turn, event)
         if self._stage in _READING and not self.out_of_breath:
             yield from self._read_requests()
         if self._paused_client:
@@ -234,9 +235,11 @@ class Http1ReverseLayer(Answering):
             turn.exchange.upstream_started_ns = self._terms.monotonic_ns()
             yield turn.call
 
-    def _late(self) -> Commands:
+    def _late(self, serial: int) -> Commands:
         """Do what the deadline is for: a stream's is for what is held of it, any other for what the client owes."""
         turn = self._turn
+        if serial != self._deadline:
+            return
         if turn is not None and turn.timed and turn.enforcer is not None and turn.call is not None:
             yield from self._held_long(turn, turn.enforcer, turn.call)
         else:
@@ -257,6 +260,13 @@ class Http1ReverseLayer(Answering):
             self._end(turn)
             yield from self._tell_error(turn)
         yield CloseConnection(self.context.client)
+
+    def _answered_by(self, event: UpstreamEvent | Revoked) -> Turn | None:
+        """Return the turn whose answer is under way, where `event` is about that."""
+        turn = self._turn
+        if turn is None or self._stage not in ANSWERING:
+            return None
+        return turn if isinstance(event, Revoked) or turn.call is event.call else None
 
     def _current(self) -> Turn:
         if self._turn is None:

@@ -2,12 +2,14 @@
 """What the layer and its connection say to each other beyond mitmproxy's own commands and events."""
 
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from mitmproxy.proxy.commands import Command
 from mitmproxy.proxy.events import CommandCompleted, Event
 
+from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.framing import Fields
 
 
@@ -86,6 +88,13 @@ class Examined(NamedTuple):
     failed: bool = False
     cut: bool = False
     waits: bool = False
+
+
+@dataclass
+class Revoked(Event):
+    """Something is revoked: end the answer under way where `is_over` says so of its exchange."""
+
+    is_over: Callable[[Exchange], bool]
 
 
 class ClientFinished(Event):

@@ -17,6 +17,7 @@ from proxy_addons.node.messages import (
     TryCandidate,
     UseCredentials,
     UseIssuerKeys,
+    UseRevocations,
 )
 from proxy_addons.node.slot import READY_S, WorkerSlot
 from proxy_addons.node.totals import Sums, Totals
@@ -29,9 +30,10 @@ _MEASURE_S: Final = 1.0
 
 
 class Fleet:
-    """`bundle`, `credentials`, `issuer_keys`, `candidate` are what every worker, also a later one, is told to use.
+    """What every worker, also a later one, is told to use: `bundle`, `credentials`, `revocations`, `issuer_keys`,
+    `candidate`.
 
-    A worker takes no connection before it uses the first two: until then they wait in the kernel's queue.
+    A worker takes no connection before it uses the first three: until then they wait in the kernel's queue.
     `on_missing_key` is given the issuer of a token whose key a worker does not have.
     """
 
@@ -46,6 +48,7 @@ class Fleet:
         self.bundle: ActivateBundle | None = None
         self.candidate: TryCandidate | None = None
         self.credentials: UseCredentials | None = None
+        self.revocations: UseRevocations | None = None
         self._trust: TrustUntil | None = None
         self.issuer_keys: UseIssuerKeys | None = None
         self._open = False
@@ -126,6 +129,12 @@ class Fleet:
             timeout_s=_ACKNOWLEDGE_S,
         )
 
+    def revoke(self, revocations: UseRevocations) -> None:
+        """Have all workers refuse what `revocations` name. Each says when it does; nobody is waited for."""
+        self.revocations = revocations
+        for worker in self._workers:
+            worker.send(revocations)
+
     def trust(self, until: TrustUntil) -> None:
         """Have all workers refuse from then on, unless they are told a later time before."""
         self._trust = until
@@ -175,6 +184,6 @@ class Fleet:
         return state.ready or state.epoch is not None or self._has_answered(state)
 
     def _greeting(self) -> list[ToWorker]:
-        serve = Serve() if self._open else None
-        told = (self._trust, self.credentials, self.issuer_keys, self.bundle, self.candidate, serve)
-        return [message for message in told if message is not None]
+        # What is revoked comes before the keys that it revokes.
+        knows = (self._trust, self.revocations, self.credentials, self.issuer_keys, self.bundle, self.candidate)
+        return [message for message in (*knows, Serve() if self._open else None) if message is not None]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Until when what is in force may decide: a policy that nobody has confirmed for too long may have been withdrawn.
 
-Theory: each answer of a feed that leaves nothing newer confirms what it is about. Bundle and credentials must both be
-confirmed; the older of the two confirmations counts. Workers are told a time of the machine's monotonic clock, and
+Theory: each answer of a feed that leaves nothing newer confirms what it is about. Bundle, credentials and revocations
+must all be confirmed; the oldest confirmation counts. Workers are told a time of the machine's monotonic clock, and
 refuse after it by themselves: also when this process hangs, and whatever happens to the wall clock.
 A restart of the node confirms nothing, so the time of the last confirmation is kept in a file.
 
@@ -24,7 +24,7 @@ from proxy_addons.node.messages import TrustUntil
 
 _log: Final = structlog.get_logger()
 
-FEEDS: Final = ("bundles", "credentials")
+FEEDS: Final = ("bundles", "credentials", "revocations")
 # Every answer moves the time; workers are told, and the file is written, only once it has moved by this much.
 _STEP_S: Final = 5.0
 _LOOK_EVERY_S: Final = 1.0

@@ -62,6 +62,15 @@ class UseCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UseRevocations:
+    """Node to worker: refuse what the verified revocations document at `path` names, whatever else lets it in."""
+
+    type: ClassVar[str] = "use-revocations"
+    epoch: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseIssuerKeys:
     """Node to worker: verify tokens by the keys in the file at `path` from now on. `generation` counts the files."""
 
@@ -147,6 +156,14 @@ class Authenticating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revoking:
+    """Worker to node: every request from now on is refused where the revocations of `epoch` name its credential."""
+
+    type: ClassVar[str] = "revoking"
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
     """Worker to node: the last request decided by `serial` has ended."""
 
@@ -172,8 +189,9 @@ class MissesKey:
 
 
 OfPolicy: TypeAlias = ActivateBundle | TryCandidate
-ToWorker: TypeAlias = OfPolicy | EndCandidate | UseCredentials | UseIssuerKeys | TrustUntil | Serve | Drain | Measure
-OfState: TypeAlias = Ready | Enforcing | Trying | Authenticating | Released | ShowsCertificate
+Order: TypeAlias = OfPolicy | EndCandidate | UseCredentials | UseIssuerKeys | Serve
+ToWorker: TypeAlias = Order | UseRevocations | TrustUntil | Drain | Measure
+OfState: TypeAlias = Ready | Enforcing | Trying | Authenticating | Revoking | Released | ShowsCertificate
 FromWorker: TypeAlias = OfState | MissesKey | Measured
 Message: TypeAlias = ToWorker | FromWorker
 
@@ -184,6 +202,7 @@ _TYPES: Final = {
         TryCandidate,
         EndCandidate,
         UseCredentials,
+        UseRevocations,
         TrustUntil,
         UseIssuerKeys,
         Serve,
@@ -194,6 +213,7 @@ _TYPES: Final = {
         Enforcing,
         Trying,
         Authenticating,
+        Revoking,
         Released,
         ShowsCertificate,
         MissesKey,

@@ -77,6 +77,7 @@ FAMILIES: Final = (
     _node("gatehouse_environment_rejected", Kind.GAUGE, ("code",), "1 where the newest document was refused"),
     _node("gatehouse_candidate_serial", Kind.GAUGE, ("slot",), "serial of the candidate that the worker tries"),
     _node("gatehouse_credentials_epoch", Kind.GAUGE, ("slot",), "epoch of the credentials that the worker uses"),
+    _node("gatehouse_revocations_epoch", Kind.GAUGE, ("slot",), "epoch of the revocations that the worker enforces"),
     _node("gatehouse_feed_up", Kind.GAUGE, ("feed",), "1 where the control plane answered the last question"),
     _node(
         "gatehouse_feed_age_seconds",

@@ -143,4 +143,6 @@ def _of_workers(readings: Readings) -> dict[tuple[str, tuple[str, ...]], float]:
             values["gatehouse_policy_info", (*slot, worker.revision)] = 1
         if worker.epoch is not None:
             values["gatehouse_credentials_epoch", slot] = worker.epoch
+        if worker.revocations_epoch is not None:
+            values["gatehouse_revocations_epoch", slot] = worker.revocations_epoch
     return values

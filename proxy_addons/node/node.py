@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from policies.bundle.environment import EnvironmentDocument
-from policies.bundle.jws import load_verification_keys
 from policies.contracts.snapshot import PolicySnapshot
+from proxy_addons.bundle_keys import check_bundle_keys
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.issuers import Issuers
 from proxy_addons.durable import private_directory
@@ -40,12 +40,13 @@ from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.metrics import FeedContact, Readings, exposition
 from proxy_addons.node.node_files import bytes_below, check_certificate, lock
 from proxy_addons.node.patterns import PatternKeeper
+from proxy_addons.node.revocations import RevocationsActivation
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
 from proxy_addons.node.verifier import Verifier
 from proxy_addons.node.watched_issuers import WatchedIssuers
 from proxy_addons.node.worker_process import DRAIN_S, PROGRAM
-from proxy_addons.settings import GuardEngineName, NodeSettings, SettingInvalid
+from proxy_addons.settings import GuardEngineName, NodeSettings
 
 if TYPE_CHECKING:
     from proxy_addons.node.otlp import NodeMetricsOut
@@ -68,11 +69,7 @@ class Node:
     ) -> None:
         self._settings = settings
         self._control_plane = control_plane
-        keys = {settings.bundle_key_id: settings.bundle_key_file.read_bytes()}
-        try:
-            load_verification_keys(keys)
-        except ValueError as exc:
-            raise SettingInvalid("GATEHOUSE_BUNDLE_KEY_FILE", "must hold the public EC P-256 key as PEM") from exc
+        check_bundle_keys(settings)
         check_certificate(settings)
         private_directory(settings.node_dir)
         self._lock = lock(settings)
@@ -88,7 +85,7 @@ class Node:
         )
         self._patterns = PatternKeeper(settings.node_dir)
         self._issuers = WatchedIssuers(self._issuer_keys.watch)
-        verifier = Verifier(keys=keys, tenant=settings.tenant, environment=settings.environment)
+        verifier = Verifier(settings)
         store = BundleStore(settings.node_dir)
         self._bundles = BundleActivation(
             store,
@@ -113,6 +110,12 @@ class Node:
             settings.environment_file, verify=verifier.environment_document, use=self._run_as
         )
         self._credentials = CredentialsActivation(settings.credentials_file, self._fleet, verify=verifier.credentials)
+        self._revocations = RevocationsActivation(
+            settings.revocations_file,
+            self._fleet,
+            credentials_path=settings.credentials_file,
+            verify=verifier.revocations,
+        )
         self._freshness = Freshness(
             settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
         )
@@ -243,20 +246,17 @@ class Node:
         try:
             await self._issuer_keys.resume()
             async with asyncio.timeout(_RESUME_S):
-                await asyncio.gather(self._credentials.resume(), self._bundles.resume())
+                await self._revocations.resume()
+                await asyncio.gather(self._resume_credentials(), self._bundles.resume())
         except TimeoutError:
             _log.warning("resume_overdue")  # the feeds try again
         await self._environment.resume()
         self._freshness.resume()
         self._fleet.open()
-        feeds: tuple[tuple[str, Fetch, Acceptor], ...] = (
-            ("bundles", self._control_plane.bundle, self._bundles),
-            ("credentials", self._control_plane.credentials, self._credentials),
-        )
         async with asyncio.TaskGroup() as group:
-            for name, fetch, acceptor in feeds:
-                confirmed = partial(self._freshness.confirm, name)
-                group.create_task(follow(name, fetch, acceptor, contact=self._contacts[name], confirmed=confirmed))
+            revocations = self._revocations.following(self._control_plane.revocations)
+            group.create_task(self._follow("revocations", revocations, self._revocations))
+            group.create_task(self._follow("bundles", self._control_plane.bundle, self._bundles))
             environment = follow(
                 "environment",
                 self._control_plane.environment,
@@ -265,6 +265,17 @@ class Node:
                 nothing_yet_s=_NO_DOCUMENT_S,
             )
             group.create_task(environment)
+            # Nobody is let in before it is known who is not.
+            await self._revocations.known.wait()
+            group.create_task(self._follow("credentials", self._control_plane.credentials, self._credentials))
+
+    async def _resume_credentials(self) -> None:
+        if self._revocations.known.is_set():
+            await self._credentials.resume()
+
+    async def _follow(self, name: str, fetch: Fetch, acceptor: Acceptor) -> None:
+        confirmed = partial(self._freshness.confirm, name)
+        await follow(name, fetch, acceptor, contact=self._contacts[name], confirmed=confirmed)
 
     async def _restart_on_hangup(self) -> None:
         hangup = asyncio.Event()

@@ -118,7 +118,8 @@ def _worker(state: WorkerState, candidate_problem: str) -> dict[str, JSON]:
         "revision": state.revision,
         "epoch": state.epoch,
         "error": state.error,
-        # As `sources`: only a control plane that signs environment documents names candidates.
+        # As `sources`: only a control plane that signs such documents knows these members.
         **({} if state.candidate_serial is None else {"candidate_serial": state.candidate_serial}),
         **({"candidate_error": problem} if problem else {}),
+        **({} if state.revocations_epoch is None else {"revocations_epoch": state.revocations_epoch}),
     }

@@ -27,6 +27,7 @@ from proxy_addons.node.messages import (
     OfState,
     Ready,
     Released,
+    Revoking,
     ShowsCertificate,
     ToWorker,
     Trying,
@@ -63,6 +64,7 @@ class WorkerState:
     serial: int | None = None
     revision: str | None = None
     epoch: int | None = None
+    revocations_epoch: int | None = None
     held: frozenset[int] = frozenset()
     failed_serial: int | None = None
     error: str = ""
@@ -80,8 +82,9 @@ class WorkerState:
                 return self._enforcing(message)
             case Trying():
                 return self._trying(message)
-            case Authenticating(epoch=epoch):
-                return replace(self, epoch=epoch)
+            case Authenticating(epoch=epoch) | Revoking(epoch=epoch):
+                revokes = isinstance(message, Revoking)
+                return replace(self, revocations_epoch=epoch) if revokes else replace(self, epoch=epoch)
             case Released(serial=serial):
                 return replace(self, held=self.held - {serial})
             case ShowsCertificate(expires_at=expires_at, problem=problem):

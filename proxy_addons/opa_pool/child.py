@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from proxy_addons.opa_pool.bundle_key import verification_key
 from proxy_addons.opa_pool.pulse import Pulse
 from proxy_addons.opa_pool.settings import PoolSettings
 from proxy_addons.parent_death import die_with_parent
@@ -93,13 +94,14 @@ class Child:
         self.socket.unlink(missing_ok=True)
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        key_file, key_id = verification_key(self._bundle, self._settings)
         pool_pid = os.getpid()
         return subprocess.Popen(
             [
                 *(os.fspath(self._settings.binary), "run", "--server"),
                 *("--addr", f"unix://{self.socket}"),
-                *("--verification-key", os.fspath(self._settings.bundle_key_file)),
-                *("--verification-key-id", self._settings.bundle_key_id),
+                *("--verification-key", os.fspath(key_file)),
+                *("--verification-key-id", key_id),
                 *("--signing-alg", "ES256", "--scope", "read"),
                 # Open queries end within the engine's deadline, well below a second.
                 *("--shutdown-grace-period", "1"),

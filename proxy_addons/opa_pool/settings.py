@@ -14,8 +14,9 @@ from proxy_addons.settings import Environment, SettingInvalid
 class PoolSettings:
     node_dir: Path
     binary: Path
-    bundle_key_file: Path
+    bundle_key_file: Path | None
     bundle_key_id: str
+    bundle_keys_dir: Path | None = None
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "PoolSettings":
@@ -25,11 +26,14 @@ class PoolSettings:
         binary = shutil.which(named, path=variables.get("PATH", os.defpath))
         if binary is None:
             raise SettingInvalid("GATEHOUSE_OPA_BINARY", "names no executable; install OPA 1.x or set its path")
+        keys_dir = read.text("BUNDLE_KEYS_DIR", "")
+        key_file = read.optional_file("BUNDLE_KEY_FILE") if keys_dir else read.file("BUNDLE_KEY_FILE")
         return cls(
             node_dir=Path(read.text("NODE_DIR")).absolute(),
             binary=Path(binary).absolute(),
-            bundle_key_file=read.file("BUNDLE_KEY_FILE").absolute(),
+            bundle_key_file=None if key_file is None else key_file.absolute(),
             bundle_key_id=read.identifier("BUNDLE_KEY_ID", "gatehouse-1"),
+            bundle_keys_dir=Path(keys_dir).absolute() if keys_dir else None,
         )
 
     @property

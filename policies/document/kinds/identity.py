@@ -5,6 +5,7 @@ from policies.contracts.identity import (
     CertificateField,
     CertificateRule,
     Issuer,
+    OnRevocation,
     SubjectType,
     TokenAlgorithm,
     TokenGroups,
@@ -42,10 +43,10 @@ MOST_KEY_AGE_S = 7 * DAY_S
 
 def read_identity(document: Members, _id: str) -> IdentitySpec:
     """Return the `spec` of an identity policy."""
-    spec = document.object("spec", known=("issuers", "certificates"))
+    spec = document.object("spec", known=("issuers", "certificates", "on_revocation"))
     if spec is None:
         return IdentitySpec(issuers=(), certificates=())
-    if "issuers" not in spec and "certificates" not in spec:
+    if not any(name in spec for name in ("issuers", "certificates", "on_revocation")):
         document.notes.add("identifies-nobody", spec.node.at, "Nobody is identified.", "Add issuers or certificates.")
     entries = spec.objects(
         "issuers", known=_ISSUER, required=("id", "issuer", "audiences", "algorithms", "jwks"), at_least=1
@@ -55,7 +56,11 @@ def read_identity(document: Members, _id: str) -> IdentitySpec:
     rules = spec.objects("certificates", known=_CERTIFICATE, required=("id", "field"), at_least=1)
     certificates = tuple(map(_certificate, rules))
     check_ids(rules, [rule.id for rule in certificates])
-    return IdentitySpec(issuers=issuers, certificates=certificates)
+    return IdentitySpec(
+        issuers=issuers,
+        certificates=certificates,
+        on_revocation=spec.choice("on_revocation", OnRevocation, OnRevocation.FINISH),
+    )
 
 
 def _issuer(entry: Members) -> Issuer:

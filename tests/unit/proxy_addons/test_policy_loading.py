@@ -23,6 +23,7 @@ def loaded(tmp_path):
     settings = SimpleNamespace(
         bundle_key_id=KEY_ID,
         bundle_key_file=signer.public_file,
+        bundle_keys_dir=None,
         tenant="default",
         environment="production",
         pseudonym_key_file=tmp_path / "pseudonym",

@@ -10,6 +10,7 @@ from policies.contracts.identity import (
     CertificateRule,
     IdentityPolicy,
     Issuer,
+    OnRevocation,
     SubjectType,
     TokenAlgorithm,
     TokenGroups,
@@ -52,6 +53,20 @@ def test_identity_survives_the_way_through_the_bundle():
 def test_a_snapshot_without_identity_is_what_it_was_before_there_was_such_a_kind():
     assert "identity" not in make_snapshot().to_json()
     assert PolicySnapshot.from_json(as_read(make_snapshot())) == make_snapshot()
+
+
+def test_what_is_cut_is_said_only_where_it_is():
+    cutting = replace(make_snapshot(), identity=(replace(POLICY, on_revocation=OnRevocation.CUT),))
+    assert PolicySnapshot.from_json(as_read(cutting)) == cutting
+    assert as_read(cutting)["identity"][0]["on_revocation"] == "cut"
+    assert "on_revocation" not in as_read(replace(make_snapshot(), identity=(POLICY,)))["identity"][0]
+
+
+def test_another_word_for_what_becomes_of_answers_is_refused():
+    raw = as_read(replace(make_snapshot(), identity=(POLICY,)))
+    raw["identity"][0]["on_revocation"] = "wait"
+    with pytest.raises(ValueError, match="valid"):
+        PolicySnapshot.from_json(raw)
 
 
 @pytest.mark.parametrize(

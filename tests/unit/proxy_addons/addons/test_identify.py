@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One credential a request: attacks 22 and 23 with tokens and certificates among them, and what ends one."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from policies.contracts.identity import IdentityPolicy
 from policies.contracts.snapshot import AccessPolicy, Grant
 from proxy_addons.core.exchange import EXCHANGE
 from proxy_addons.core.identity_certificates import CertificateReader
+from proxy_addons.core.revocations import Revocations
 from tests.tokens import issuer, key_set, token
 from tests.unit.proxy_addons.core.test_identity_certificates import CN, certificate
 from tests.unit.proxy_addons.harness import NOW, ActivePolicy, Harness, active_policy, chat, key_of, key_ring
@@ -20,6 +22,7 @@ ALICE, BOB = certificate(cn=("alice",)), certificate(cn=("bob",))
 NOBODY = certificate("https://nobody.example")
 KEY = (b"Authorization", b"Bearer " + key_of("alice").encode())
 TOKEN = (b"Authorization", b"Bearer " + token().encode())
+DIGEST = hashlib.sha256(TOKEN[1].split()[1].rpartition(b".")[0]).hexdigest()
 OF_CAROL = (b"Authorization", b"Bearer " + token(sub="carol", groups=["/ml/staff"]).encode())
 
 
@@ -120,6 +123,14 @@ async def test_without_a_policy_that_counts_nobody_can_say_who_it_is(fields, pee
         pytest.param(
             lambda made: made.feed.use_credentials(key_ring(blocked=("user:alice",))), id="the-subject-is-blocked"
         ),
+        pytest.param(
+            lambda made: made.feed.use_revocations(Revocations(epoch=1, subjects=frozenset({"user:alice"}))),
+            id="the-subject-is-revoked",
+        ),
+        pytest.param(
+            lambda made: made.feed.use_revocations(Revocations(epoch=1, digests=frozenset({DIGEST}))),
+            id="the-token-is-revoked",
+        ),
     ],
 )
 async def test_what_ends_a_token_ends_a_remembered_one(change):
@@ -135,6 +146,40 @@ async def test_a_blocked_subject_is_refused_by_certificate_too():
     made = harness()
     made.feed.use_credentials(key_ring(blocked=("user:alice",)))
     assert (await send(made, peer=ALICE)).code == "credentials-revoked"
+
+
+@pytest.mark.parametrize(
+    "revoke",
+    [
+        pytest.param(
+            lambda made: made.feed.use_revocations(Revocations(epoch=1, keys=frozenset({"01KEYALICE"}))),
+            id="by-the-revocations",
+        ),
+        pytest.param(lambda made: made.feed.use_credentials(replace(key_ring(), keys={})), id="by-the-credentials"),
+    ],
+)
+async def test_a_key_that_is_revoked_while_the_body_arrives_decides_nothing(revoke):
+    made = harness()
+    run_hook = made.hook
+
+    async def hook(name: str, flow: Any) -> None:
+        if name == "request":
+            revoke(made)
+        await run_hook(name, flow)
+
+    made.hook = hook
+    told = await send(made, KEY)
+    assert (told.status, told.code) == (401, "credentials-revoked")
+    assert told.sent_upstream == []
+    [envelope] = made.sink.envelopes
+    assert envelope["verdict"] == "blocked"
+
+
+async def test_a_certificate_that_is_revoked_is_no_second_proof():
+    made = harness()
+    made.feed.use_revocations(Revocations(epoch=1, digests=frozenset({hashlib.sha256(ALICE).hexdigest()})))
+    assert (await send(made, KEY, peer=ALICE)).code == "credentials-revoked"
+    assert (await send(made, KEY)).code is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from policies.contracts.decision import Reason
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.http1.bounds import Bounds
+from proxy_addons.http1.messages import Revoked
 from tests.layer_rig import ANSWER, AllowAll, Shouting, Streams, error_code, exchange_of, request, status
 from tests.sans_io import Talk
 
@@ -349,3 +350,65 @@ def test_a_stream_that_the_layer_breaks_in_is_told_to_the_addons_all_the_same():
     talk.answer(chunk(b"data: b\n\n"))
     assert talk.closed
     assert (addon.hooks[-1], exchange(addon).fault) == ("response", "policy-unavailable")
+
+
+# ── what is revoked while its answer is under way ──
+
+
+def revoke(talk: Talk, *, over: bool = True) -> None:
+    talk.feed(Revoked(lambda _exchange: over))
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [pytest.param(b"", id="before-the-head"), pytest.param(ANSWER[:-3], id="in-the-middle-of-a-whole-answer")],
+)
+def test_a_revoked_answer_of_which_nothing_left_is_refused(begun):
+    talk = asking(addon := AllowAll())
+    if begun:
+        talk.answer(begun)
+    revoke(talk)
+    assert (status(talk.sent), error_code(talk.answers)) == (401, "credentials-revoked")
+    assert addon.seen[-2:] == [("error", "credentials-revoked"), ("response", "credentials-revoked")]
+    assert talk.abandoned
+
+
+def test_a_revoked_stream_ends_with_an_error_and_without_its_own_end():
+    talk = asking(addon := AllowAll(), Streams(Shouting()))
+    talk.answer(STREAM_HEAD + chunk(b"data: x\n\n"))
+    revoke(talk)
+    assert body_of(talk.answers).endswith(b"credentials-revoked")
+    assert addon.hooks == ["requestheaders", "request", "responseheaders", "error", "response"]
+    assert talk.abandoned
+    assert talk.layer.idle
+
+
+def test_an_answer_of_somebody_else_goes_on():
+    talk = asking(AllowAll(), Streams(Shouting()))
+    talk.answer(STREAM_HEAD + chunk(b"data: x\n\n"))
+    revoke(talk, over=False)
+    talk.answer(b"0\r\n\r\n")
+    assert b"credentials-revoked" not in body_of(talk.answers)
+
+
+def test_what_is_revoked_between_two_requests_ends_nothing():
+    talk = asking(addon := AllowAll())
+    talk.answer()
+    revoke(talk)
+    talk.receive(request(close=False))
+    talk.answer()
+    assert talk.answers.count(b"HTTP/1.1 200 OK") == 2
+    assert addon.hooks.count("response") == 2
+
+
+@pytest.mark.parametrize("hook", ["responseheaders", "response"])
+def test_a_hook_that_runs_is_waited_for(hook):
+    talk = asking(addon := AllowAll(), Streams(Shouting()))
+    talk.hooks_wait = hook
+    talk.answer(STREAM_HEAD + chunk(b"data: x\n\n") + b"0\r\n\r\n")
+    revoke(talk)
+    talk.hooks_wait = False
+    talk.complete()
+    assert talk.answers.count(b"HTTP/1.1 200 OK") == (hook == "response")
+    assert addon.hooks.count("response") <= 1
+    assert talk.layer.idle

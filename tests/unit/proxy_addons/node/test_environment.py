@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from types import SimpleNamespace
+
 import pytest
 
 from proxy_addons.clients.control_plane import Fetched
@@ -15,8 +17,15 @@ class Rig:
         self.start()
 
     def start(self, signer=None):
-        keys = {KEY_ID: (signer or self.signer).public_file.read_bytes()}
-        verifier = Verifier(keys=keys, tenant="default", environment="production")
+        verifier = Verifier(
+            SimpleNamespace(
+                bundle_key_file=(signer or self.signer).public_file,
+                bundle_key_id=KEY_ID,
+                bundle_keys_dir=None,
+                tenant="default",
+                environment="production",
+            )
+        )
         self.follower = EnvironmentFollower(
             self.folder / "environment.jws",
             verify=verifier.environment_document,

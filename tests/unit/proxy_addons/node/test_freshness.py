@@ -30,7 +30,7 @@ class Rig:
         return self.fresh
 
     def confirm(self, *feeds):
-        for feed in feeds or ("bundles", "credentials"):
+        for feed in feeds or ("bundles", "credentials", "revocations"):
             self.fresh.confirm(feed)
 
 
@@ -39,11 +39,13 @@ def rig(tmp_path):
     return Rig(tmp_path)
 
 
-def test_workers_are_told_how_long_the_older_confirmation_holds(rig):
+def test_workers_are_told_how_long_the_oldest_confirmation_holds(rig):
     rig.confirm("bundles")
     assert rig.told == []
     rig.clocks.pass_(10)
     rig.confirm("credentials")
+    assert rig.told == []
+    rig.confirm("revocations")
     assert rig.told == [1600.0]
 
 

@@ -2,7 +2,7 @@
 import pytest
 
 from proxy_addons.node.listeners import PortTaken, bind_listeners
-from proxy_addons.node.messages import Authenticating, Enforcing, Ready, Released
+from proxy_addons.node.messages import Authenticating, Enforcing, Ready, Released, Revoking
 from proxy_addons.node.status import serving
 from proxy_addons.node.worker_process import WorkerState
 
@@ -37,6 +37,7 @@ SERVING = WorkerState(slot=0, pid=1, ready=True, serial=1, revision="r1", epoch=
             id="a-policy-it-cannot-load",
         ),
         pytest.param(STARTED, Authenticating(epoch=3), WorkerState(slot=0, pid=1, epoch=3), id="credentials"),
+        pytest.param(STARTED, Revoking(epoch=3), WorkerState(slot=0, pid=1, revocations_epoch=3), id="revocations"),
         pytest.param(
             SERVING,
             Released(serial=1),

@@ -8,6 +8,7 @@ from policies.contracts.errors import PolicyRejected
 from policies.contracts.identity import (
     CertificateField,
     CertificateRule,
+    OnRevocation,
     SubjectType,
     TokenAlgorithm,
     TokenGroups,
@@ -45,6 +46,23 @@ def test_an_issuer_has_sane_defaults():
     assert (issuer.clock_skew_s, issuer.max_lifetime_s, issuer.max_key_age_s) == (30, 86400, 86400)
     assert issuer.subject == TokenSubject(claim="sub", type=SubjectType.USER, prefix="")
     assert (issuer.groups, issuer.tenant_claim) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("spec", "want"),
+    [
+        pytest.param({"issuers": [ISSUER]}, OnRevocation.FINISH, id="left-out"),
+        pytest.param({"issuers": [ISSUER], "on_revocation": "cut"}, OnRevocation.CUT, id="cut"),
+        pytest.param({"on_revocation": "cut"}, OnRevocation.CUT, id="for-api-keys-alone"),
+        pytest.param({"on_revocation": "finish"}, OnRevocation.FINISH, id="finish"),
+    ],
+)
+def test_what_becomes_of_answers_under_way_is_read(spec, want):
+    assert load(spec).on_revocation is want
+
+
+def test_another_word_for_it_is_an_error():
+    assert ("/spec/on_revocation", "unknown-value") in codes({"issuers": [ISSUER], "on_revocation": "now"})
 
 
 def test_everything_that_can_be_said_is_read():
