@@ -25,12 +25,12 @@ from conformance.cases import CASES
 from conformance.log_api import LogApi
 from conformance.log_trials import run_on_log
 from conformance.recorder import LocalRecorder, Recorder, RemoteRecorder
+from conformance.report import as_evidence, as_told, counts_of
 from conformance.runner import (
     CaseResult,
     NotReady,
     Trial,
     Verdict,
-    as_json,
     check_ready,
     is_gatehouse,
     run,
@@ -106,6 +106,11 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
 )
 @click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write a report here that `gatehouse release gate --suite` takes as evidence.",
+)
 def conformance(
     url: str,
     *,
@@ -124,6 +129,7 @@ def conformance(
     verifier: str,
     insecure: bool,
     as_json_: bool,
+    report: Path | None,
 ) -> None:
     """Attack the gateway at URL, and say which attacks it withstands.
 
@@ -149,7 +155,10 @@ def conformance(
             raise click.ClickException(f"the log of the recording upstream fails: {type(exc).__name__}") from exc
         except OSError as exc:
             raise NothingAnswers(f"nothing answers at {target.host}:{target.port} ({exc})") from exc
-    _show(trial, sorted(results, key=lambda result: result.case.number), in_json=as_json_)
+    ordered = sorted(results, key=lambda result: result.case.number)
+    if report is not None:
+        report.write_text(json.dumps(as_evidence(trial, ordered), ensure_ascii=False) + "\n", encoding="utf-8")
+    _show(trial, ordered, in_json=as_json_)
     if any(result.verdict is Verdict.FAIL for result in results):
         raise click.exceptions.Exit(1)
 
@@ -257,17 +266,10 @@ def _log(url: str | None, token_file: Path | None, ca: Path | None) -> Iterator[
 
 
 def _show(trial: Trial, results: Sequence[CaseResult], *, in_json: bool) -> None:
-    counts = {verdict: sum(row.verdict is verdict for result in results for row in result.rows) for verdict in Verdict}
     if in_json:
-        told = {
-            "url": f"{'https' if trial.target.tls else 'http'}://{trial.target.host}:{trial.target.port}",
-            "gateway": "gatehouse" if trial.gatehouse else "other",
-            "upstream_watched": trial.recorder is not None,
-            "rows": {str(verdict): count for verdict, count in counts.items()},
-            "cases": as_json(results),
-        }
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(as_told(trial, results), indent=2, ensure_ascii=False))
         return
+    counts = counts_of(results)
     console = Console(highlight=False)
     console.print(_table(results))
     for result in results:

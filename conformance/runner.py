@@ -4,7 +4,6 @@
 Rows that wait for the gateway's own deadlines run together at the end: from none of them may anything arrive.
 """
 
-import dataclasses
 import itertools
 import json
 import ssl
@@ -43,6 +42,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAnswer:
+    """An answer by its status and the id that the gateway gave its request, None where it gave none."""
+
+    status: int
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowResult:
     row: str
     cut: str
@@ -50,6 +57,7 @@ class RowResult:
     seen: str
     problem: str | None = None
     elapsed_s: float = 0.0
+    answers: tuple[NamedAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +196,7 @@ def _result(each: Row, cut: str, seen: Seen) -> RowResult:
         seen=describe(seen),
         problem=problem,
         elapsed_s=round(seen.heard.elapsed_s, 3),
+        answers=tuple(map(named, seen.heard.reader.answers)),
     )
 
 
@@ -260,20 +269,12 @@ def _last(heard: Heard) -> Answer | None:
     return heard.reader.answers[-1] if heard.reader.answers else None
 
 
+def named(answer: Answer) -> NamedAnswer:
+    given = [value for name, value in answer.headers if name.lower() == b"x-request-id"]
+    return NamedAnswer(status=answer.status, request_id=given[0].decode("latin-1") if len(given) == 1 else None)
+
+
 def _retry_after(answer: Answer) -> float:
     told = [value for name, value in answer.headers if name.lower() == b"retry-after"]
     seconds = float(told[0]) if told and told[0].isdigit() else 1.0
     return min(max(seconds, 0.1), _LONGEST_RETRY_S)
-
-
-def as_json(results: Sequence[CaseResult]) -> list[dict[str, object]]:
-    return [
-        {
-            "case": result.case.number,
-            "title": result.case.title,
-            "verdict": str(result.verdict),
-            "where": result.case.where or None,
-            "rows": [dataclasses.asdict(each) for each in result.rows],
-        }
-        for result in results
-    ]

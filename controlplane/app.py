@@ -22,6 +22,7 @@ from controlplane.api import (
     errors,
     evidence_packs,
     exports,
+    gates,
     guard,
     health,
     legal_holds,
@@ -39,7 +40,7 @@ from controlplane.api import (
     roles,
     tlog,
 )
-from controlplane.api.endpoint import RevisionConverter
+from controlplane.api.endpoint import IdConverter, RevisionConverter
 from controlplane.api.errors import ProblemApi
 from controlplane.api.evaluation_docs import with_evaluations
 from controlplane.api.openapi import DOCUMENT, SECURITY, with_feeds
@@ -52,6 +53,7 @@ RESOURCES: Final = (
     redactions.resource,
     releases.resource,
     approvals.resource,
+    gates.resource,
     activations.resource,
     environment_rules.resource,
     point_in_time.resource,
@@ -93,7 +95,7 @@ def create_app(plane: ControlPlane, *, url: str) -> Flask:
         MAX_CONTENT_LENGTH=0,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
-    app.url_map.converters["revision"] = RevisionConverter
+    app.url_map.converters |= {"revision": RevisionConverter, "id": IdConverter}
     guard.install(app, plane)
     api = ProblemApi(app, spec_kwargs={"servers": [{"url": url}]})
     errors.install(app)

@@ -27,6 +27,7 @@ from controlplane.services.evidence import EvidencePacks, EvidenceWork
 from controlplane.services.exports import Exports, ExportWork
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
+from controlplane.services.gates import Gates
 from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
@@ -39,6 +40,7 @@ from controlplane.services.payloads import PayloadKeys
 from controlplane.services.point_in_time import PointInTime
 from controlplane.services.policies import Policies
 from controlplane.services.ports import Store
+from controlplane.services.promotions import Promotions
 from controlplane.services.proofs import Proofs
 from controlplane.services.records import ReceivedRecord
 from controlplane.services.redactions import Redactions
@@ -79,6 +81,8 @@ class ControlPlane:
     releases: Releases
     activations: Activations
     approvals: Approvals
+    gates: Gates
+    promotions: Promotions
     rule_book: RuleBook
     decisions: Decisions
     aggregates: Aggregates
@@ -164,13 +168,16 @@ def assemble(
     )
     bell.listen(decision_point.ring)
     api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
+    releases = Releases(store=store, publisher=publisher, clock=clock, new_id=new_id, rego=settings.rego)
     return ControlPlane(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
         policies=Policies(store=store, clock=clock, rego=settings.rego),
         redactions=Redactions(store=store),
-        releases=Releases(store=store, publisher=publisher, clock=clock, new_id=new_id, rego=settings.rego),
+        releases=releases,
         activations=activations,
+        gates=Gates(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
+        promotions=Promotions(store=store, releases=releases),
         approvals=Approvals(store=store, clock=clock, new_id=new_id),
         rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),
         decisions=decisions,

@@ -45,6 +45,12 @@ class RevisionConverter(BaseConverter):
     regex = r"(?:(?!:validate\Z)[^/])+"
 
 
+class IdConverter(BaseConverter):
+    """An id of ours in a path. What stands behind a colon is what to do with it: another resource, which has no GET."""
+
+    regex = "[^/:]+"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What is asked of a request before its view runs. Without `permission` the endpoint is for everybody."""

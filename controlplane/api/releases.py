@@ -119,7 +119,7 @@ def list_releases(query: dict[str, Any], policy_set: str) -> dict[str, Any]:
 
 @resource.endpoint(
     "GET",
-    "/policy-sets/<policy_set>/releases/<release_id>",
+    "/policy-sets/<policy_set>/releases/<id:release_id>",
     permission=Permission.RELEASES_READ,
     gives=ReleaseSchema,
     gives_headers=("ETag",),

@@ -12,6 +12,7 @@ class Permission(StrEnum):
     RELEASES_READ = "releases:read"
     RELEASES_WRITE = "releases:write"
     APPROVALS_WRITE = "approvals:write"
+    EVIDENCE_WRITE = "evidence:write"
     ACTIVATIONS_READ = "activations:read"
     ACTIVATIONS_WRITE = "activations:write"
     ENVIRONMENT_RULES_READ = "environment-rules:read"

@@ -22,6 +22,7 @@ from controlplane.services.environment_rules import EnvironmentRules
 from controlplane.services.errors import Conflict, Forbidden, NotFound, Problem
 from controlplane.services.model import Page, Principal, Release
 from controlplane.services.ports import Session, Store
+from controlplane.services.promotions import require_promoted
 from controlplane.services.release_lookup import pins_in_force, release_of
 
 _EVENTS: Final = {Word.APPROVE: "release_approved", Word.REJECT: "release_rejected"}
@@ -55,7 +56,7 @@ class Approvals:
             rules = session.environment_rules.get(actor.tenant, release.environment)
             if not _may_approve(session, actor.tenant, actor.id, rules):
                 raise Forbidden("role-not-asked", f"In {release.environment} {_roles(rules)} approve.")
-            if verdict is Word.APPROVE and actor.id in _authors(session, release):
+            if verdict is Word.APPROVE and actor.id in authors_of(session, release):
                 raise Forbidden("own-release", "Whoever wrote a release, or what it changes, cannot approve it.")
             if _has_word(session, actor, release):
                 raise Conflict("approval-given", "You gave your word for this release; withdraw that first.")
@@ -124,9 +125,10 @@ def require_activatable(
     """
     if break_glass:
         return
-    authors = _authors(session, release)
+    authors = authors_of(session, release)
     if actor.id in authors:
         raise Forbidden("own-release", "Whoever wrote a release cannot put it to work; somebody else must.")
+    require_promoted(session, release, rules)
     standing = _standing(tuple(_judged(session, release, rules)), rules)
     if standing.rejected_by:
         raise Conflict(
@@ -170,7 +172,7 @@ def approve_by_activating(
     )
 
 
-def _authors(session: Session, release: Release) -> frozenset[str]:
+def authors_of(session: Session, release: Release) -> frozenset[str]:
     """Return who wrote what `release` would change."""
     changed = set(release.policies) - pins_in_force(session, release.tenant, release.environment)
     return session.policies.authors(release.tenant, changed) | {release.author}
@@ -182,7 +184,7 @@ def _has_word(session: Session, actor: Principal, release: Release) -> bool:
 
 
 def _judged(session: Session, release: Release, rules: EnvironmentRules) -> Iterator[JudgedApproval]:
-    authors = _authors(session, release)
+    authors = authors_of(session, release)
     for approval in session.approvals.of_release(release.tenant, release.id):
         yield JudgedApproval(approval=approval, void=_void(session, approval, release, rules, authors))
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the use cases of change control need of the store (a part of `controlplane.services.ports`)."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from controlplane.services.approval import Approval
 from controlplane.services.environment_rules import EnvironmentRules, KeptRules
+from controlplane.services.gate import Gate, GateEvidence
 from controlplane.services.model import Page
 
 
@@ -30,6 +32,19 @@ class ApprovalsOfReleases(Protocol):
         """Note the withdrawal. False, and nothing changed, where it was withdrawn already."""
 
 
+class GatesOfReleases(Protocol):
+    def add(self, evidence: GateEvidence) -> None: ...
+    def page(self, tenant: str, release: str, *, after: str | None, limit: int) -> Page[GateEvidence]: ...
+    def passed(self, tenant: str, releases: Collection[str]) -> frozenset[Gate]:
+        """Return the gates that any of these releases has evidence for."""
+
+    def serials(self, tenant: str, environment: str, release: str) -> frozenset[int]:
+        """Return the serials at which the release was put to work."""
+
+    def enforced(self, tenant: str, environment: str, pins: Sequence[tuple[str, str]]) -> frozenset[str]:
+        """Return the releases of exactly these pins that every live worker of the environment once enforced."""
+
+
 class ChangeSession(Protocol):
     """The part of a transaction's view that this module is about."""
 
@@ -37,3 +52,5 @@ class ChangeSession(Protocol):
     def environment_rules(self) -> RulesOfEnvironments: ...
     @property
     def approvals(self) -> ApprovalsOfReleases: ...
+    @property
+    def gates(self) -> GatesOfReleases: ...

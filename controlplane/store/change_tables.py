@@ -35,3 +35,21 @@ approvals = Table(
     Index(None, "tenant", "release", "id"),
     ForeignKeyConstraint(["tenant", "release"], ["releases.tenant", "releases.id"]),
 )
+
+release_evidence = Table(
+    "release_evidence",
+    METADATA,
+    key("tenant"),
+    key("id"),
+    text("release"),
+    text("environment"),
+    text("gate"),
+    text("by"),
+    text("role"),
+    time("given_at"),
+    text("digest"),
+    count("decision_count"),
+    text("summary"),
+    Index(None, "tenant", "release", "id"),
+    ForeignKeyConstraint(["tenant", "release"], ["releases.tenant", "releases.id"]),
+)

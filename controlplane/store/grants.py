@@ -80,6 +80,7 @@ _ADMINISTERED: Final = (
     "policies",
     "policy_revisions",
     "principals",
+    "release_evidence",
     "releases",
     "sink_positions",
 )

@@ -25,6 +25,7 @@ from controlplane.store.engine import WRITES
 from controlplane.store.environment_documents import SqlEnvironmentDocuments
 from controlplane.store.environment_rules import SqlEnvironmentRules
 from controlplane.store.environments import SqlEnvironments
+from controlplane.store.gates import SqlGates
 from controlplane.store.keeping import SqlErasures, SqlLegalHolds
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.opa import SqlOpa
@@ -53,6 +54,7 @@ class SqlSession:
         self.environment_documents = SqlEnvironmentDocuments(connection)
         self.activations = SqlActivations(connection)
         self.approvals = SqlApprovals(connection)
+        self.gates = SqlGates(connection)
         self.environment_rules = SqlEnvironmentRules(connection)
         self.api_keys = SqlApiKeys(connection)
         self.blocked_subjects = SqlBlockedSubjects(connection)

@@ -23,7 +23,7 @@ _FACTS: Final = ("stream", "tool_choice", *NUMBERS, *NAMES)
 LARGEST: Final = 2**53 - 1
 
 # When a test is asked, where it does not say: guards that read the clock need a time that never changes.
-_NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+USUAL_TIME: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class ObligationType(StrEnum):
@@ -119,7 +119,7 @@ _REQUEST: Final = ("subject", "groups", "operation", "model", "facts", "time")
 def _request(asked: Members | None) -> RequestOfTest:
     if asked is None:
         return RequestOfTest(
-            subject=Subject(type="user", id=""), operation="", model=None, facts=RequestFacts(), at=_NOON
+            subject=Subject(type="user", id=""), operation="", model=None, facts=RequestFacts(), at=USUAL_TIME
         )
     kind, _, name = asked.text("subject", forms.MEMBER).partition(":")
     return RequestOfTest(
@@ -148,14 +148,14 @@ def _facts(stated: Members | None) -> RequestFacts:
 def _time(asked: Members) -> datetime:
     text = asked.text("time", forms.LINE)
     if not text:
-        return _NOON
+        return USUAL_TIME
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
         asked.notes.add("bad-time", asked.at("time"), "This is no time.", 'Write it as "2026-11-20T18:00:00Z".')
-        return _NOON
+        return USUAL_TIME
     return at
 
 
