@@ -197,7 +197,7 @@ def assemble(
         content=Content(store=store, clock=clock, pseudonym_key=settings.pseudonym_key),
         legal_holds=LegalHolds(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         environment_documents=environment_documents,
-        feeds=Feeds(store=store, documents=environment_documents),
+        feeds=Feeds(store=store, documents=environment_documents, publisher=publisher),
         # A key of its own, so that a cursor can never be taken for anything else the pepper vouches for.
         cursors=Cursors(hmac.new(settings.key_pepper, b"gatehouse cursor 1", hashlib.sha256).digest()),
         operations=operations,

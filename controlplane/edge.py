@@ -40,10 +40,13 @@ from controlplane.tail import Tail
 
 BUNDLE_TYPE: Final = "application/vnd.openpolicyagent.bundles"
 SIGNED_DOCUMENT_TYPE: Final = "application/jose"
-_BUNDLE: Final = "/opa/v1/{environment}/bundles/gatehouse.tar.gz"
-_CREDENTIALS: Final = "/opa/v1/{environment}/credentials"
-_ENVIRONMENT: Final = "/opa/v1/{environment}/environment"
-_CANDIDATE: Final = "/opa/v1/{environment}/candidates/{serial}.tar.gz"
+_FEEDS: Final = (
+    ("/opa/v1/{environment}/bundles/gatehouse.tar.gz", Feed.BUNDLE, BUNDLE_TYPE),
+    ("/opa/v1/{environment}/credentials", Feed.CREDENTIALS, SIGNED_DOCUMENT_TYPE),
+    ("/opa/v1/{environment}/environment", Feed.ENVIRONMENT, SIGNED_DOCUMENT_TYPE),
+    ("/opa/v1/{environment}/candidates/{serial}.tar.gz", Feed.CANDIDATE, BUNDLE_TYPE),
+    ("/opa/v1/{environment}/discovery.tar.gz", Feed.DISCOVERY, BUNDLE_TYPE),
+)
 # As many digits as a number that every database holds exactly.
 _SERIAL: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 # As docs/spec/bundle.md says; below what proxies and balancers between us cut off.
@@ -125,21 +128,12 @@ def create_edge(
     plane.bell.listen(watch.ring)
     tail = Tail(plane, is_closed=lambda: watch.closed)
 
-    async def bundle(request: Request) -> Response:
-        name_route(request.scope, _BUNDLE)
-        return await _serve(plane, watch, request, Feed.BUNDLE, BUNDLE_TYPE)
+    def feed(path: str, feed: Feed, media_type: str) -> Route:
+        async def serve(request: Request) -> Response:
+            name_route(request.scope, path)
+            return await _serve(plane, watch, request, feed, media_type)
 
-    async def credentials(request: Request) -> Response:
-        name_route(request.scope, _CREDENTIALS)
-        return await _serve(plane, watch, request, Feed.CREDENTIALS, SIGNED_DOCUMENT_TYPE)
-
-    async def environment(request: Request) -> Response:
-        name_route(request.scope, _ENVIRONMENT)
-        return await _serve(plane, watch, request, Feed.ENVIRONMENT, SIGNED_DOCUMENT_TYPE)
-
-    async def candidate(request: Request) -> Response:
-        name_route(request.scope, _CANDIDATE)
-        return await _serve(plane, watch, request, Feed.CANDIDATE, BUNDLE_TYPE)
+        return Route(path, serve, methods=_METHODS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -155,10 +149,7 @@ def create_edge(
     wsgi: Any = WSGIMiddleware(flask_app, workers=_WSGI_THREADS)
     return Starlette(
         routes=[
-            Route(_BUNDLE, bundle, methods=_METHODS),
-            Route(_CREDENTIALS, credentials, methods=_METHODS),
-            Route(_ENVIRONMENT, environment, methods=_METHODS),
-            Route(_CANDIDATE, candidate, methods=_METHODS),
+            *(feed(*served) for served in _FEEDS),
             Route(TAIL, tail.serve, methods=_METHODS),
             *AuthZen(plane, url=url).routes(),
             Mount("/", app=_AsciiOnly(wsgi, plane.new_id)),

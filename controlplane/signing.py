@@ -16,6 +16,7 @@ from policies.bundle.credentials import (
     hash_api_key,
     sign_credentials,
 )
+from policies.bundle.discovery import pack_discovery
 from policies.bundle.environment import EnvironmentDocument, sign_environment
 from policies.bundle.jws import load_signing_key
 from policies.bundle.pack import pack
@@ -29,6 +30,7 @@ class BundlePublisher:
 
     def __init__(self, *, signing_key: bytes, key_id: str, pepper: bytes, clock: Clock) -> None:
         self._signer = load_signing_key(signing_key, key_id=key_id)
+        self._discovery = _artifact(pack_discovery(self._signer, further_keys={}))
         self._pepper = pepper
         self._clock = clock
 
@@ -54,6 +56,9 @@ class BundlePublisher:
             blocked=tuple(blocked),
         )
         return _artifact(sign_credentials(document, self._signer))
+
+    def discovery(self) -> Artifact:
+        return self._discovery
 
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         return _artifact(sign_environment(document, self._signer))

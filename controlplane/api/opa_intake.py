@@ -22,9 +22,11 @@ from controlplane.authz.permissions import Permission
 from controlplane.services.bounded_gzip import gunzip
 from controlplane.services.errors import Invalid
 from controlplane.services.model import Page
-from controlplane.services.opa_instances import OpaInstance
+from controlplane.services.opa_instances import OURS, Desired, Drift, OpaInstance
 from controlplane.services.opa_intake import MAX_CHUNK_BYTES, MAX_UNPACKED_BYTES
 from controlplane.services.records import Ingested
+
+_NOTHING = Desired(serial=0, revision=None, since=None)
 
 resource = Resource("opa", __name__, description="What stock OPAs report.")
 
@@ -38,10 +40,16 @@ class OpaBundleSchema(ma.Schema):
     active_revision = fields.String(required=True, allow_none=True)
     last_success = fields.String(required=True, allow_none=True)
     code = fields.String(required=True, allow_none=True)
+    serial = fields.Integer(required=True, allow_none=True)
+    highest_serial = fields.Integer(required=True, allow_none=True)
+    drift = fields.Enum(Drift, by_value=True, required=True)
 
 
 class OpaInstanceSchema(ma.Schema):
-    """`dropped` counts the decisions that this OPA says it could not keep: they are not in the log."""
+    """`dropped` counts the decisions that this OPA says it could not keep: they are not in the log.
+
+    `desired_revision` is in force where it is; `lag_s` says for how long it has been without having it.
+    """
 
     id = fields.String(required=True)
     environment = fields.String(required=True)
@@ -49,6 +57,8 @@ class OpaInstanceSchema(ma.Schema):
     live = fields.Boolean(required=True)
     reported_at = Time(required=True)
     dropped = fields.Integer(required=True)
+    desired_revision = fields.String(required=True, allow_none=True)
+    lag_s = fields.Integer(required=True, allow_none=True)
     bundles = fields.List(fields.Nested(OpaBundleSchema), required=True)
 
 
@@ -114,7 +124,9 @@ def report_opa_status_of_partition(environment: str, partition: str) -> dict[str
 def list_opa_instances(query: dict[str, Any]) -> dict[str, Any]:
     """List the stock OPAs that ever reported."""
     page = plane().opa_intake.page(caller(), after=after_of(query), limit=limit_of(query))
-    return page_of(Page(items=tuple(map(_item, page.items)), next_key=page.next_key))
+    desired = plane().opa_intake.desired(caller())
+    items = tuple(_item(each, desired.get(each.environment, _NOTHING)) for each in page.items)
+    return page_of(Page(items=items, next_key=page.next_key))
 
 
 def _append(environment: str) -> Ingested:
@@ -145,7 +157,12 @@ def _content() -> bytes:
             raise UnsupportedMediaType("Send the body plain or with 'Content-Encoding: gzip'.")
 
 
-def _item(instance: OpaInstance) -> dict[str, Any]:
+def _item(instance: OpaInstance, desired: Desired) -> dict[str, Any]:
+    bundles = [
+        asdict(bundle) | {"serial": bundle.serial, "drift": bundle.drift(desired.serial)} for bundle in instance.bundles
+    ]
+    ours = [bundle for bundle in bundles if bundle["name"] == OURS]
+    drifts = bool(ours) and any(bundle["drift"] is not Drift.NONE for bundle in ours)
     return {
         "id": instance.id,
         "environment": instance.environment,
@@ -153,5 +170,7 @@ def _item(instance: OpaInstance) -> dict[str, Any]:
         "live": plane().opa_intake.is_live(instance),
         "reported_at": instance.reported_at,
         "dropped": instance.dropped,
-        "bundles": [asdict(bundle) for bundle in instance.bundles],
+        "desired_revision": desired.revision,
+        "lag_s": plane().opa_intake.lag_s(desired) if drifts else None,
+        "bundles": bundles,
     }

@@ -40,6 +40,11 @@ def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
             "The signed bundle in force.",
             "application/vnd.openpolicyagent.bundles",
         ),
+        (
+            "/opa/v1/{environment}/discovery.tar.gz",
+            "The signed discovery bundle, by which a stock OPA configures itself.",
+            "application/vnd.openpolicyagent.bundles",
+        ),
         ("/opa/v1/{environment}/credentials", "The signed credentials document.", "application/jose"),
         ("/opa/v1/{environment}/environment", "The signed environment document.", "application/jose"),
         (

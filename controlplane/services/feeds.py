@@ -7,6 +7,7 @@ from enum import StrEnum
 from controlplane.services.environment_documents import EnvironmentDocuments
 from controlplane.services.model import Artifact
 from controlplane.services.ports import Store
+from controlplane.services.publishing import Publisher
 
 
 class Feed(StrEnum):
@@ -14,18 +15,23 @@ class Feed(StrEnum):
     CREDENTIALS = "credentials"
     ENVIRONMENT = "environment"
     CANDIDATE = "candidate"
+    DISCOVERY = "discovery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feeds:
     store: Store
     documents: EnvironmentDocuments
+    publisher: Publisher
 
     def artifact(self, feed: Feed, *, tenant: str, environment: str, serial: int | None = None) -> Artifact | None:
         """Return what the feed serves now; None where nothing was published. `serial` is a candidate's."""
         if feed is Feed.ENVIRONMENT:
             return self.documents.current(tenant, environment)
         with self.store.read() as session:
+            if feed is Feed.DISCOVERY:
+                known = session.environments.get(tenant, environment) is not None
+                return self.publisher.discovery() if known else None
             if feed is Feed.CREDENTIALS:
                 return session.environments.credentials(tenant, environment)
             if feed is Feed.CANDIDATE:

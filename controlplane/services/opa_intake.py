@@ -7,8 +7,8 @@ remembered for `REMEMBERED`, which is far longer than OPA keeps a chunk that it 
 """
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from controlplane.identifiers import Clock, NewId
 from controlplane.services.errors import Invalid, NotFound
 from controlplane.services.model import Page, Principal
 from controlplane.services.opa_events import UnreadableEvent, read_event
-from controlplane.services.opa_instances import OpaBundle, OpaInstance
+from controlplane.services.opa_instances import Desired, Drift, OpaBundle, OpaInstance
 from controlplane.services.ports import Session, Store
 from controlplane.services.record_lines import put_aside
 from controlplane.services.records import Ingested, QuarantinedLine, ReceivedRecord
@@ -83,14 +83,42 @@ class OpaIntake:
         with self.store.write() as session:
             _require_environment(session, actor, environment)
             before = session.opa.get(actor.tenant, environment, reported.id)
+            reported = replace(reported, bundles=_with_highest(reported.bundles, before))
             session.opa.put(reported)
         lost = reported.dropped - (0 if before is None else before.dropped)
         if lost > 0:
             _log.error("opa_decisions_dropped", instance=reported.id, environment=environment, count=lost)
 
+        for bundle in reported.bundles:
+            if bundle.drift(0) is Drift.REPLAYED:
+                _log.error(
+                    "opa_bundle_replayed",
+                    instance=reported.id,
+                    environment=environment,
+                    serial=bundle.serial,
+                    highest_serial=bundle.highest_serial,
+                )
+
+    def desired(self, actor: Principal) -> dict[str, Desired]:
+        """Return what is in force, by environment."""
+        found = {}
+        with self.store.read() as session:
+            for environment in session.environments.all(actor.tenant):
+                active = session.activations.at_serial(actor.tenant, environment.id, environment.serial)
+                found[environment.id] = Desired(
+                    serial=environment.serial,
+                    revision=None if active is None else f"{active.serial}+{active.revision}",
+                    since=None if active is None else active.created_at,
+                )
+        return found
+
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[OpaInstance]:
         with self.store.read() as session:
             return session.opa.page(actor.tenant, after=after, limit=limit)
+
+    def lag_s(self, desired: Desired) -> int | None:
+        """Return for how long `desired` has been in force."""
+        return None if desired.since is None else max(0, int((self.clock() - desired.since).total_seconds()))
 
     def is_live(self, instance: OpaInstance) -> bool:
         return instance.reported_at >= self.clock() - STALE_AFTER
@@ -137,6 +165,13 @@ def _bundle(name: str, held: Mapping[str, Any]) -> OpaBundle:
         last_success=_text(held.get("last_successful_request")),
         code=_text(held.get("code")),
     )
+
+
+def _with_highest(bundles: Sequence[OpaBundle], before: OpaInstance | None) -> tuple[OpaBundle, ...]:
+    """Return `bundles` with the highest serial that each ever had."""
+    known = {} if before is None else {bundle.name: bundle.highest_serial for bundle in before.bundles}
+    highest = [max((one for one in (known.get(each.name), each.serial) if one), default=None) for each in bundles]
+    return tuple(replace(each, highest_serial=most) for each, most in zip(bundles, highest, strict=True))
 
 
 def _dropped(metrics: Any) -> int:

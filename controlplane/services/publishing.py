@@ -21,6 +21,9 @@ class Publisher(Protocol):
     ) -> Artifact:
         """Return the signed credentials document of `epoch`, in which the subjects `blocked` are nobody."""
 
+    def discovery(self) -> Artifact:
+        """Return the signed bundle that tells a stock OPA what to fetch and where to report."""
+
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         """Return the signed form of `document`."""
 

@@ -109,6 +109,45 @@ def test_status_is_kept_and_shown(under_test):
     assert not under_test.call("GET", "/v1/opa-instances", "auditor").json["items"][0]["live"]
 
 
+def revision(serial):
+    return f"{serial}+sha256:{'9f' * 32}"
+
+
+def tell(under_test, *revisions):
+    for each in revisions:
+        bundles = {"gatehouse": {"active_revision": each}, "other": {"active_revision": revision(1)}}
+        report = {"labels": {"id": "opa-1"}, "bundles": bundles}
+        assert under_test.call("POST", STATUS, "agent", json=report).status_code == 200
+    (item,) = under_test.call("GET", "/v1/opa-instances", "auditor").json["items"]
+    ours, other = item["bundles"]
+    assert (other["serial"], other["drift"]) == (None, "unknown")
+    return ours["drift"], ours["serial"], ours["highest_serial"], item["lag_s"]
+
+
+@pytest.mark.parametrize(
+    ("revisions", "want"),
+    [
+        pytest.param((revision(1), revision(2)), ("none", 2, 2, None), id="in-force"),
+        pytest.param((revision(1),), ("behind", 1, 1, 7), id="behind"),
+        pytest.param((revision(2), revision(1)), ("replayed", 1, 2, 7), id="an-old-one-again"),
+        pytest.param((revision(2), revision(1), revision(2)), ("none", 2, 2, None), id="and-back"),
+        pytest.param((None,), ("unknown", None, None, 7), id="nothing-yet"),
+        pytest.param((revision(2), "theirs"), ("unknown", None, 2, 7), id="not-ours"),
+        pytest.param((revision(3),), ("none", 3, 3, None), id="ahead-while-another-server-publishes"),
+    ],
+)
+def test_what_an_opa_has_is_compared_with_what_is_in_force(under_test, revisions, want):
+    for _ in range(2):
+        under_test.activate(under_test.release()["id"])
+    under_test.clock.turn(7)
+    assert tell(under_test, *revisions) == want
+
+
+def test_an_old_bundle_that_is_given_again_is_said_loudly(under_test, capsys):
+    tell(under_test, revision(2), revision(1))
+    assert "opa_bundle_replayed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("report", [[], {}, {"labels": {"id": 5}}, {"labels": []}])
 def test_a_status_without_a_sender_is_refused(under_test, report):
     assert under_test.call("POST", STATUS, "agent", json=report).status_code == 400
