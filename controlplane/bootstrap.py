@@ -11,6 +11,7 @@ from controlplane.decision_point import DecisionPoint
 from controlplane.identifiers import Clock, NewId, new_ulid, utc_now
 from controlplane.metrics import Metrics
 from controlplane.services.access import Access
+from controlplane.services.activation_views import Views
 from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
 from controlplane.services.aggregates import Aggregates
@@ -18,6 +19,7 @@ from controlplane.services.api_keys import ApiKeys
 from controlplane.services.approvals import Approvals
 from controlplane.services.archives import Archives
 from controlplane.services.blocked_subjects import BlockedSubjects
+from controlplane.services.conducting import Conducting
 from controlplane.services.content import Content
 from controlplane.services.cursors import Cursors
 from controlplane.services.decisions import Decisions
@@ -48,6 +50,7 @@ from controlplane.services.releases import Releases
 from controlplane.services.replays import Replays, ReplayWork
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.retention import Retention
+from controlplane.services.rollout_steps import Steps
 from controlplane.services.rule_book import RuleBook
 from controlplane.services.sequencing import Sequencer
 from controlplane.services.tails import Tails
@@ -80,6 +83,7 @@ class ControlPlane:
     redactions: Redactions
     releases: Releases
     activations: Activations
+    conducting: Conducting
     approvals: Approvals
     gates: Gates
     promotions: Promotions
@@ -145,7 +149,17 @@ def assemble(
         clock=clock,
     )
     environment_documents = EnvironmentDocuments(store=store, publisher=publisher, clock=clock)
-    activations = Activations(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
+    metrics = Metrics()
+    steps = Steps(
+        publisher=publisher,
+        clock=clock,
+        new_id=new_id,
+        publish=environment_documents.publish,
+        told=metrics.activation_moved,
+    )
+    activations = Activations(
+        store=store, steps=steps, views=Views(clock=clock), clock=clock, new_id=new_id, published=bell.ring
+    )
     asked_bell = Bell()
     files = ResultFiles(folder=settings.export_dir, max_bytes=settings.export_max_bytes)
     operations = Operations(store=store, files=files, clock=clock, new_id=new_id, asked=asked_bell.ring)
@@ -178,6 +192,7 @@ def assemble(
         activations=activations,
         gates=Gates(store=store, clock=clock, new_id=new_id, pseudonym_key=settings.pseudonym_key),
         promotions=Promotions(store=store, releases=releases),
+        conducting=Conducting(store=store, steps=steps, clock=clock, published=bell.ring),
         approvals=Approvals(store=store, clock=clock, new_id=new_id),
         rule_book=RuleBook(store=store, clock=clock, publish=environment_documents.publish, published=bell.ring),
         decisions=decisions,
@@ -219,7 +234,7 @@ def assemble(
         bell=bell,
         asked_bell=asked_bell,
         stored_bell=stored_bell,
-        metrics=Metrics(),
+        metrics=metrics,
         new_id=new_id,
         sequencer=sequencer,
     )

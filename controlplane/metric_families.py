@@ -62,6 +62,15 @@ ACTIVATIONS: Final = _family(
     ("outcome",),
     "wishes for an activation: `made`, `failed`, or the code of the refusal",
 )
+ACTIVATION_STEPS: Final = _family(
+    "activation_steps_total",
+    Kind.COUNTER,
+    ("state",),
+    "steps of activations that this process took, by the state that was reached",
+)
+BREAK_GLASS: Final = _family(
+    "break_glass_total", Kind.COUNTER, (), "releases put to work by one person without the approvals they need"
+)
 STORE_UP: Final = _family("store_up", Kind.GAUGE, (), "1 where the database answered this scrape")
 SERIAL: Final = _family(
     "serial",
@@ -109,6 +118,8 @@ FAMILIES: Final = (
     FEED_WAITERS,
     RELEASES,
     ACTIVATIONS,
+    ACTIVATION_STEPS,
+    BREAK_GLASS,
     STORE_UP,
     SERIAL,
     NODES,

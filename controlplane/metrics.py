@@ -16,6 +16,7 @@ from controlplane.metric_families import Family
 from controlplane.services.errors import Refused, StoreUnavailable
 from controlplane.services.fleet import EnvironmentReading
 from controlplane.services.records import Gap, Ingested
+from controlplane.services.rollout import Rollout
 from controlplane.services.sequencing import LogStatus
 from controlplane.siem.pusher import Lag
 
@@ -53,6 +54,8 @@ class Metrics:
         self._waiters = Gauge(families.FEED_WAITERS.name, families.FEED_WAITERS.meaning, registry=self._counted)
         self._releases = self._counter(families.RELEASES)
         self._activations = self._counter(families.ACTIVATIONS)
+        self._steps = self._counter(families.ACTIVATION_STEPS)
+        self._break_glass = Counter(families.BREAK_GLASS.name, families.BREAK_GLASS.meaning, registry=self._counted)
         self._lags: Lags = dict
         self._sequencer: Sequencing | None = None
 
@@ -90,6 +93,14 @@ class Metrics:
     def activation(self) -> AbstractContextManager[None]:
         """Count how the activation within the context ends."""
         return _outcome(self._activations)
+
+    def activation_moved(self, rollout: Rollout) -> None:
+        """Count a step of an activation by the state that it reached."""
+        self._steps.labels(rollout.state.value).inc()
+
+    def glass_broken(self) -> None:
+        """Count an activation by break-glass."""
+        self._break_glass.inc()
 
     def page(self, readings: Readings) -> bytes:
         """Return what was counted and what `readings` says now; without the latter where the store does not answer."""

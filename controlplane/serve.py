@@ -15,6 +15,7 @@ import uvicorn
 
 from controlplane.app import create_app
 from controlplane.bootstrap import ControlPlane
+from controlplane.conductor import conductor
 from controlplane.edge import Watch, create_edge
 from controlplane.garbage import look_for_circles_less
 from controlplane.housekeeping import housekeeping
@@ -91,6 +92,7 @@ def serve(
         }
         stack.callback(plane.decision_point.close)
         stack.enter_context(housekeeping(tasks))
+        stack.enter_context(conductor(plane.conducting))
         stack.enter_context(job_thread(plane))
         _run(plane, settings, trace)
 

@@ -3,71 +3,27 @@
 
 from typing import Any
 
-import marshmallow as ma
+import structlog
 from flask import request
-from marshmallow import fields
 
+from controlplane.api.activation_schemas import (
+    ActivationSchema,
+    EnvironmentSchema,
+    EnvironmentsSchema,
+    NewActivationSchema,
+    RollbackSchema,
+)
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import PageQuerySchema, Time, page_schema, text
+from controlplane.api.fields import PageQuerySchema, page_schema
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
-from controlplane.services.activations import ActivationView, EnvironmentView
+from controlplane.services.activation_views import ActivationView, EnvironmentView
 from controlplane.services.preconditions import IfMatch
+from controlplane.services.rollout import Asked, BreakGlass, Canary, Thresholds
 
+_log = structlog.get_logger("gatehouse.api")
 resource = Resource("activations", __name__, url_prefix="/v1", description="Activations, and what is enforced where.")
-
-
-class NewActivationSchema(ma.Schema):
-    release = text(required=True)
-    environment = text(required=True)
-
-
-class WorkerSchema(ma.Schema):
-    node = fields.String(required=True)
-    slot = fields.String(required=True)
-    serial = fields.Integer(required=True)
-    revision = fields.String(required=True, allow_none=True)
-    enforces = fields.Boolean(required=True)
-    error = fields.String(required=True, allow_none=True)
-
-
-class ActivationSchema(ma.Schema):
-    """`state` is pending, active, failed or superseded; `workers` are those of every live node."""
-
-    id = fields.String(required=True, attribute="activation.id")
-    environment = fields.String(required=True, attribute="activation.environment")
-    serial = fields.Integer(required=True, attribute="activation.serial")
-    release = fields.String(required=True, attribute="activation.release")
-    revision = fields.String(required=True, attribute="activation.revision")
-    state = fields.String(required=True)
-    by = fields.String(required=True, attribute="activation.by")
-    created_at = Time(required=True, attribute="activation.created_at")
-    active_at = Time(required=True, allow_none=True, attribute="activation.active_at")
-    workers = fields.List(fields.Nested(WorkerSchema), required=True)
-
-
-class DesiredSchema(ma.Schema):
-    activation = fields.String(required=True, attribute="activation.id")
-    serial = fields.Integer(required=True, attribute="activation.serial")
-    release = fields.String(required=True, attribute="activation.release")
-    revision = fields.String(required=True, attribute="activation.revision")
-    state = fields.String(required=True)
-
-
-class EnvironmentSchema(ma.Schema):
-    """`desired` is null before the first activation; `enforced` is what every worker of every live node says."""
-
-    id = fields.String(required=True, attribute="environment.id")
-    serial = fields.Integer(required=True, attribute="environment.serial")
-    epoch = fields.Integer(required=True, attribute="environment.epoch")
-    desired = fields.Nested(DesiredSchema, required=True, allow_none=True)
-    enforced = fields.List(fields.Nested(WorkerSchema), required=True, attribute="workers")
-
-
-class EnvironmentsSchema(ma.Schema):
-    items = fields.List(fields.Nested(EnvironmentSchema), required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 @resource.endpoint(
@@ -81,15 +37,87 @@ class EnvironmentsSchema(ma.Schema):
     gives_headers=("Location",),
 )
 def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
-    """Put a release to work. Needs If-Match with the environment's ETag. An old release again is the rollback."""
+    """Put a release to work: at once, in part, later, or for a while. Needs If-Match with the environment's ETag."""
+    actor, glass = caller(), body["break_glass"]
     with plane().metrics.activation():
+        if glass is not None:
+            plane().access.authorize(actor, Permission.ACTIVATIONS_BREAK_GLASS)
         made = plane().activations.activate(
-            caller(),
+            actor,
             release_id=body["release"],
             environment=body["environment"],
             if_match=IfMatch.parse(request.headers.get("If-Match")),
+            asked=Asked(
+                mode=body["mode"],
+                canary=_canary(body["canary"]),
+                not_before=body["not_before"],
+                expires_at=body["expires_at"],
+                acknowledge_within_s=body["acknowledge_within_s"],
+                break_glass=None if glass is None else BreakGlass(**glass),
+            ),
         )
-    return made, {"Location": f"/v1/activations/{made.activation.id}"}
+    if glass is not None:
+        plane().metrics.glass_broken()
+        _log.warning(
+            "break_glass_used",
+            activation=made.rollout.id,
+            environment=made.rollout.environment,
+            principal=actor.id,
+            minutes=glass["minutes"],
+        )
+    return made, {"Location": f"/v1/activations/{made.rollout.id}"}
+
+
+@resource.endpoint(
+    "POST",
+    "/activations/<activation_id>:promote",
+    permission=Permission.ACTIVATIONS_WRITE,
+    gives=ActivationSchema,
+)
+def promote_activation(activation_id: str) -> ActivationView:
+    """Put a candidate in force for everybody."""
+    return plane().activations.promote(caller(), activation_id)
+
+
+@resource.endpoint(
+    "POST",
+    "/activations/<activation_id>:rollback",
+    permission=Permission.ACTIVATIONS_WRITE,
+    gives=ActivationSchema,
+)
+def roll_back_activation(activation_id: str) -> ActivationView:
+    """End a candidate, or put what was in force before an activation back to work. Again: nothing changes."""
+    return plane().activations.roll_back(caller(), activation_id)
+
+
+@resource.endpoint(
+    "POST",
+    "/activations/<activation_id>:cancel",
+    permission=Permission.ACTIVATIONS_WRITE,
+    gives=ActivationSchema,
+)
+def cancel_activation(activation_id: str) -> ActivationView:
+    """End what is scheduled, or a candidate. Again: nothing changes."""
+    return plane().activations.cancel(caller(), activation_id)
+
+
+@resource.endpoint(
+    "POST",
+    "/environments/<environment>:rollback",
+    permission=Permission.ACTIVATIONS_WRITE,
+    body=RollbackSchema,
+    gives=ActivationSchema,
+)
+def roll_back_environment(body: dict[str, Any], environment: str) -> ActivationView:
+    """Put what was in force before back to work, at once and by one person. Gives what is in force then.
+
+    If-Match may be sent, and need not: state `from_serial` instead, and a race changes nothing twice.
+    """
+    given = request.headers.get("If-Match")
+    if_match = None if given is None else IfMatch.parse(given)
+    return plane().activations.roll_back_environment(
+        caller(), environment, from_serial=body["from_serial"], if_match=if_match
+    )
 
 
 @resource.endpoint(
@@ -132,3 +160,7 @@ def get_environment(environment: str) -> tuple[EnvironmentView, dict[str, str]]:
     """Get what is desired and what is enforced. The ETag is the serial, `"0"` before the first activation."""
     found = plane().activations.environment(caller(), environment)
     return found, {"ETag": f'"{found.environment.serial}"'}
+
+
+def _canary(given: dict[str, Any] | None) -> Canary | None:
+    return None if given is None else Canary(**given | {"thresholds": Thresholds(**given["thresholds"])})

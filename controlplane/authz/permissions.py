@@ -15,6 +15,7 @@ class Permission(StrEnum):
     EVIDENCE_WRITE = "evidence:write"
     ACTIVATIONS_READ = "activations:read"
     ACTIVATIONS_WRITE = "activations:write"
+    ACTIVATIONS_BREAK_GLASS = "activations:break-glass"
     ENVIRONMENT_RULES_READ = "environment-rules:read"
     ENVIRONMENT_RULES_WRITE = "environment-rules:write"
     DECISIONS_READ = "decisions:read"

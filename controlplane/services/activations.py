@@ -1,204 +1,271 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put releases to work, and say worker by worker what is enforced.
+"""Put releases to work, end that, and say worker by worker what is enforced (`docs/spec/life-cycle.md`).
 
-Theory: an activation takes the environment's next serial and signs a bundle; nodes fetch it by themselves. It is
-`active` once every worker of every live node said that it enforces the serial, `failed` where a node rejected the
-bundle or a worker could not load it, `superseded` once a later serial exists, and `pending` otherwise.
+Theory: an activation takes the environment's next serial and signs a bundle; nodes fetch it by themselves and say so.
+What follows from what they say, and from time, the conductor does (`conducting.py`).
 """
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-from typing import Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from controlplane.identifiers import Clock, NewId
+from controlplane.services.acknowledgements import live_nodes, of_activation
+from controlplane.services.activation_views import ActivationView, EnvironmentView, Views, rollout_at
 from controlplane.services.admin_log import note
 from controlplane.services.approvals import approve_by_activating, require_activatable
-from controlplane.services.errors import Conflict, NotFound
-from controlplane.services.model import Activation, Agent, Environment, Page, Principal, Release
+from controlplane.services.errors import Conflict, Invalid, NotFound, Problem
+from controlplane.services.model import Agent, Environment, Page, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.preconditions import IfMatch
-from controlplane.services.publishing import Publisher
-from policies.contracts.snapshot import PolicySnapshot
-
-# Nodes report each change at once, and every 5 s anyway; one that missed two reports is taken for dead, so that a
-# node that was switched off does not keep an activation pending for ever.
-LIVE_FOR: Final = timedelta(seconds=15)
-
-
-class ActivationState(StrEnum):
-    PENDING = "pending"
-    ACTIVE = "active"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerAcknowledgement:
-    node: str
-    slot: str
-    serial: int
-    revision: str | None
-    enforces: bool
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActivationView:
-    activation: Activation
-    state: ActivationState
-    workers: tuple[WorkerAcknowledgement, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentView:
-    """`desired` is the activation in force, None before the first; `workers` say what each enforces."""
-
-    environment: Environment
-    desired: ActivationView | None
-    workers: tuple[WorkerAcknowledgement, ...]
+from controlplane.services.rollout import IN_FORCE, Asked, Review, Rollout, RolloutState
+from controlplane.services.rollout_steps import Steps, the_system
+from policies.bundle.environment import CandidateMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activations:
+    """`published` is called once nodes have something to learn."""
+
     store: Store
-    publisher: Publisher
+    steps: Steps
+    views: Views
     clock: Clock
     new_id: NewId
     published: Callable[[], None]
 
-    def activate(self, actor: Principal, *, release_id: str, environment: str, if_match: IfMatch) -> ActivationView:
-        """Put a release to work at the environment's next serial. Activating an old one again is the rollback."""
+    def activate(
+        self,
+        actor: Principal,
+        *,
+        release_id: str,
+        environment: str,
+        if_match: IfMatch,
+        asked: Asked | None = None,
+    ) -> ActivationView:
+        """Put a release to work at the environment's next serial: at once, as a candidate, or when its time comes."""
+        asked = asked or Asked()
         with self.store.write() as session:
             before = _must_have(session.environments.lock(actor.tenant, environment))
             if_match.check(str(before.serial))
-            release = self._activatable(session, actor, release_id, environment)
-            serial = before.serial + 1
-            snapshot = PolicySnapshot.from_json(json.loads(release.snapshot))
-            bundle = self.publisher.pack(snapshot, serial=serial)
-            activation = Activation(
-                tenant=actor.tenant,
-                environment=environment,
-                id=self.new_id("act_"),
-                serial=serial,
-                release=release.id,
-                revision=release.revision,
-                etag=bundle.etag,
-                by=actor.id,
-                created_at=self.clock(),
-                active_at=None,
+            release = self._activatable(session, actor, release_id, environment, asked)
+            self._check(session, before, asked)
+            rules = session.environment_rules.get(actor.tenant, environment)
+            within_s = asked.acknowledge_within_s or rules.acknowledge_within_s
+            rollout = self.steps.ask(
+                session, actor, release, replace(asked, acknowledge_within_s=within_s), why=_said(asked)
             )
-            session.activations.add(activation, bundle)
-            session.environments.set_serial(actor.tenant, environment, serial)
+            waits = asked.not_before is not None and self.clock() < asked.not_before
+            serial = session.activations.last_serial(actor.tenant, environment) + 1
             note(
                 session,
                 actor,
                 self.clock,
-                action="release_activated",
+                action="break_glass_used" if asked.break_glass else "release_activated",
                 target=release.id,
                 environment=environment,
-                serial=serial,
+                serial=None if waits else serial,
+                activation=rollout.id,
             )
-            view = self._view(session, activation)
+            if not waits:
+                rollout = self.steps.start(session, actor, rollout, before)
+            view = self.views.of(session, rollout)
+        self.published()
+        return view
+
+    def promote(self, actor: Principal, activation_id: str) -> ActivationView:
+        """Put a candidate in force for everybody."""
+        with self.store.write() as session:
+            rollout, environment = self._locked(session, actor, activation_id)
+            if rollout.state is not RolloutState.CANDIDATE:
+                raise Conflict("not-a-candidate", f"The activation is {rollout.state}: candidates are promoted.")
+            release = session.releases.get(actor.tenant, rollout.release)
+            if release is None:
+                raise NotFound("release-unknown", "There is no such release.")
+            rules = session.environment_rules.get(actor.tenant, environment.id)
+            require_activatable(session, actor, release, rules, break_glass=False)
+            view = self.views.of(
+                session, self.steps.promote(session, actor, rollout, environment, why="promoted by hand")
+            )
+        self.published()
+        return view
+
+    def roll_back(self, actor: Principal, activation_id: str) -> ActivationView:
+        """End a candidate, or put what was in force before back to work. Doing it again changes nothing."""
+        with self.store.write() as session:
+            rollout, environment = self._locked(session, actor, activation_id)
+            if rollout.state is RolloutState.CANDIDATE:
+                self.steps.withdraw(session, actor, rollout, RolloutState.ROLLED_BACK, why="rolled back by hand")
+            elif rollout.state in IN_FORCE and rollout.serial == environment.serial:
+                self.steps.go_back(session, actor, rollout, environment, why="rolled back by hand")
+            elif rollout.state is not RolloutState.ROLLED_BACK:
+                raise Conflict("not-in-force", f"The activation is {rollout.state}: there is nothing to roll back.")
+            view = self.views.of(session, session.rollouts.get(actor.tenant, activation_id) or rollout)
+        self.published()
+        return view
+
+    def roll_back_environment(
+        self, actor: Principal, environment_id: str, *, from_serial: int | None, if_match: IfMatch | None
+    ) -> ActivationView:
+        """Put what was in force before back to work at the next serial, and return what is in force then.
+
+        Where `from_serial` is not in force any more there is nothing to do: so a second call changes nothing.
+        """
+        with self.store.write() as session:
+            environment = _must_have(session.environments.lock(actor.tenant, environment_id))
+            if if_match is not None:
+                if_match.check(str(environment.serial))
+            current = rollout_at(session, environment)
+            if current is None:
+                raise Conflict("nothing-to-go-back-to", "Nothing was ever in force there.")
+            if from_serial is not None and from_serial > environment.serial:
+                current = self._end_candidate(session, actor, current, from_serial)
+            elif from_serial is None or from_serial == environment.serial:
+                current = self.steps.go_back(session, actor, current, environment, why="rolled back by hand")
+            view = self.views.of(session, current)
+        self.published()
+        return view
+
+    def cancel(self, actor: Principal, activation_id: str) -> ActivationView:
+        """End what is scheduled, or a candidate. Doing it again changes nothing."""
+        with self.store.write() as session:
+            rollout, _ = self._locked(session, actor, activation_id)
+            if rollout.state is RolloutState.SCHEDULED:
+                self.steps.move(session, actor, rollout, RolloutState.CANCELLED, why="cancelled")
+            elif rollout.state is RolloutState.CANDIDATE:
+                self.steps.withdraw(session, actor, rollout, RolloutState.CANCELLED, why="cancelled")
+            elif rollout.state is not RolloutState.CANCELLED:
+                raise Conflict("not-cancellable", f"The activation is {rollout.state}. Roll it back instead.")
+            view = self.views.of(session, session.rollouts.get(actor.tenant, activation_id) or rollout)
+        self.published()
+        return view
+
+    def review(self, actor: Principal, activation_id: str, *, approved: bool) -> ActivationView:
+        """Say afterwards what a break-glass was worth: approved it stays in force, else it is rolled back at once."""
+        with self.store.write() as session:
+            rollout, environment = self._locked(session, actor, activation_id)
+            if rollout.asked.break_glass is None:
+                raise Conflict("not-a-break-glass", "Only what was put to work by break-glass is reviewed.")
+            if rollout.by == actor.id:
+                raise Conflict("own-break-glass", "Somebody else reviews it.")
+            if rollout.review is not None:
+                raise Conflict("reviewed-already", f"{rollout.review.by} reviewed it.")
+            reviewed = replace(rollout, review=Review(by=actor.id, at=self.clock(), approved=approved))
+            session.rollouts.set_review(reviewed)
+            note(
+                session,
+                actor,
+                self.clock,
+                action="break_glass_reviewed",
+                target=rollout.id,
+                environment=environment.id,
+                approved=approved,
+            )
+            if not approved and rollout.state in IN_FORCE and rollout.serial == environment.serial:
+                self.steps.go_back(session, actor, reviewed, environment, why="its review did not approve it")
+            view = self.views.of(session, session.rollouts.get(actor.tenant, activation_id) or reviewed)
         self.published()
         return view
 
     def get(self, actor: Principal, activation_id: str) -> ActivationView:
         with self.store.read() as session:
-            activation = session.activations.get(actor.tenant, activation_id)
-            if activation is None:
-                raise NotFound("activation-unknown", "There is no such activation.")
-            return self._view(session, activation)
+            return self.views.of(session, _known(session.rollouts.get(actor.tenant, activation_id)))
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[ActivationView]:
         with self.store.read() as session:
-            page = session.activations.page(actor.tenant, after=after, limit=limit)
-            return Page(
-                items=tuple(self._view(session, activation) for activation in page.items),
-                next_key=page.next_key,
-            )
+            page = session.rollouts.page(actor.tenant, after=after, limit=limit)
+            items = tuple(self.views.of(session, rollout) for rollout in page.items)
+            return Page(items=items, next_key=page.next_key)
 
     def environment(self, actor: Principal, environment: str) -> EnvironmentView:
         with self.store.read() as session:
-            return self._environment(session, _must_have(session.environments.get(actor.tenant, environment)))
+            return self.views.environment(session, _must_have(session.environments.get(actor.tenant, environment)))
 
     def environments(self, actor: Principal) -> tuple[EnvironmentView, ...]:
         with self.store.read() as session:
-            return tuple(self._environment(session, one) for one in session.environments.all(actor.tenant))
+            return tuple(self.views.environment(session, one) for one in session.environments.all(actor.tenant))
 
     def acknowledge(self, session: Session, agent: Agent) -> None:
-        """Note within the transaction of a status report when the activation in force became active by it."""
+        """Note within the transaction of a status report what the activation in force became by it."""
         environment = session.environments.get(agent.tenant, agent.environment)
         if environment is None:
             return
+        rollout = session.rollouts.at_serial(agent.tenant, agent.environment, environment.serial)
         activation = session.activations.at_serial(agent.tenant, agent.environment, environment.serial)
-        if activation is None or activation.active_at is not None:
+        if rollout is None or activation is None or rollout.state not in IN_FORCE - {RolloutState.ACTIVE}:
             return
-        if self._view(session, activation).state is ActivationState.ACTIVE:
-            session.activations.set_active(agent.tenant, activation.id, self.clock())
+        live = live_nodes(session, agent.tenant, agent.environment, now=self.clock())
+        said = of_activation(live, activation, since=rollout.began_at)
+        system = the_system(agent.tenant, self.clock)
+        try:
+            if said.complete:
+                self.steps.complete(session, system, rollout)
+            elif said.refused is not None and rollout.state is RolloutState.PENDING:
+                self.steps.move(session, system, rollout, RolloutState.FAILED, why=said.refused)
+        except Conflict:
+            pass  # a step of somebody else came in between, and the node has nothing to do with that
 
-    def _activatable(self, session: Session, actor: Principal, release_id: str, environment: str) -> Release:
+    def _activatable(
+        self, session: Session, actor: Principal, release_id: str, environment: str, asked: Asked
+    ) -> Release:
         release = session.releases.get(actor.tenant, release_id)
         if release is None:
             raise NotFound("release-unknown", "There is no such release.")
         if release.environment != environment:
             raise Conflict("environment-differs", f"The release was made for {release.environment!r}.")
         rules = session.environment_rules.get(actor.tenant, environment)
-        require_activatable(session, actor, release, rules, break_glass=False)
-        approve_by_activating(session, actor, release, rules, clock=self.clock, new_id=self.new_id)
+        require_activatable(session, actor, release, rules, break_glass=asked.break_glass is not None)
+        if asked.break_glass is None:
+            approve_by_activating(session, actor, release, rules, clock=self.clock, new_id=self.new_id)
         return release
 
-    def _environment(self, session: Session, environment: Environment) -> EnvironmentView:
-        desired = session.activations.at_serial(environment.tenant, environment.id, environment.serial)
-        return EnvironmentView(
-            environment=environment,
-            desired=None if desired is None else self._view(session, desired),
-            workers=_acknowledgements(self._live(session, environment.tenant, environment.id), environment.serial),
-        )
+    def _check(self, session: Session, environment: Environment, asked: Asked) -> None:
+        problems = tuple(self._problems(asked))
+        if problems:
+            raise Invalid("body-invalid", "The activation makes no sense as asked.", problems=problems)
+        if environment.serial == 0 and (asked.tries or asked.expires_at or asked.break_glass):
+            raise Conflict("nothing-in-force", "Nothing is in force there yet that this could go back to.")
+        tried = session.rollouts.candidate(environment.tenant, environment.id)
+        if tried is not None and asked.break_glass is None and asked.not_before is None:
+            raise Conflict("candidate-under-way", f"{tried.id} is tried there. Promote it, roll it back or cancel it.")
 
-    def _view(self, session: Session, activation: Activation) -> ActivationView:
-        live = self._live(session, activation.tenant, activation.environment)
-        workers = _acknowledgements(live, activation.serial)
-        environment = session.environments.get(activation.tenant, activation.environment)
-        if environment is not None and environment.serial > activation.serial:
-            state = ActivationState.SUPERSEDED
-        elif any(_rejects(agent, activation) for agent in live) or any(
-            worker.error and not worker.enforces for worker in workers
-        ):
-            state = ActivationState.FAILED
-        elif workers and all(agent.workers for agent in live) and all(worker.enforces for worker in workers):
-            state = ActivationState.ACTIVE
-        else:
-            state = ActivationState.PENDING
-        return ActivationView(activation=activation, state=state, workers=workers)
+    def _problems(self, asked: Asked) -> Iterator[Problem]:
+        now = self.clock()
+        if asked.canary is not None and asked.mode is not CandidateMode.ENFORCE:
+            fix = "Leave it out, or take mode enforce."
+            yield _problem("/canary", "Only what decides has a share: observe and warn judge all requests.", fix)
+        if asked.expires_at is not None and asked.expires_at <= max(now, asked.not_before or now):
+            yield _problem("/expires_at", "It would be over before it begins.")
+        if asked.break_glass is not None and (asked.tries or asked.not_before or asked.expires_at):
+            yield _problem("/break_glass", "It is all at once, and its time is its own.", "Leave the others out.")
 
-    def _live(self, session: Session, tenant: str, environment: str) -> tuple[Agent, ...]:
-        oldest = self.clock() - LIVE_FOR
-        return tuple(
-            agent for agent in session.agents.of_environment(tenant, environment) if agent.reported_at >= oldest
-        )
+    def _end_candidate(self, session: Session, actor: Principal, current: Rollout, serial: int) -> Rollout:
+        tried = session.rollouts.candidate(current.tenant, current.environment)
+        if tried is not None and tried.serial == serial:
+            self.steps.withdraw(session, actor, tried, RolloutState.ROLLED_BACK, why="rolled back by hand")
+        elif serial > session.activations.last_serial(current.tenant, current.environment):
+            raise Conflict("serial-unknown", "There is no such serial.")
+        return current
 
-
-def _rejects(agent: Agent, activation: Activation) -> bool:
-    rejected = agent.rejected_bundle
-    return rejected is not None and (rejected.etag or "").strip('"') == activation.etag
+    def _locked(self, session: Session, actor: Principal, activation_id: str) -> tuple[Rollout, Environment]:
+        found = _known(session.rollouts.get(actor.tenant, activation_id))
+        environment = _must_have(session.environments.lock(actor.tenant, found.environment))
+        return _known(session.rollouts.get(actor.tenant, activation_id)), environment
 
 
-def _acknowledgements(live: tuple[Agent, ...], serial: int) -> tuple[WorkerAcknowledgement, ...]:
-    return tuple(
-        WorkerAcknowledgement(
-            node=agent.id,
-            slot=worker.slot,
-            serial=worker.serial,
-            revision=worker.revision,
-            enforces=worker.serial == serial,
-            error=worker.error,
-        )
-        for agent in live
-        for worker in agent.workers
-    )
+def _said(asked: Asked) -> str:
+    if asked.break_glass is not None:
+        return f"break-glass for {asked.break_glass.minutes} minutes: {asked.break_glass.reason}"
+    return "asked for"
+
+
+def _problem(pointer: str, message: str, fix: str | None = None) -> Problem:
+    return Problem(code="body-invalid", message=message, pointer=pointer, fix=fix)
+
+
+def _known(rollout: Rollout | None) -> Rollout:
+    if rollout is None:
+        raise NotFound("activation-unknown", "There is no such activation.")
+    return rollout
 
 
 def _must_have(environment: Environment | None) -> Environment:

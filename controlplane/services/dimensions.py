@@ -239,9 +239,9 @@ def request_id_of(envelope: Mapping[str, Any]) -> str | None:
     return text(envelope.get("request_id")) or text(envelope.get("record_id"))
 
 
-def latency_us_of(envelope: Mapping[str, Any]) -> int | None:
-    total = _members(envelope.get("latency_us")).get("total")
-    return total if type(total) is int and total >= 0 else None
+def latency_us_of(envelope: Mapping[str, Any], *, of: str = "total") -> int | None:
+    taken = _members(envelope.get("latency_us")).get(of)
+    return taken if type(taken) is int and taken >= 0 else None
 
 
 def text(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from controlplane.identifiers import Clock
 from controlplane.services.model import Artifact
 from controlplane.services.ports import Session, Store
 from controlplane.services.publishing import Publisher
-from policies.bundle.environment import EnvironmentDocument, Staleness, WhenStale
+from policies.bundle.environment import Candidate, EnvironmentDocument, Staleness, WhenStale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class EnvironmentDocuments:
             return None
         rules = session.environment_rules.get(tenant, environment)
         number = session.environment_documents.number(tenant, environment) + 1
+        candidate = _candidate(session, tenant, environment)
         document = self.publisher.sign_environment(
             EnvironmentDocument(
                 tenant=tenant,
@@ -34,9 +35,12 @@ class EnvironmentDocuments:
                 issued_at=self.clock(),
                 staleness=Staleness(max_s=rules.max_staleness_s, then=WhenStale(rules.when_stale.value)),
                 posture_every_s=rules.posture_every_s,
+                candidate=candidate,
             ),
         )
-        session.environment_documents.put(tenant, environment, document, number=number, candidate=None)
+        session.environment_documents.put(
+            tenant, environment, document, number=number, candidate=None if candidate is None else candidate.serial
+        )
         return document
 
     def current(self, tenant: str, environment: str) -> Artifact | None:
@@ -49,3 +53,9 @@ class EnvironmentDocuments:
             session.environments.lock(tenant, environment)
             # Another replica may have been asked at the same moment: behind the lock there is one of them.
             return session.environment_documents.get(tenant, environment) or self.publish(session, tenant, environment)
+
+
+def _candidate(session: Session, tenant: str, environment: str) -> Candidate | None:
+    rollout = session.rollouts.candidate(tenant, environment)
+    published = None if rollout is None else session.activations.get(tenant, rollout.id)
+    return None if rollout is None or published is None else rollout.candidate(published.etag)

@@ -127,9 +127,9 @@ def _enforced(session: Session, head: PackHead) -> Iterator[tuple[Enforced, Acti
     tenant, environment = head.tenant, head.environment
     activation = session.activations.in_force(tenant, environment, head.since)
     if activation is None:
-        activation = session.activations.at_serial(tenant, environment, 1)
-    while activation is not None and activation.created_at < head.until:
-        after = session.activations.at_serial(tenant, environment, activation.serial + 1)
+        activation = session.activations.next_in_force(tenant, environment, 0)
+    while activation is not None and (since := activation.in_force_at) is not None and since < head.until:
+        after = session.activations.next_in_force(tenant, environment, activation.serial)
         release = session.releases.get(tenant, activation.release)
         if release is not None:
             yield (
@@ -139,9 +139,9 @@ def _enforced(session: Session, head: PackHead) -> Iterator[tuple[Enforced, Acti
                     revision=release.revision,
                     author=release.author,
                     approver=activation.by,
-                    since=activation.created_at,
+                    since=since,
                     active_at=activation.active_at,
-                    until=None if after is None else after.created_at,
+                    until=None if after is None else after.in_force_at,
                     policies=release.policies,
                 ),
                 activation,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from controlplane.identifiers import Clock
-from controlplane.services.activations import LIVE_FOR, Activations
+from controlplane.services.acknowledgements import LIVE_FOR
+from controlplane.services.activations import Activations
 from controlplane.services.errors import Forbidden, NotFound
 from controlplane.services.ingestion import tell_of_gaps
 from controlplane.services.model import Agent, Page, Principal

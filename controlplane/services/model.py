@@ -128,7 +128,10 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """A release put to work at a serial. `active_at` is when every live worker was first seen to enforce it."""
+    """A release published at a serial. `active_at` is when every live worker was first seen to enforce it.
+
+    `in_force_at` is when it became what the bundle feed serves; None of a candidate that never did.
+    """
 
     tenant: str
     environment: str
@@ -140,6 +143,7 @@ class Activation:
     by: str
     created_at: datetime
     active_at: datetime | None
+    in_force_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

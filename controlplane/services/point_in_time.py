@@ -124,11 +124,11 @@ def in_force_at(session: Session, tenant: str, environment: str, at: datetime) -
     release = None if activation is None else session.releases.get(tenant, activation.release)
     if activation is None or release is None:
         return None
-    after = session.activations.at_serial(tenant, environment, activation.serial + 1)
+    after = session.activations.next_in_force(tenant, environment, activation.serial)
     return Governing(
         at=at,
         activation=activation,
-        until=None if after is None else after.created_at,
+        until=None if after is None else after.in_force_at,
         release=release,
         policies=tuple(
             PinnedPolicy(id=policy, pinned=revision, revision=session.policies.revision(tenant, policy, revision))

@@ -113,7 +113,16 @@ class Activations(Protocol):
     def get(self, tenant: str, activation_id: str) -> Activation | None: ...
     def at_serial(self, tenant: str, environment: str, serial: int) -> Activation | None: ...
     def in_force(self, tenant: str, environment: str, at: datetime) -> Activation | None:
-        """Return the activation of the highest serial that had been made at `at`."""
+        """Return the activation of the highest serial that had come into force at `at`."""
+
+    def next_in_force(self, tenant: str, environment: str, serial: int) -> Activation | None:
+        """Return what came into force after `serial`, which candidates may never do."""
+
+    def last_serial(self, tenant: str, environment: str) -> int:
+        """Return the highest serial ever taken, by a candidate too; 0 before the first."""
+
+    def unrolled(self) -> tuple[Activation, ...]:
+        """Return the publications of every tenant that a release made which knew of no rollouts."""
 
     def bundle(self, tenant: str, environment: str, serial: int) -> Artifact | None: ...
     def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Activation]: ...

@@ -19,6 +19,8 @@ MOST_VALUES: Final = 200
 # The dimension of all requests, and the value of all that have none of their own.
 TOTAL: Final = "total"
 OTHER: Final = ""
+# The dimension of what decided: one serial of one environment, by minute, with the time that deciding took.
+SERVING: Final = "serving"
 # What nearly every request has one of its own of is no group, and a process is no more than its source for a while.
 UNGROUPED: Final = frozenset({Dimension.TRACE_ID, Dimension.BOOT})
 # Few values each, so that a table by minute stays small.
@@ -42,6 +44,11 @@ COUNTED: Final[Mapping[str, Value]] = {
     "blocked": (Dimension.VERDICT, "blocked"),
     "cut": (Dimension.VERDICT, "cut"),
 }
+
+
+def serving_value(environment: str, serial: int | str) -> str:
+    """Return the value that requests have in SERVING."""
+    return f"{serial} {environment}"
 
 
 @dataclass(slots=True, kw_only=True)

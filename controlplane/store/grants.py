@@ -82,6 +82,8 @@ _ADMINISTERED: Final = (
     "principals",
     "release_evidence",
     "releases",
+    "rollout_transitions",
+    "rollouts",
     "sink_positions",
 )
 SERVING: Final[dict[str, str]] = (

@@ -221,7 +221,9 @@ class _Batch:
         self._zones[chunk] = min(earliest, at), max(latest, at)
         if is_end:
             minute = at // _MICROSECONDS // MINUTE_S * MINUTE_S
-            self._rollups.add(minute, shared, [value for value in own if value[0] not in UNGROUPED], latency)
+            grouped = [value for value in own if value[0] not in UNGROUPED]
+            decide_us = latency_us_of(members, of="decide")
+            self._rollups.add(minute, shared, grouped, latency, decide_us=decide_us)
 
     def _spread(self) -> None:
         for (chunk, values), offsets in self._alike.items():

@@ -20,10 +20,12 @@ from controlplane.services.rollups import (
     MINUTE_S,
     MOST_VALUES,
     OTHER,
+    SERVING,
     TOTAL,
     Extent,
     RolledUp,
     Tally,
+    serving_value,
 )
 from controlplane.store.bulk import rows, rows_at, rows_of, write
 from controlplane.store.index_tables import decision_rollups
@@ -43,6 +45,8 @@ _FEW_VALUED: Final = frozenset(
     {Dimension.KIND, Dimension.OUTCOME, Dimension.VERDICT, Dimension.STREAM, Dimension.STATUS, TOTAL}
 )
 
+_OF_A_DECIDER: Final = frozenset({Dimension.ENVIRONMENT, Dimension.SERIAL})
+
 Key = tuple[int, str, int]
 Spread = defaultdict[Key, defaultdict[str, list[int]]]
 
@@ -60,8 +64,18 @@ class RollupBatch:
         self._alike: defaultdict[tuple[int, frozenset[Value]], list[int]] = defaultdict(list)
         self._of_one: defaultdict[tuple[int, Value], list[int]] = defaultdict(list)
         self._results: dict[frozenset[Value], int] = {}
+        self._serving: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+        self._deciders: dict[frozenset[Value], str | None] = {}
 
-    def add(self, minute: int, shared: frozenset[Value], own: Iterable[Value], latency_us: int | None) -> None:
+    def add(
+        self,
+        minute: int,
+        shared: frozenset[Value],
+        own: Iterable[Value],
+        latency_us: int | None,
+        *,
+        decide_us: int | None,
+    ) -> None:
         """Count a request: `shared` are values that many have, `own` those that only few do."""
         result = self._results.get(shared)
         if result is None:
@@ -70,6 +84,11 @@ class RollupBatch:
         self._alike[minute, shared].append(mark)
         for value in own:
             self._of_one[minute, value].append(mark)
+        if shared not in self._deciders:
+            self._deciders[shared] = _decider_of(shared)
+        decider = self._deciders[shared]
+        if decider is not None:
+            self._serving[minute, decider].append(result | (_NO_LATENCY if decide_us is None else bucket_of(decide_us)))
 
     def store(self) -> None:
         spread = self._spread()
@@ -96,6 +115,8 @@ class RollupBatch:
                 if dimension in BY_MINUTE:
                     spread[MINUTE_S, dimension.value, minute][value] += marks
                 spread[HOUR_S, dimension.value, hour][value] += marks
+        for (minute, decider), marks in self._serving.items():
+            spread[MINUTE_S, SERVING, minute][decider] += marks
         for (minute, (dimension, value)), marks in self._of_one.items():
             spread[HOUR_S, dimension.value, _hour(minute)][value] += marks
         return spread
@@ -201,6 +222,13 @@ def _hour(minute: int) -> int:
 def _result_of(values: frozenset[Value]) -> int:
     counted = sum(1 << place for place, value in enumerate(COUNTED.values()) if value in values)
     return counted << _BUCKET_BITS
+
+
+def _decider_of(values: frozenset[Value]) -> str | None:
+    named = {dimension: value for dimension, value in values if dimension in _OF_A_DECIDER}
+    if len(named) < len(_OF_A_DECIDER):
+        return None  # no policy was asked
+    return serving_value(named[Dimension.ENVIRONMENT], named[Dimension.SERIAL])
 
 
 def _tally(marks: Sequence[int]) -> Tally:

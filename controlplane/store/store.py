@@ -35,6 +35,7 @@ from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
 from controlplane.store.retention import SqlRetention
+from controlplane.store.rollouts import SqlRollouts
 from controlplane.store.rollups import SqlRollups
 from controlplane.store.sink_positions import SqlSinkPositions
 
@@ -52,6 +53,7 @@ class SqlSession:
         self.releases = SqlReleases(connection)
         self.environments = SqlEnvironments(connection)
         self.environment_documents = SqlEnvironmentDocuments(connection)
+        self.rollouts = SqlRollouts(connection)
         self.activations = SqlActivations(connection)
         self.approvals = SqlApprovals(connection)
         self.gates = SqlGates(connection)

@@ -140,7 +140,7 @@ def test_what_was_done_is_on_record_without_secrets(under_test):
     key = under_test.call("POST", "/v1/api-keys", "admin", json={"subject": "user:alice"}).json["key"]
     events = under_test.call("GET", "/v1/admin-events", "auditor")
     actions = [event["action"] for event in events.json["items"]]
-    assert actions[-3:] == ["release_made", "release_activated", "api_key_created"]
+    assert actions[-4:] == ["release_made", "release_activated", "activation_pending", "api_key_created"]
     assert key not in events.text
     assert not any(token in events.text for token in TOKENS.values())
 
