@@ -20,6 +20,8 @@ _WORDS: Final[Mapping[Dimension, list[str]]] = {
     Dimension.OUTCOME: [outcome.value for outcome in RecordOutcome],
     Dimension.VERDICT: [verdict.value for verdict in Verdict],
     Dimension.STREAM: ["true", "false"],
+    Dimension.CANDIDATE_EFFECT: ["allow", "deny", "error"],
+    Dimension.DIFFERS: ["true", "false"],
 }
 _PATTERNS: Final[Mapping[Dimension, tuple[str, str]]] = {
     Dimension.STATUS: (r"[1-5][0-9]{2}\Z", "Not an HTTP status, such as 403."),

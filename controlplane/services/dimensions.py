@@ -51,6 +51,8 @@ class Dimension(StrEnum):
     SOURCE = "source"
     BOOT = "boot"
     TRACE_ID = "trace_id"
+    CANDIDATE_EFFECT = "candidate_effect"
+    DIFFERS = "differs"
 
 
 # Nearly every record may bring a value of its own here: such values are kept as fingerprints, not as bitmaps.
@@ -100,6 +102,8 @@ _PLACES: Final[tuple[tuple[str | None, _Members], ...]] = (
         ),
     ),
     ("source", ((Dimension.SOURCE, "id"), (Dimension.BOOT, "boot_id"))),
+    # No record had it before a release knew these dimensions, so that no index has to be made again for them.
+    ("candidate", ((Dimension.CANDIDATE_EFFECT, "effect"), (Dimension.DIFFERS, "differs"))),
 )
 # The members of the envelope itself that are a value by themselves: a record has one, or none, of each of these.
 PLAIN: Final[Mapping[Dimension, str]] = dict(_PLACES[0][1])
@@ -124,6 +128,7 @@ _SCALARS: Final = itemgetter(
     *(name for dimension, name in _PLACES[0][1] if dimension not in OWN | {Dimension.REPLAYABLE})  # which most lack
 )
 _OF_HTTP: Final = itemgetter(*(name for _, name in _PLACES[2][1]))
+_OF_CANDIDATE: Final = itemgetter("effect", "differs")
 _OF_FINDING: Final = itemgetter("detector", "policy", "rule")
 _OF_CALL: Final = itemgetter("policy", "rule")
 _OF_REMARK: Final = itemgetter("detector", "kind", "policy", "rule")
@@ -153,10 +158,12 @@ def _key_of(envelope: Mapping[str, Any]) -> bytes:
     """Return every member that a value outside OWN is taken from. Raises where one is not there or not of its form."""
     subject, http, resource = envelope["subject"], envelope["http"], envelope["resource"]
     findings, calls, remarks = envelope["findings"], envelope.get("tool_calls"), envelope.get("remarks")
+    candidate = envelope.get("candidate")
     return orjson.dumps(
         (
             _SCALARS(envelope),
             envelope.get("replayable"),
+            candidate and _OF_CANDIDATE(candidate),
             subject and subject["type"],
             http and _OF_HTTP(http),
             resource and (resource["type"], resource["id"]),

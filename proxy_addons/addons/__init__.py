@@ -15,6 +15,7 @@ from proxy_addons.addons.enforce_request import EnforceRequest
 from proxy_addons.addons.enforce_response import EnforceResponse
 from proxy_addons.addons.enforce_stream import EnforceStream
 from proxy_addons.addons.identify import Identify
+from proxy_addons.addons.judge_beside import JudgeBeside, NoteBeside
 from proxy_addons.addons.keep_content import KeepContent
 from proxy_addons.addons.note_open import BeginOpen, EndOpen, OpenTable
 from proxy_addons.addons.record_decision import RecordDecision, RecordIdentity, RecordSink
@@ -52,6 +53,7 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
     """Return the addons in the order in which each hook runs through them. The order is part of the enforcement."""
 
     def ended(exchange: Exchange) -> None:
+        judge.finish(exchange)
         feed.finish(exchange)
         ports.on_end(exchange)
         if ports.trace is not None:
@@ -61,12 +63,15 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
             exchange.tally.forget()
 
     aside = Aside()
+    judge = JudgeBeside(feed, scope=ports.scope, aside=aside, hosts=ports.hosts, clock=ports.identity.clock)
     table, noting = ports.open_requests, Noting(ports.scope)
     return [
         *(() if table is None else (BeginOpen(table, noting),)),
         feed,
         Identify(feed, clock=ports.identity.clock),
+        NoteBeside(feed),
         EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts, aside=aside),
+        judge,
         *(() if ports.trace is None else (ports.trace,)),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes, aside=aside),
         EnforceStream(max_event_bytes=MAX_EVENT_BYTES),

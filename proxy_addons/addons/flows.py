@@ -102,6 +102,8 @@ def write_head(response: http.Response, exchange: Exchange, *, content_type: byt
     fields = [(b"Content-Type", content_type), *_client_request_id(exchange)]
     if exchange.decision is not None:
         codes = dict.fromkeys(reason.code for reason in exchange.decision.warnings)
+        if (beside := exchange.beside) is not None and beside.warns and beside.judged is not None:
+            codes |= dict.fromkeys(beside.judged.reasons)
         fields += [(b"Gatehouse-Warning", code.encode("ascii")) for code in codes]
     if exchange.inputs_redacted:
         fields.append((b"Gatehouse-Redacted", b"%d" % exchange.inputs_redacted))

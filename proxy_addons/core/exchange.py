@@ -35,6 +35,7 @@ from proxy_addons.core.restoring import Restoring
 
 if TYPE_CHECKING:
     from proxy_addons.core.active import ActivePolicy
+    from proxy_addons.core.beside import Beside
     from proxy_addons.core.kept_content import KeptContent
     from proxy_addons.core.trace_context import OpenSpan
 
@@ -128,6 +129,7 @@ class Exchange:
     status: int | None = None  # what the client is told
     admission_recorded: bool = False
     terminal_recorded: bool = False
+    beside: "Beside | None" = None  # the candidate that judges the request beside the policy that decides it
     posted: "Posted | None" = None  # the last record, where nobody waits for it: on its way to the disk
 
     # Written for the metrics: monotonic times, and what waiting for records took.

@@ -24,7 +24,7 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered, remarked
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered, judged_beside, remarked
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
@@ -213,6 +213,7 @@ def _envelope(
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
         **called(exchange, MAX_COVERED if most is None else most),
+        **judged_beside(exchange, kind, most),
         **content_of(exchange, kind),
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from policies.contracts.codec import JSON
+from policies.contracts.record import RecordKind
 from proxy_addons.core.exchange import Exchange
 
 MAX_COVERED: Final = 32
@@ -70,3 +71,9 @@ def _paths(paths: Iterable[str], most: int) -> list[str]:
 def _folded(path: str) -> str:
     """Return `path` with its array indices as `*`: an answer of a thousand choices names its fields once."""
     return ".".join("*" if step.isdigit() else step for step in path.split("."))
+
+
+def judged_beside(exchange: Exchange, kind: RecordKind, most: int | None) -> dict[str, JSON]:
+    """Return the member `candidate` of the envelope, where one judged the request: at its end it is known."""
+    judged = None if exchange.beside is None or kind is RecordKind.ADMISSION else exchange.beside.judged
+    return {} if judged is None else {"candidate": judged.to_json(most)}

@@ -37,7 +37,7 @@ from proxy_addons.core.record_builder import (
     status_of,
     subject_of,
 )
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered, judged_beside
 
 # Beyond so many all is forgotten and begins anew. A fleet has many subjects; the others come in few forms.
 _SUBJECTS: Final = 8192
@@ -117,7 +117,8 @@ class RecordWriter:
         verdict = "null" if exchange.verdict is None or kind is RecordKind.ADMISSION else f'"{exchange.verdict}"'
         status_code = exchange.status if refusal is None else status_of(exchange)
         return (
-            f'{{"action":{action}{_content(exchange, kind)},"coverage":{self._coverage(exchange)},"engines":[{engines}]'
+            f'{{"action":{action}{_beside(exchange, kind)}{_content(exchange, kind)}'
+            f',"coverage":{self._coverage(exchange)},"engines":[{engines}]'
             f',"environment":{self._environment},"findings":[{findings}]'
             f',"http":{{"bytes_in":{exchange.bytes_in},"bytes_out":{told.bytes_out}'
             f',"method":{quoted(told.method) if told.method in METHODS else "null"},"route":{route_id}'
@@ -224,6 +225,12 @@ def _prompted(exchange: Exchange) -> str:
     if exchange.system_prompt is None:
         return ""
     return "," + canonical_bytes(prompted(exchange)).decode()[1:-1]
+
+
+def _beside(exchange: Exchange, kind: RecordKind) -> str:
+    if exchange.beside is None or not (member := judged_beside(exchange, kind, None)):
+        return ""
+    return "," + canonical_bytes(member).decode()[1:-1]
 
 
 def _content(exchange: Exchange, kind: RecordKind) -> str:

@@ -17,6 +17,7 @@ from proxy_addons.core.record_builder import outcome_of
 from proxy_addons.core.series import Histogram, Series
 
 _MOST_SERIES: Final = 1000
+_MOST_POLICIES: Final = 4
 _OTHER: Final = "other"
 _NONE: Final = "none"
 GUARDS: Final = frozenset({"opa", "rego-embedded"})
@@ -41,6 +42,7 @@ class Tally:
         self._ended: dict[tuple[str, str, int, int], _Ended] = {}
         self._models: dict[str, int] = {}
         self._findings: dict[str, int] = {}
+        self._judged: dict[tuple[str, str], int] = {}
         self._bytes_in = 0
         self._bytes_out = 0
         self._head = Histogram()
@@ -51,8 +53,7 @@ class Tally:
         self._record = Histogram()
         self._first_byte = Histogram()
         self._total = Histogram()
-        self._named_serial: int | None = None
-        self._named: frozenset[str] = frozenset()
+        self._named: dict[int, frozenset[str]] = {}  # by serial: of the policy in force, and of a candidate beside it
 
     def count(self, exchange: Exchange, now_ns: int) -> None:
         """Count `exchange`, which has ended at `now_ns`; a second time changes nothing."""
@@ -78,6 +79,9 @@ class Tally:
             self._upstream.observe(exchange.upstream_first_byte_ns - exchange.upstream_started_ns)
         if exchange.decision is not None:
             self._count_decision(exchange)
+        if exchange.beside is not None and (judged := exchange.beside.judged) is not None:
+            key = judged.effect.value, "true" if judged.differs else "false"
+            self._judged[key] = self._judged.get(key, 0) + 1
 
     def _new(self, operation: str, code: str, verdict: Verdict | None, outcome: RecordOutcome) -> _Ended:
         if len(self._ended) >= _MOST_SERIES:
@@ -95,9 +99,12 @@ class Tally:
                     self._guard_asked.observe(answer.duration_us * 1000)
         policy, resource = exchange.policy, exchange.resource
         if policy is not None and resource is not None and resource.type == "model":
-            if policy.serial != self._named_serial:
-                self._named_serial, self._named = policy.serial, models_named_by(policy)
-            model = resource.id if resource.id in self._named else _OTHER
+            named = self._named.get(policy.serial)
+            if named is None:
+                if len(self._named) >= _MOST_POLICIES:
+                    self._named.clear()
+                named = self._named[policy.serial] = models_named_by(policy)
+            model = resource.id if resource.id in named else _OTHER
             if model not in self._models and len(self._models) >= _MOST_SERIES:
                 model = _OTHER
             self._models[model] = self._models.get(model, 0) + 1
@@ -118,6 +125,7 @@ class Tally:
         series += [("gatehouse_upstream_failures_total", (code,), number) for code, number in failures.items()]
         series += [("gatehouse_model_decisions_total", (model,), number) for model, number in self._models.items()]
         series += [("gatehouse_findings_total", (name,), number) for name, number in self._findings.items()]
+        series += [("gatehouse_candidate_judged_total", key, number) for key, number in self._judged.items()]
         series += [
             ("gatehouse_received_bytes_total", (), self._bytes_in),
             ("gatehouse_sent_bytes_total", (), self._bytes_out),

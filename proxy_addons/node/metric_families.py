@@ -53,6 +53,12 @@ FAMILIES: Final = (
         "byte; `record`: wait for the disk; `first_byte` and `total`: until the client got it",
     ),
     _worker("gatehouse_guard_answers_reused_total", Kind.COUNTER, (), "decisions that reused a guard's answer"),
+    _worker(
+        "gatehouse_candidate_judged_total",
+        Kind.COUNTER,
+        ("effect", "differs"),
+        "requests that a candidate judged beside, and whether it says something else than the policy in force",
+    ),
     _worker("gatehouse_upstream_failures_total", Kind.COUNTER, ("code",), "exchanges that the upstream failed"),
     _worker("gatehouse_received_bytes_total", Kind.COUNTER, (), "body bytes from clients"),
     _worker("gatehouse_sent_bytes_total", Kind.COUNTER, (), "body bytes to clients"),

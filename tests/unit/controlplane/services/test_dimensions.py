@@ -31,6 +31,7 @@ ENVELOPE = {
     "findings": [RULE],
     "remarks": [{**RULE, "span_hash": "s1:" + "9b" * 8}, {**RULE, "span_hash": ""}],
     "tool_calls": [{"policy": "caps", "rule": "r2", "name": "*"}],
+    "candidate": {"serial": 9, "effect": "deny", "reasons": ["access-denied"], "differs": True},
     "content": {"prompts": "sha256:" + "5c" * 32, "answers": "sha256:" + "7d" * 32},
 }
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "1", "true", "allow", "\ud800", 2**70])
@@ -110,3 +111,10 @@ def test_the_table_is_bounded(monkeypatch):
 def test_what_differs_in_counts_alone_is_of_one_kind(member):
     counted = changed((member, 0, "count"), 12)
     assert described(counted)[0] is described(ENVELOPE)[0]
+
+
+def test_what_a_candidate_said_beside_is_found_by_its_effect_and_by_whether_it_differs():
+    said = {value for value in values_of(ENVELOPE) if value[0] in {Dimension.CANDIDATE_EFFECT, Dimension.DIFFERS}}
+    assert said == {(Dimension.CANDIDATE_EFFECT, "deny"), (Dimension.DIFFERS, "true")}
+    without = {name: value for name, value in ENVELOPE.items() if name != "candidate"}
+    assert values_of(without) == values_of(ENVELOPE) - said

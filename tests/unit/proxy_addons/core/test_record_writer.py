@@ -28,6 +28,7 @@ from policies.contracts.tools import RefusedCall
 from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Remark, Tally
 from policies.sealed_texts import Seal
+from proxy_addons.core.beside import Beside, BesideEffect, JudgedBeside
 from proxy_addons.core.coverage import Coverage
 from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
 from proxy_addons.core.kept_content import KeptContent
@@ -145,6 +146,18 @@ def content_of(texts: list[str]) -> KeptContent:
     return content
 
 
+def beside_of(judged: JudgedBeside) -> Beside:
+    return Beside(policy=POLICY, warns=False, headers=(), content=None, judged=judged)
+
+
+JUDGED = st.builds(
+    JudgedBeside,
+    serial=COUNTS,
+    revision=TEXTS,
+    effect=st.sampled_from(BesideEffect),
+    reasons=st.lists(TEXTS, max_size=12).map(tuple),
+    differs=st.booleans(),
+)
 PROMPTS = st.builds(ApprovedPrompt, name=TEXTS, text=TEXTS, digest=TEXTS)
 EXCHANGES = st.builds(
     Exchange,
@@ -173,6 +186,7 @@ EXCHANGES = st.builds(
     evaluation=st.none() | EVALUATIONS,
     decision=st.none() | DECISIONS,
     decide_us=COUNTS,
+    beside=st.none() | JUDGED.map(beside_of),
     refusal=st.none() | REASONS,
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
