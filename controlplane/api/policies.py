@@ -13,7 +13,7 @@ from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.api.problems import problem_item
 from controlplane.authz.permissions import Permission
-from controlplane.services.errors import Problem
+from controlplane.services.documents import Judged
 from controlplane.services.model import Policy, PolicyRevision
 from controlplane.services.preconditions import IfMatch
 
@@ -86,6 +86,7 @@ class DocumentsSchema(ma.Schema):
 class ValidationSchema(ma.Schema):
     valid = fields.Boolean(required=True)
     diagnostics = fields.List(fields.Nested(ProblemItemSchema), required=True)
+    warnings = fields.List(fields.Nested(ProblemItemSchema), required=True)
 
 
 @resource.endpoint(
@@ -205,7 +206,7 @@ def get_revision(policy_id: str, revision: str) -> tuple[PolicyRevision, dict[st
 def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
     """Check one revision by itself, as the documents of today are checked."""
     found = plane().policies.revision(caller(), policy_id, revision)
-    return _validation(plane().policies.diagnose({found.filename: found.source}))
+    return _validation(plane().policies.judge({found.filename: found.source}))
 
 
 @resource.endpoint(
@@ -217,13 +218,22 @@ def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
     max_body_bytes=4 * SOURCE_BODY_BYTES,
 )
 def validate_documents(body: dict[str, Any]) -> dict[str, Any]:
-    """Check documents, each by itself. Stores nothing; gives every diagnostic at once."""
-    files = {item["filename"]: item["source"].encode() for item in body["documents"]}
-    return _validation(plane().policies.diagnose(files))
+    """Check documents, each by itself. Stores nothing; gives every diagnostic at once, else the lints."""
+    files = files_of(body)
+    return _validation(plane().policies.judge(files))
 
 
-def _validation(problems: tuple[Problem, ...]) -> dict[str, Any]:
-    return {"valid": not problems, "diagnostics": list(map(problem_item, problems))}
+def files_of(body: dict[str, Any]) -> dict[str, bytes]:
+    """Return the documents of a body, by file name."""
+    return {item["filename"]: item["source"].encode() for item in body["documents"]}
+
+
+def _validation(judged: Judged) -> dict[str, Any]:
+    return {
+        "valid": not judged.problems,
+        "diagnostics": list(map(problem_item, judged.problems)),
+        "warnings": list(map(problem_item, judged.warnings)),
+    }
 
 
 def _with_source(policy: Policy, revision: PolicyRevision) -> dict[str, Any]:

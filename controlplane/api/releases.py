@@ -46,6 +46,7 @@ class ReleaseWarningSchema(ma.Schema):
     code = fields.String(required=True)
     policy = fields.String(required=True)
     message = fields.String(required=True)
+    pointer = fields.String(required=True)
 
 
 class ReleaseSchema(ma.Schema):
@@ -62,14 +63,14 @@ class ReleaseSchema(ma.Schema):
     )
     tests = fields.List(fields.Nested(PolicyTestSchema), required=True)
     warnings = fields.Function(
-        lambda release: ReleaseWarningSchema(many=True).dump(warnings_of(release.snapshot)),
+        lambda release: ReleaseWarningSchema(many=True).dump(warnings_of(release.snapshot, release.created_at)),
         required=True,
         metadata={
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["code", "policy", "message"],
-                "properties": {name: {"type": "string"} for name in ("code", "policy", "message")},
+                "required": ["code", "policy", "message", "pointer"],
+                "properties": {name: {"type": "string"} for name in ("code", "policy", "message", "pointer")},
             },
         },
     )

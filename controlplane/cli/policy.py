@@ -1,126 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gatehouse policy`: check documents here, try their tests, bring them to the control plane, list what it has."""
+"""`gatehouse policy`: check documents here, try their tests, list what the control plane has."""
 
-import asyncio
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
-import yaml
 
-from controlplane.cli.shared import api, complain, fails_cleanly, json_option, say, segment, show_json
+from controlplane.cli.policy_code import apply, compile_documents, diff, export, plan, remove
+from controlplane.cli.policy_sources import (
+    diagnostics_json,
+    engine_option,
+    paths_argument,
+    read_files,
+    rego_of,
+    rejections_shown,
+    show_warnings,
+    strict_option,
+)
+from controlplane.cli.shared import api, complain, fails_cleanly, json_option, say, show_json
 from controlplane.cli.tables import plain, show_table
-from controlplane.client import ApiClient
-from controlplane.local.opa_binary import TOOLS, find_opa
-from policies.contracts.errors import PolicyRejected
-
-if TYPE_CHECKING:
-    from controlplane.services.rego_engines import RegoEngines
-
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
-_LONGEST_NAME: Final = 256
-
-paths_argument = click.argument(
-    "paths",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-)
-engine_option = click.option(
-    "--engine",
-    envvar="GATEHOUSE_GUARD_ENGINE",
-    type=click.Choice(["opa", "embedded"]),
-    default="opa",
-    show_default=True,
-    help="What the nodes evaluate guards with. Where no OPA is found, the embedded engine takes its place.",
-)
+from controlplane.identifiers import utc_now
 
 
 @click.group()
 def policy() -> None:
-    """Check, test, apply and list policies."""
+    """Check, test, plan, apply, export and list policies."""
+
+
+policy.add_command(apply)
+policy.add_command(compile_documents)
+policy.add_command(diff)
+policy.add_command(export)
+policy.add_command(plan)
+policy.add_command(remove)
 
 
 @policy.command()
 @paths_argument
 @engine_option
+@strict_option
 @json_option
-def validate(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
-    """Check the documents in PATHS (files or folders), their Rego included, each by itself and without a server."""
-    rego = _rego(engine)
-    from policies.compiler.compile import check_documents  # noqa: PLC0415 # only these commands need the compiler
+def validate(paths: tuple[Path, ...], *, engine: str, strict: bool, as_json: bool) -> None:
+    """Check the documents in PATHS (files or folders), their Rego included, each by itself and without a server.
+
+    Lints are told as warnings.
+    """
+    rego = rego_of(engine)
+    from controlplane.services.lints import lints_of  # noqa: PLC0415 # only these commands need the compiler
+    from policies.compiler.compile import check_documents  # noqa: PLC0415 # as above
     from policies.document.loader import load_documents  # noqa: PLC0415 # as above
 
-    try:
-        documents = load_documents(_read(paths))
+    with rejections_shown(as_json=as_json):
+        documents = load_documents(read_files(paths))
         check_documents(documents, opa_binary=rego.opa_binary, engines={rego.nodes})
-    except PolicyRejected as exc:
-        _show_rejection(exc, as_json=as_json)
-        sys.exit(1)
+    warnings = lints_of(documents, at=utc_now())
     if as_json:
-        show_json({"valid": True, "documents": [document.id for document in documents], "diagnostics": []})
+        names = [document.id for document in documents]
+        told = {"diagnostics": [], "warnings": diagnostics_json(warnings)}
+        show_json({"valid": True, "documents": names, **told})
     else:
+        show_warnings(warnings)
         say(f"{len(documents)} documents are valid")
+    sys.exit(1 if strict and warnings else 0)
+
+
+@policy.command()
+@paths_argument
+@strict_option
+@json_option
+def lint(paths: tuple[Path, ...], *, strict: bool, as_json: bool) -> None:
+    """Tell what the documents in PATHS, taken together, say that is right by the letter and hardly meant."""
+    from controlplane.services.lints import lints_of  # noqa: PLC0415 # as above
+    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
+
+    with rejections_shown(as_json=as_json):
+        documents = load_documents(read_files(paths))
+    warnings = lints_of(documents, at=utc_now())
+    if as_json:
+        show_json({"warnings": diagnostics_json(warnings)})
+    else:
+        show_warnings(warnings)
+        say(f"{len(warnings)} warnings in {len(documents)} documents")
+    sys.exit(1 if strict and warnings else 0)
 
 
 @policy.command()
 @paths_argument
 @engine_option
+@click.option("--coverage", is_flag=True, help="Tell which rules no passing test tried.")
 @json_option
-def test(paths: tuple[Path, ...], *, engine: str, as_json: bool) -> None:
+def test(paths: tuple[Path, ...], *, engine: str, coverage: bool, as_json: bool) -> None:
     """Compile the documents in PATHS as one release and run all of their tests, without a server."""
-    rego = _rego(engine)
-    from controlplane.services.release_tests import test_release  # noqa: PLC0415 # as above
+    rego = rego_of(engine)
+    from controlplane.services.release_tests import coverage_json, try_release  # noqa: PLC0415 # as above
 
-    try:
-        results = asyncio.run(test_release(_read(paths), rego=rego))
-    except PolicyRejected as exc:
-        _show_rejection(exc, as_json=as_json)
-        sys.exit(1)
-    failed = [result for result in results if not result.passed]
+    with rejections_shown(as_json=as_json):
+        tried = try_release(read_files(paths), rego=rego)
+    covered = coverage_json(tried.coverage) if coverage else None
     if as_json:
         show_json(
             {
-                "passed": len(results) - len(failed),
-                "failed": [{"policy": r.policy, "test": r.name, "problem": r.problem} for r in failed],
-            },
+                "passed": len(tried.tests) - len(tried.failed),
+                "failed": [{"policy": r.policy, "test": r.name, "problem": r.problem} for r in tried.failed],
+            }
+            | ({} if covered is None else {"coverage": covered}),
         )
     else:
-        for result in failed:
+        for result in tried.failed:
             complain(f"failed {result.policy}: {plain(result.name)}: {result.problem}")
-        say(f"{len(results) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
+        say(f"{len(tried.tests) - len(tried.failed)} passed, {len(tried.failed)} failed")
+        if covered is not None:
+            _show_coverage(covered)
+    sys.exit(1 if tried.failed else 0)
 
 
-@policy.command()
-@paths_argument
-@json_option
-@fails_cleanly
-def apply(paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Create or revise the policies in PATHS on the control plane. Only an activated release is enforced.
-
-    Nothing is sent unless every document is valid.
-    """
-    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
-
-    files = _read(paths)
-    try:
-        ids = [document.id for document in load_documents(files)]
-    except PolicyRejected as exc:
-        _show_rejection(exc, as_json=as_json)
-        sys.exit(1)
-    twice = sorted({name for name in ids if ids.count(name) > 1})
-    if twice:
-        raise click.UsageError(f"several documents have the id {', '.join(twice)}")
-    author = api("author")
-    current = {item["id"]: item for item in author.every("/v1/policies")}
-    done = [_apply_one(author, name, source, current) for name, source in sorted(files.items())]
-    if as_json:
-        show_json({"policies": done})
-    else:
-        show_table(("POLICY", "WHAT", "REVISION"), ((item["id"], item["what"], item["revision"]) for item in done))
+def _show_coverage(covered: dict[str, Any]) -> None:
+    say(f"{covered['covered']} of {covered['rules']} rules covered")
+    for item in covered["uncovered"]:
+        say(f"uncovered {item['policy']}: {item['rule']} ({item['pointer']})")
 
 
 @policy.command("list")
@@ -147,77 +145,3 @@ def schema(*, kind: str | None) -> None:
     if kind is not None and kind not in SPECS:
         raise click.UsageError(f"there is no kind {kind!r}; there are {', '.join(SPECS)}")
     show_json(schema_of_any() if kind is None else schema_of(kind))
-
-
-def _rego(engine: str) -> "RegoEngines":
-    # First: rego-cpp must be the first C++ library of the process, or the embedded engine refuses every guard.
-    import policies.engines.rego_library  # noqa: F401, PLC0415 # as above
-    from controlplane.services.rego_engines import GuardEngineName, RegoEngines  # noqa: PLC0415 # as above
-
-    opa = find_opa(TOOLS)
-    return RegoEngines(nodes=GuardEngineName(engine), opa_binary=str(opa.path) if opa else None)
-
-
-def _apply_one(
-    author: ApiClient,
-    filename: str,
-    source: bytes,
-    current: Mapping[str, Mapping[str, Any]],
-) -> dict[str, str]:
-    # The server takes names of 256 characters; what tells files apart stands at the end of a path.
-    body = {"filename": filename[-_LONGEST_NAME:], "source": source.decode()}
-    name = _id_of(source)
-    known = current.get(name) if name else None
-    if name is None or known is None:
-        answer = author.post("/v1/policies", body)
-        return {"id": answer.body["id"], "what": "created", "revision": answer.body["revision"]}
-    answer = author.post(f"/v1/policies/{segment(name)}/revisions", body, if_match=known["revision"])
-    what = "unchanged" if answer.body["revision"] == known["revision"] else "revised"
-    return {"id": answer.body["id"], "what": what, "revision": answer.body["revision"]}
-
-
-def _id_of(source: bytes) -> str | None:
-    """Return the id a document states, to choose between creating and revising; the server judges the document."""
-    try:
-        document = yaml.safe_load(source)
-    except (yaml.YAMLError, ValueError):
-        return None
-    return document.get("id") if isinstance(document, dict) else None
-
-
-def _read(paths: tuple[Path, ...]) -> dict[str, bytes]:
-    files = [
-        file
-        for path in paths
-        for file in (sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES) if path.is_dir() else [path])
-    ]
-    if not files:
-        raise click.UsageError(f"no {', '.join(_SUFFIXES)} file in {', '.join(map(str, paths))}")
-    try:
-        return {str(file): file.read_bytes() for file in files}
-    except OSError as exc:
-        raise click.UsageError(f"{exc.filename} cannot be read ({exc.strerror})") from exc
-
-
-def _show_rejection(rejection: PolicyRejected, *, as_json: bool) -> None:
-    if as_json:
-        show_json(
-            {
-                "valid": False,
-                "diagnostics": [
-                    {
-                        "code": d.code,
-                        "file": d.at.file,
-                        "line": d.at.line,
-                        "column": d.at.column,
-                        "pointer": d.at.pointer,
-                        "message": d.message,
-                        "fix": d.fix,
-                    }
-                    for d in rejection.diagnostics
-                ],
-            },
-        )
-    else:
-        for diagnostic in rejection.diagnostics:
-            complain(str(diagnostic))

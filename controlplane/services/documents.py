@@ -2,8 +2,11 @@
 """Read policy documents, and say what is wrong with them in the API's words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from controlplane.services.errors import Invalid, Problem
+from controlplane.services.lints import lints_of
 from controlplane.services.rego_engines import RegoEngines
 from policies.compiler.compile import check_documents
 from policies.contracts.errors import Diagnostic, PolicyRejected
@@ -21,13 +24,21 @@ def load(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[PolicyDocume
     return documents
 
 
-def diagnose(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[Problem, ...]:
-    """Return everything that is wrong with `files`, each by itself; nothing where they are valid."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What is wrong with documents, each by itself; where nothing is, what they say that is hardly meant."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def judge(files: Mapping[str, bytes], *, rego: RegoEngines, at: datetime) -> Judged:
+    """Return everything there is to say of `files`. `at` is now."""
     try:
-        load(files, rego=rego)
+        documents = load(files, rego=rego)
     except Invalid as exc:
-        return exc.problems
-    return ()
+        return Judged(problems=exc.problems)
+    return Judged(warnings=tuple(map(problem_of, lints_of(documents, at=at))))
 
 
 def rejected(diagnostics: Sequence[Diagnostic]) -> Invalid:

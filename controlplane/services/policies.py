@@ -8,12 +8,13 @@ from typing import Final
 
 from controlplane.identifiers import Clock
 from controlplane.services.admin_log import note
-from controlplane.services.documents import diagnose, load, rejected
-from controlplane.services.errors import Conflict, NotFound, Problem
-from controlplane.services.model import Page, Policy, PolicyRevision, Principal
+from controlplane.services.documents import Judged, judge, load, rejected
+from controlplane.services.errors import Conflict, NotFound
+from controlplane.services.model import DEFAULT_ENVIRONMENT, Page, Policy, PolicyRevision, Principal
 from controlplane.services.ports import Session, Store
 from controlplane.services.preconditions import IfMatch
 from controlplane.services.rego_engines import RegoEngines
+from controlplane.services.release_tests import TriedRelease, compile_and_test
 from policies.contracts.errors import Diagnostic, Position
 
 _FILE_NAME: Final = "policy.yaml"
@@ -67,9 +68,13 @@ class Policies:
             session.policies.remove(actor.tenant, policy_id, at=self.clock())
             note(session, actor, self.clock, action="policy_removed", target=policy_id, revision=policy.revision)
 
-    def diagnose(self, files: Mapping[str, bytes]) -> tuple[Problem, ...]:
-        """Return everything that is wrong with documents, each by itself. Stores nothing."""
-        return diagnose(files, rego=self.rego)
+    def judge(self, files: Mapping[str, bytes]) -> Judged:
+        """Return everything there is to say of documents, each by itself. Stores nothing."""
+        return judge(files, rego=self.rego, at=self.clock())
+
+    def try_out(self, actor: Principal, files: Mapping[str, bytes]) -> TriedRelease:
+        """Return what documents give as one release, tests and all. Stores nothing. Raises Invalid."""
+        return compile_and_test(files, tenant=actor.tenant, environment=DEFAULT_ENVIRONMENT, rego=self.rego)
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[Policy]:
         with self.store.read() as session:

@@ -2,13 +2,15 @@
 """Compile documents and run their tests: the same for a release and for the command line."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controlplane.services.documents import rejected
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT, PolicyTestResult
 from controlplane.services.rego_engines import OpaNotStarted, RegoEngines
 from policies.compiler.compile import compile_release
+from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 from policies.contracts.snapshot import PolicySnapshot
 from policies.document.loader import load_documents
@@ -97,3 +99,23 @@ async def _try(files: Mapping[str, bytes], *, tenant: str, environment: str, reg
 
 def _refused(code: str, cause: Exception) -> PolicyRejected:
     return PolicyRejected([Diagnostic(code=code, at=Position(file="(release)"), message=f"{cause}.")])
+
+
+def coverage_json(found: Sequence[RuleCoverage]) -> dict[str, Any]:
+    """Return the rules of a release with what tried them, as JSON."""
+    items = [
+        {
+            "policy": each.ref.policy,
+            "rule": each.ref.rule,
+            "pointer": each.ref.pointer,
+            "mode": each.mode.value,
+            "tests": list(each.tests),
+        }
+        for each in found
+    ]
+    return {
+        "rules": len(items),
+        "covered": sum(bool(item["tests"]) for item in items),
+        "uncovered": [item for item in items if not item["tests"] and item["mode"] == Mode.ENFORCE],
+        "items": items,
+    }

@@ -4,28 +4,42 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
+from policies.compiler.lints import lint
 from policies.contracts.snapshot import PolicySnapshot
 from policies.evaluation.recording import contradictions
 
-# A canonical snapshot without logging policies has this nowhere but in texts; most need not be read.
-_LOGGING: Final = b'"logging":['
+# A page of releases is read again and again, and each has a snapshot of its own.
+_REMEMBERED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseWarning:
+    """`pointer` leads into the policy's document; it is empty where the whole policy is meant."""
+
     code: str
     policy: str
     message: str
+    pointer: str = ""
 
 
-def warnings_of(snapshot: bytes) -> tuple[ReleaseWarning, ...]:
-    """Return what an author of the release with that canonical snapshot should know."""
-    return tuple(_contradicted(snapshot)) if _LOGGING in snapshot else ()
+@lru_cache(_REMEMBERED)
+def warnings_of(snapshot: bytes, made_at: datetime) -> tuple[ReleaseWarning, ...]:
+    """Return what an author of the release with that canonical snapshot should know, as of when it was made."""
+    read = PolicySnapshot.from_json(json.loads(snapshot))
+    return (*_contradicted(read), *_linted(read, made_at))
 
 
-def _contradicted(snapshot: bytes) -> Iterator[ReleaseWarning]:
-    for found in contradictions(PolicySnapshot.from_json(json.loads(snapshot)).logging):
+def _linted(snapshot: PolicySnapshot, at: datetime) -> Iterator[ReleaseWarning]:
+    for found in lint(snapshot, at=at):
+        message = f"{found.message} {found.fix}"
+        yield ReleaseWarning(code=found.code, policy=found.policy, message=message, pointer=found.pointer)
+
+
+def _contradicted(snapshot: PolicySnapshot) -> Iterator[ReleaseWarning]:
+    for found in contradictions(snapshot.logging):
         message = f"What {found.loser!r} says of {found.member} has no effect: {found.winner!r} is stricter."
         yield ReleaseWarning(code="logging-contradicted", policy=found.loser, message=message)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from controlplane.identifiers import Clock, NewId
 from controlplane.services.admin_log import note
+from controlplane.services.documents import rejected
 from controlplane.services.errors import Invalid, NotFound, Problem
 from controlplane.services.model import Page, PolicyRevision, Principal, Release
 from controlplane.services.ports import Session, Store
@@ -15,7 +16,9 @@ from controlplane.services.release_lookup import check_set, release_of
 from controlplane.services.release_manifests import manifest_of
 from controlplane.services.release_tests import compile_and_test
 from policies.contracts.codec import canonical_bytes
-from policies.evaluation.coverage import RuleRef
+from policies.contracts.errors import PolicyRejected
+from policies.document.loader import load_documents
+from policies.evaluation.coverage import RuleCoverage, RuleRef, coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,16 @@ class Releases:
     def get(self, actor: Principal, policy_set: str, release_id: str) -> Release:
         with self.store.read() as session:
             return release_of(session, actor, policy_set, release_id)
+
+    def coverage(self, actor: Principal, policy_set: str, release_id: str) -> tuple[RuleCoverage, ...]:
+        """Return the rules of a release with the tests that tried them when it was made."""
+        release = self.get(actor, policy_set, release_id)
+        with self.store.read() as session:
+            pinned = self._pinned(session, actor, dict(release.policies))
+        try:
+            return coverage(load_documents(_files(pinned)), release.tests)
+        except PolicyRejected as exc:  # made by another version, whose documents are read otherwise today
+            raise rejected(exc.diagnostics) from exc
 
     def page(self, actor: Principal, policy_set: str, *, after: str | None, limit: int) -> Page[Release]:
         check_set(policy_set)

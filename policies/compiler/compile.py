@@ -65,6 +65,12 @@ def check_documents(
     _refuse([*check_each(documents, detectors), *checked.problems])
 
 
+def assembled(documents: Sequence[PolicyDocument]) -> PolicySnapshot:
+    """Return what `documents`, which need not make a release, say together: unchecked, and not to be put to work."""
+    ordered = sorted(documents, key=lambda document: document.id)
+    return _snapshot(ordered, tenant="", environment="", checked=CheckedGuards())
+
+
 def compile_redactions(
     documents: Sequence[PolicyDocument], *, detectors: Iterable[Named] = DETECTORS
 ) -> tuple[RedactionPolicy, ...]:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -84,7 +85,8 @@ class Grant:
     """One row of the access matrix.
 
     `subjects` are `user:…`, `service:…`, `group:…` or `*`. `models` are exact ids or `*`; empty means that the grant
-    is for operations that name no model. `operations` are exact or `*`.
+    is for operations that name no model. `operations` are exact or `*`. From `expires` on, a time in UTC such
+    as `2026-12-01T00:00:00Z`, there is no such grant.
     """
 
     id: str
@@ -92,6 +94,12 @@ class Grant:
     subjects: tuple[str, ...]
     models: tuple[str, ...]
     operations: tuple[str, ...]
+    expires: str | None = field(default=None, metadata=ADDED)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """From when on there is no such grant; None where it has no end."""
+        return None if self.expires is None else datetime.fromisoformat(self.expires)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,11 @@ CLAIM: Final = Form("claim", re.compile(r"[!-~]{1,256}"), "1 to 256 characters w
 ALGORITHM: Final = Form("algorithm", re.compile(r"(?:RS|PS)(?:256|384|512)|ES256|ES384|EdDSA"), _ALGORITHMS)
 ISSUER: Final = Form("issuer", re.compile(rf"{_ORIGIN}{_URL_PATH}"), _HTTPS, 512)
 JWKS: Final = Form("jwks", re.compile(rf"discovery|{_ORIGIN}{_URL_PATH}{_URL_QUERY}"), f"'discovery' or {_HTTPS}", 512)
+MOMENT: Final = Form(
+    "time",
+    re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
+    'a time in UTC such as "2026-12-01T00:00:00Z"',
+)
 PATH: Final = Form(
     "path", re.compile(rf"(/{_SEGMENT})+"), "'/' and segments of A-Z a-z 0-9 . _ ~ -, none of them '.' or '..'"
 )

@@ -22,7 +22,9 @@ Warning: not for use by several threads at once. A worker is one thread and has 
 """
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby, product
 from typing import Final
@@ -83,6 +85,8 @@ class CasbinAccess:
         self._snapshot = snapshot
         self._policies = tuple(sorted(snapshot.access, key=lambda policy: policy.id))
         self._grants = GrantsInMemory(self._policies) if grants is None else grants
+        self._ends = sorted(set(self._grants.ends.values()))
+        self._last = {grant: bisect_left(self._ends, end) for grant, end in self._grants.ends.items()}
         self._groups = groups_by_member(snapshot)
         self._neutral = tuple(_answer(policy, Outcome.NOT_APPLICABLE) for policy in self._policies)
         self._lists_all = len(self._policies) <= MOST_LISTED
@@ -94,11 +98,12 @@ class CasbinAccess:
         started = time.perf_counter_ns()
         resource = self._known(request.resource)
         action = request.action if request.action in self._grants.actions else ""
-        answers = self._answers(str(request.subject), resource, action)
+        era = self._era(request.at)
+        answers = self._answers(str(request.subject), resource, action, era)
         # A group that a token names is a role that this subject has now. Casbin takes a role for a subject too, and the
         # effect is one over all rows that match: so each is asked by itself, and a denial of any of them stands.
         for group in request.subject.groups:
-            answers = _united(answers, self._answers(f"group:{group}", resource, action))
+            answers = _united(answers, self._answers(f"group:{group}", resource, action, era))
         return EngineAnswer(
             engine=ENGINE,
             answers=answers,
@@ -109,7 +114,7 @@ class CasbinAccess:
     def rows_for(self, request: EvaluationRequest) -> Iterator[tuple[str, tuple[Row, ...]]]:
         """Give, for each policy by id, its rows that match `request`, in their order: what its answer comes from."""
         subjects = selectors_of(self._snapshot, request.subject)
-        found = self._find(subjects, self._known(request.resource), request.action)
+        found = self._find(subjects, self._known(request.resource), request.action, self._era(request.at))
         rows = {number: tuple(row for _, _, row in of) for number, of in groupby(found, key=lambda one: one.policy)}
         yield from ((policy.id, rows.get(number, ())) for number, policy in enumerate(self._policies))
 
@@ -124,10 +129,14 @@ class CasbinAccess:
             return name
         return f"{resource.type}:*"
 
-    def _ask(self, subject: str, resource: str, action: str) -> tuple[PolicyAnswer, ...]:
+    def _era(self, at: datetime) -> int:
+        """Return how many of the moments at which grants end are over at `at`: between two of them nothing changes."""
+        return bisect_right(self._ends, at) if self._ends else 0
+
+    def _ask(self, subject: str, resource: str, action: str, era: int) -> tuple[PolicyAnswer, ...]:
         """Return what the rows come to that match `subject`."""
         groups = [f"group:{name}" for name in self._groups.get(subject, ())]
-        found = self._find((subject, *groups, "*"), resource, action)
+        found = self._find((subject, *groups, "*"), resource, action, era)
         places = tuple((policy, place) for policy, place, _ in found)
         known = self._came_to.get(places)
         if known is None:
@@ -138,8 +147,13 @@ class CasbinAccess:
                 self._came_to[places] = known
         return known
 
-    def _find(self, subjects: Sequence[str], resource: str, action: str) -> Sequence[FoundRow]:
-        return self._grants.find(dict.fromkeys(product(subjects, (resource, *_wildcards(resource)), (action, "*"))))
+    def _find(self, subjects: Sequence[str], resource: str, action: str, era: int) -> Sequence[FoundRow]:
+        keys = product(subjects, (resource, *_wildcards(resource)), (action, "*"))
+        found = self._grants.find(dict.fromkeys(keys))
+        if not self._last:
+            return found
+        # A grant is there in the eras up to that of its end.
+        return [one for one in found if self._last.get((one.policy, one.row[-1]), era) >= era]
 
     def _judged(self, found: Sequence[FoundRow], asked: Key, groups: Sequence[str]) -> tuple[PolicyAnswer, ...]:
         """Return what each policy says by its rows that match, in its order: casbin names the first that decides."""

@@ -8,7 +8,8 @@ worker would take 100 MiB each, and a second of Python beside its requests whene
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -31,13 +32,19 @@ class FoundRow(NamedTuple):
 
 
 class Grants(Protocol):
-    """`resources` and `actions` are those that any row names. Immutable."""
+    """`resources` and `actions` are those that any row names. Immutable.
+
+    `ends` says of grants with an end, by policy and id, from when on there is no such grant.
+    """
 
     @property
     def resources(self) -> frozenset[str]: ...
 
     @property
     def actions(self) -> frozenset[str]: ...
+
+    @property
+    def ends(self) -> Mapping[tuple[int, str], datetime]: ...
 
     def find(self, keys: Iterable[Key]) -> Sequence[FoundRow]:
         """Return the rows under `keys`, by policy and in its order."""
@@ -52,6 +59,7 @@ class GrantsInMemory:
             self._found.setdefault(key, []).append(found)
         self.resources = frozenset(resource for _, resource, _ in self._found)
         self.actions = frozenset(action for _, _, action in self._found)
+        self.ends = dict(_ends(policies))
 
     def find(self, keys: Iterable[Key]) -> Sequence[FoundRow]:
         return sorted(found for key in keys for found in self._found.get(key, ()))
@@ -67,6 +75,7 @@ CREATE TABLE found (
     subject TEXT NOT NULL, resource TEXT NOT NULL, action TEXT NOT NULL, rows TEXT NOT NULL,
     PRIMARY KEY (subject, resource, action)
 ) WITHOUT ROWID;
+CREATE TABLE ends (policy INTEGER NOT NULL, rule TEXT NOT NULL, ends TEXT NOT NULL);
 """
 
 
@@ -81,6 +90,10 @@ class GrantsInFile:
         self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         self.resources = self._names("SELECT DISTINCT resource FROM found")
         self.actions = self._names("SELECT DISTINCT action FROM found")
+        self.ends = {
+            (policy, rule): datetime.fromisoformat(ends)
+            for policy, rule, ends in self._connection.execute("SELECT policy, rule, ends FROM ends")
+        }
 
     def find(self, keys: Iterable[Key]) -> Sequence[FoundRow]:
         return sorted(found for key in keys for found in self._under(key))
@@ -109,6 +122,8 @@ def write_grants(path: Path, policies: Sequence[AccessPolicy]) -> None:
         with connection:
             given = ((*key, json.dumps(rows[key], separators=(",", ":"))) for key in sorted(rows))
             connection.executemany("INSERT INTO found VALUES (?, ?, ?, ?)", given)
+            ends = ((policy, rule, at.isoformat()) for (policy, rule), at in _ends(policies))
+            connection.executemany("INSERT INTO ends VALUES (?, ?, ?)", ends)
     finally:
         connection.close()
 
@@ -129,3 +144,10 @@ def _placed(policies: Iterable[AccessPolicy]) -> Iterator[tuple[Key, FoundRow]]:
     for number, policy in enumerate(policies):
         for place, row in enumerate(dict.fromkeys(rows_of(policy.grants))):
             yield row[:3], FoundRow(number, place, row)
+
+
+def _ends(policies: Iterable[AccessPolicy]) -> Iterator[tuple[tuple[int, str], datetime]]:
+    for number, policy in enumerate(policies):
+        for grant in policy.grants:
+            if (end := grant.ends_at) is not None:
+                yield (number, grant.id), end

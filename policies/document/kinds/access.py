@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`access`: groups, and grants of models and operations."""
 
+from datetime import datetime
+
 from policies.contracts.decision import Effect
 from policies.contracts.snapshot import Grant
 from policies.document import forms
@@ -8,7 +10,7 @@ from policies.document.kinds.rules import check_ids
 from policies.document.model import AccessSpec
 from policies.document.reader import Members
 
-_GRANT = ("id", "effect", "subjects", "models", "operations")
+_GRANT = ("id", "effect", "subjects", "models", "operations", "expires")
 
 
 def read_access(document: Members, _id: str) -> AccessSpec:
@@ -30,4 +32,18 @@ def _grant(rule: Members) -> Grant:
         subjects=rule.texts("subjects", forms.SUBJECT, at_least=1),
         models=rule.texts("models", forms.MODEL),
         operations=rule.texts("operations", forms.OPERATION, at_least=1),
+        expires=_end(rule),
     )
+
+
+def _end(rule: Members) -> str | None:
+    """Return when the grant ends: in UTC and to the second, so that one moment has one form."""
+    text = rule.text("expires", forms.MOMENT)
+    if not text:
+        return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        rule.notes.add("bad-time", rule.at("expires"), "There is no such time.", "Write a day that there is.")
+        return None
+    return text

@@ -19,6 +19,9 @@ _GRANT: Final = members(
         "subjects": SUBJECTS,
         "models": listed(MODEL, "Which models; left out or empty: operations that name no model, as `models.list`."),
         "operations": listed(OPERATION, "What may be done.", at_least=1),
+        "expires": text(
+            forms.MOMENT, "From then on there is no such grant; in UTC.", examples=["2026-12-01T00:00:00Z"]
+        ),
     },
     required=("id", "effect", "subjects", "operations"),
 )

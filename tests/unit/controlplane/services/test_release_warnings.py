@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+from datetime import UTC, datetime
+
 from controlplane.services.release_warnings import ReleaseWarning, warnings_of
 from policies.compiler.compile import compile_release
 from policies.contracts.codec import canonical_bytes
 from policies.document.loader import load_documents
 from policies.library import pack
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def snapshot_of(**prompts: str) -> bytes:
@@ -16,7 +20,7 @@ def snapshot_of(**prompts: str) -> bytes:
 
 
 def test_a_policy_that_a_stricter_one_leaves_without_effect_is_named():
-    assert warnings_of(snapshot_of(one="sealed", other="none")) == (
+    assert warnings_of(snapshot_of(one="sealed", other="none"), NOW) == (
         ReleaseWarning(
             code="logging-contradicted",
             policy="one",
@@ -26,5 +30,19 @@ def test_a_policy_that_a_stricter_one_leaves_without_effect_is_named():
 
 
 def test_policies_that_agree_are_not_worth_a_word():
-    assert warnings_of(snapshot_of(one="sealed", other="sealed")) == ()
-    assert warnings_of(snapshot_of()) == ()
+    assert warnings_of(snapshot_of(one="sealed", other="sealed"), NOW) == ()
+    assert warnings_of(snapshot_of(), NOW) == ()
+
+
+def test_what_is_hardly_meant_is_told_with_its_place():
+    ended = """kind: access
+id: exception
+version: "1"
+spec:
+  grants:
+    - {id: a, effect: allow, subjects: [user:x], models: [m], operations: [completions], expires: "2026-11-20T00:00:00Z"}
+"""
+    files = {**pack("baseline"), "access.yaml": ended.encode()}
+    compiled = compile_release(load_documents(files), opa_binary=None, tenant="default", environment="production")
+    (told,) = warnings_of(canonical_bytes(compiled.to_json()), NOW)
+    assert (told.code, told.policy, told.pointer) == ("expired", "exception", "/spec/grants/0/expires")

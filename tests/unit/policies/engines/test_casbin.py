@@ -3,7 +3,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import casbin
 import pytest
@@ -14,7 +14,7 @@ from policies.contracts.decision import Effect, Mode, Outcome, Reason
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import AccessPolicy, Grant, PolicySnapshot
 from policies.engines.casbin import MODEL_TEXT, MOST_LISTED, CasbinAccess, _SealedEnforcer
-from policies.engines.grants import rows_of
+from policies.engines.grants import GrantsInFile, rows_of, write_grants
 
 GROUPS = {"staff": ("user:alice", "user:bob"), "bots": ("service:ci",), "all": ("user:alice", "service:ci")}
 
@@ -272,3 +272,45 @@ def test_of_many_policies_a_denial_by_a_group_that_a_token_names_stands() -> Non
 
     assert [answer.outcome for answer in engine.evaluate(question).answers] == [Outcome.ALLOW]
     assert [answer.outcome for answer in engine.evaluate(asked).answers] == [Outcome.DENY]
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def ended(effect, subject, ends, name) -> Grant:
+    return replace(grant(effect, (subject,), ("*",), ("*",), name), expires=ends)
+
+
+EXPIRING = policy(
+    ended("allow", "user:alice", "2026-11-20T12:00:00Z", "till-noon"),
+    ended("deny", "user:bob", "2026-11-20T13:00:00Z", "not-before-one"),
+    grant("allow", ("user:bob",), ("*",), ("*",), "bob"),
+)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+@pytest.mark.parametrize(
+    ("subject", "after_s", "want"),
+    [
+        pytest.param("user:alice", -1, Outcome.ALLOW, id="before-its-end"),
+        pytest.param("user:alice", 0, Outcome.NOT_APPLICABLE, id="from-its-end-on"),
+        pytest.param("user:bob", 3599, Outcome.DENY, id="a-denial-before-its-end"),
+        pytest.param("user:bob", 3600, Outcome.ALLOW, id="a-denial-from-its-end-on"),
+    ],
+)
+def test_a_grant_ends_without_any_release(subject, after_s, want, in_file, tmp_path):
+    snapshot = PolicySnapshot(tenant="default", environment="production", groups=GROUPS, access=(EXPIRING,))
+    kept = None
+    if in_file:
+        write_grants(tmp_path / "grants", snapshot.access)
+        kept = GrantsInFile(tmp_path / "grants")
+    engine = CasbinAccess(snapshot, kept)
+    asked = request(subject, "parrot", "chat.completions")
+    # Asked before as well: what is remembered of another time must not stand.
+    for at in (NOON - timedelta(days=1), NOON + timedelta(days=1), NOON + timedelta(seconds=after_s)):
+        (answer,) = engine.evaluate(replace(asked, at=at)).answers
+    assert answer.outcome is want
+    rows = dict(engine.rows_for(replace(asked, at=NOON + timedelta(seconds=after_s))))["chat-access"]
+    assert bool(rows) is (want is not Outcome.NOT_APPLICABLE)
+    if kept is not None:
+        kept.close()

@@ -54,7 +54,7 @@ SELECTORS: Final = {"operations": ["chat.completions", "*"], "models": ["*"], "s
 SPECS: Final[dict[str, dict[str, Any]]] = {
     "access": {
         "groups": {"staff": ["user:alice", "service:batch"]},
-        "grants": [{"id": "staff-chat", "effect": "allow", **SELECTORS}],
+        "grants": [{"id": "staff-chat", "effect": "allow", "expires": "2026-12-01T00:00:00Z", **SELECTORS}],
     },
     "guard": {
         "reasons": {"too-much": "It is too much."},
