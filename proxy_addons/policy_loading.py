@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a bundle file to the policy a worker enforces: read, verified again, built and tried before it is put to work.
+"""From a prepared bundle to the policy a worker enforces: read, built and tried before it is put to work.
 
-Everything here is slow and may fail; it runs in a thread, beside the event loop that serves requests.
+Everything here may fail and takes longer than a request may wait; it runs in a thread, beside the event loop that
+serves them.
 """
 
 import asyncio
@@ -9,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from policies.bundle.verify import VerifiedBundle
-from policies.contracts.decision import Effect, Mode, Outcome
+from policies.bundle.members import guard_data, rego_modules
+from policies.contracts.decision import Mode, Outcome
 from policies.contracts.record import redaction_key
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.engines.casbin import CasbinAccess
@@ -24,9 +25,8 @@ from policies.redaction.engine import Redaction
 from policies.scanning.kept import KeptDatabases
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.identity_certificates import CertificateReader
-from proxy_addons.node.bundle_store import etag_of
 from proxy_addons.node.messages import OfPolicy
-from proxy_addons.node.verifier import Verifier
+from proxy_addons.prepared_policy import PreparedPolicy, read_prepared
 from proxy_addons.secret_files import read_hex_key
 from proxy_addons.settings import NodeSettings
 
@@ -42,23 +42,22 @@ class CanaryAllowed(Exception):
 
 
 def load_policy(order: OfPolicy, settings: NodeSettings) -> ActivePolicy:
-    """Return the policy of the bundle at `order.path`, ready to decide.
+    """Return the policy of the bundle at `order.path`, which the node has verified and prepared, ready to decide.
 
-    Raises BundleRejected, NotCompiled, CanaryAllowed, CanaryFailed, OSError, or what an engine raises for rules that it
-    cannot run.
+    Raises PreparedAltered, NotCompiled, CanaryAllowed, CanaryFailed, OSError, or what an engine raises for rules that
+    it cannot run.
     """
-    content = Path(order.path).read_bytes()
-    verified = Verifier(settings).bundle(content, order.serial - 1)
-    snapshot = verified.snapshot
+    prepared = read_prepared(Path(order.path))
+    snapshot = prepared.snapshot
     # The node has compiled them. To compile them here would take the processor from requests.
     kept = KeptDatabases(Path(order.patterns), compiles=False)
     policy = ActivePolicy(
-        serial=verified.serial,
-        manifest_revision=verified.manifest_revision,
+        serial=prepared.serial,
+        manifest_revision=prepared.manifest_revision,
         snapshot=snapshot,
-        etag=etag_of(content),
-        access=CasbinAccess(snapshot),
-        guard=_guard(verified, order),
+        etag=prepared.etag,
+        access=CasbinAccess(snapshot, prepared.grants),
+        guard=_guard(prepared, order),
         routes={(route.method, route.path): route for route in snapshot.routes},
         redaction=Redaction.of(
             snapshot.redactions,
@@ -66,10 +65,12 @@ def load_policy(order: OfPolicy, settings: NodeSettings) -> ActivePolicy:
             kept=kept,
         ),
         calls=CallRules.of(snapshot.tools),
+        models=prepared.models,
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
     try:
-        _try(policy)
+        if not prepared.allows_everybody:  # such a grant names the canary too
+            _try(policy)
         if snapshot.canaries:
             # The worker's loop serves requests meanwhile: this thread has one of its own.
             asyncio.run(_try_canaries(policy, order, kept))
@@ -97,17 +98,18 @@ async def _try_canaries(policy: ActivePolicy, order: OfPolicy, kept: KeptDatabas
             await guard.close()
 
 
-def _guard(verified: VerifiedBundle, order: OfPolicy) -> GuardEngine:
+def _guard(prepared: PreparedPolicy, order: OfPolicy) -> GuardEngine:
+    snapshot = prepared.snapshot
     if order.guard_socket:
-        opa = _opa(verified, order, deadline_s=_GUARD_DEADLINE_S)
-        return reusing(opa, verified.snapshot, is_there=opa.is_connected)
+        opa = _opa(prepared, order, deadline_s=_GUARD_DEADLINE_S)
+        return reusing(opa, snapshot, is_there=opa.is_connected)
     embedded = EmbeddedGuard(
-        verified.snapshot, modules=verified.modules, data=verified.data, deadline_s=_GUARD_DEADLINE_S
+        snapshot, modules=rego_modules(snapshot), data=guard_data(snapshot), deadline_s=_GUARD_DEADLINE_S
     )
-    return reusing(embedded, verified.snapshot)
+    return reusing(embedded, snapshot)
 
 
-def _opa(of: VerifiedBundle | ActivePolicy, order: OfPolicy, *, deadline_s: float) -> OpaGuard:
+def _opa(of: PreparedPolicy | ActivePolicy, order: OfPolicy, *, deadline_s: float) -> OpaGuard:
     return OpaGuard(
         of.snapshot, manifest_revision=of.manifest_revision, address=order.guard_socket, deadline_s=deadline_s
     )
@@ -116,9 +118,6 @@ def _opa(of: VerifiedBundle | ActivePolicy, order: OfPolicy, *, deadline_s: floa
 def _try(policy: ActivePolicy) -> None:
     """Ask for somebody nobody knows. pycasbin allows everything in several ways of being built wrong."""
     snapshot = policy.snapshot
-    enforced = [access for access in snapshot.access if access.mode is Mode.ENFORCE]
-    if any(grant.effect is Effect.ALLOW and "*" in grant.subjects for access in enforced for grant in access.grants):
-        return  # such a grant may name the canary too
     request = EvaluationRequest(
         request_id="canary",
         tenant=snapshot.tenant,

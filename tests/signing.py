@@ -14,6 +14,7 @@ from policies.bundle.environment import Candidate, EnvironmentDocument, Stalenes
 from policies.bundle.jws import SigningKey, load_signing_key
 from policies.bundle.pack import pack
 from policies.bundle.revocations import RevocationsDocument, sign_revocations
+from policies.bundle.verify import VerifiedBundle, verify
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import (
@@ -157,3 +158,9 @@ class Signer:
             issued_at=datetime(2026, 11, 20, tzinfo=UTC),
         )
         return sign_revocations(replace(document, **members), self.key)
+
+
+def verified(content: bytes, signer: Signer) -> VerifiedBundle:
+    """Return what a bundle of SNAPSHOT's tenant and environment says, whatever its serial."""
+    keys = {KEY_ID: signer.public_file.read_bytes()}
+    return verify(content, keys=keys, tenant=SNAPSHOT.tenant, environment=SNAPSHOT.environment, newer_than=None)

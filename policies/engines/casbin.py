@@ -57,7 +57,7 @@ m = (p.sub == "*" || g(r.sub, p.sub)) && keyMatch(r.obj, p.obj) && (p.act == "*"
 # An answer takes about 1 KiB here. A worker that serves more different (subject, resource, action) at a time is large.
 _REMEMBERED_ANSWERS: Final = 16_384
 # Where more rows match one question, casbin is asked each time: what is remembered of a policy has some 1 MiB.
-_REMEMBERED_SETS: Final = 1_024
+_REMEMBERED_SETS: Final = 8_192
 _LARGEST_REMEMBERED_SET: Final = 64
 
 # Of more policies, those that do not apply are counted instead of listed: a thousand answers in each decision and in

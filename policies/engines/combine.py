@@ -79,7 +79,7 @@ class _Settled:
 # By the identity of what is united: engines that remember an answer give the same tuple again, and a tuple of frozen
 # values is what it was. Comparing them would take as long as uniting them.
 _REMEMBERED: Final[dict[tuple[object, ...], _Settled]] = {}
-_MOST_REMEMBERED: Final = 1024
+_MOST_REMEMBERED: Final = 8_192
 
 
 def _settled(engines: Sequence[EngineAnswer], owed: tuple[Obligation, ...]) -> _Settled:

@@ -8,6 +8,7 @@ worker would take 100 MiB each, and a second of Python beside its requests whene
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -76,6 +77,8 @@ CREATE TABLE found (
     PRIMARY KEY (subject, resource, action)
 ) WITHOUT ROWID;
 CREATE TABLE ends (policy INTEGER NOT NULL, rule TEXT NOT NULL, ends TEXT NOT NULL);
+CREATE TABLE resources (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE actions (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -87,9 +90,11 @@ class GrantsInFile:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(f"{path.absolute().as_uri()}{_READ}", uri=True, check_same_thread=False)
+        # A policy is given up when its last request has ended, by nobody in particular.
+        weakref.finalize(self, self._connection.close)
         self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
-        self.resources = self._names("SELECT DISTINCT resource FROM found")
-        self.actions = self._names("SELECT DISTINCT action FROM found")
+        self.resources = self._names("SELECT name FROM resources")
+        self.actions = self._names("SELECT name FROM actions")
         self.ends = {
             (policy, rule): datetime.fromisoformat(ends)
             for policy, rule, ends in self._connection.execute("SELECT policy, rule, ends FROM ends")
@@ -97,9 +102,6 @@ class GrantsInFile:
 
     def find(self, keys: Iterable[Key]) -> Sequence[FoundRow]:
         return sorted(found for key in keys for found in self._under(key))
-
-    def close(self) -> None:
-        self._connection.close()
 
     def _under(self, key: Key) -> Iterator[FoundRow]:
         query = "SELECT rows FROM found WHERE subject = ? AND resource = ? AND action = ?"
@@ -124,6 +126,12 @@ def write_grants(path: Path, policies: Sequence[AccessPolicy]) -> None:
             connection.executemany("INSERT INTO found VALUES (?, ?, ?, ?)", given)
             ends = ((policy, rule, at.isoformat()) for (policy, rule), at in _ends(policies))
             connection.executemany("INSERT INTO ends VALUES (?, ?, ?)", ends)
+            connection.executemany(
+                "INSERT INTO resources VALUES (?)", [(name,) for name in sorted({r for _, r, _ in rows})]
+            )
+            connection.executemany(
+                "INSERT INTO actions VALUES (?)", [(name,) for name in sorted({a for _, _, a in rows})]
+            )
     finally:
         connection.close()
 

@@ -36,7 +36,7 @@ from policies.evaluation.limits import AppliedRate, rates_for
 from policies.redaction.selection import selects
 
 LIMITS: Final = "limits"
-_MOST_REMEMBERED: Final = 1024
+_MOST_REMEMBERED: Final = 8_192
 _GRANTED: Final[dict[int, tuple[tuple[AppliedRate, ...], tuple[PolicyAnswer, ...]]]] = {}
 
 

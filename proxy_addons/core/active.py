@@ -18,7 +18,7 @@ class ActivePolicy:
 
     `certificates` says whom client certificates name; nobody, unless policy says it.
     `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot, `calls`
-    every tools policy.
+    every tools policy. `models` are those that grants allow by name: a client may write anything else.
     """
 
     serial: int
@@ -29,6 +29,7 @@ class ActivePolicy:
     routes: Mapping[tuple[str, str], Route]
     redaction: Redaction
     calls: CallRules
+    models: frozenset[str] = frozenset()
     etag: str = ""
     certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))
 

@@ -9,15 +9,13 @@ is bounded by policy; `_MOST_SERIES` bounds it also over years of changing polic
 from dataclasses import dataclass
 from typing import Final
 
-from policies.contracts.decision import Effect, Verdict
+from policies.contracts.decision import Verdict
 from policies.contracts.record import RecordOutcome
-from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import Exchange
 from proxy_addons.core.record_builder import outcome_of
 from proxy_addons.core.series import Histogram, Series
 
 _MOST_SERIES: Final = 1000
-_MOST_POLICIES: Final = 4
 _OTHER: Final = "other"
 _NONE: Final = "none"
 GUARDS: Final = frozenset({"opa", "rego-embedded"})
@@ -53,7 +51,6 @@ class Tally:
         self._record = Histogram()
         self._first_byte = Histogram()
         self._total = Histogram()
-        self._named: dict[int, frozenset[str]] = {}  # by serial: of the policy in force, and of a candidate beside it
 
     def count(self, exchange: Exchange, now_ns: int) -> None:
         """Count `exchange`, which has ended at `now_ns`; a second time changes nothing."""
@@ -99,12 +96,7 @@ class Tally:
                     self._guard_asked.observe(answer.duration_us * 1000)
         policy, resource = exchange.policy, exchange.resource
         if policy is not None and resource is not None and resource.type == "model":
-            named = self._named.get(policy.serial)
-            if named is None:
-                if len(self._named) >= _MOST_POLICIES:
-                    self._named.clear()
-                named = self._named[policy.serial] = models_named_by(policy)
-            model = resource.id if resource.id in named else _OTHER
+            model = resource.id if resource.id in policy.models else _OTHER
             if model not in self._models and len(self._models) >= _MOST_SERIES:
                 model = _OTHER
             self._models[model] = self._models.get(model, 0) + 1
@@ -141,9 +133,3 @@ class Tally:
             "total": self._total,
         }
         return series + [("gatehouse_stage_seconds", (stage,), times.read()) for stage, times in stages.items()]
-
-
-def models_named_by(policy: ActivePolicy) -> frozenset[str]:
-    """Return the models that an enforcing grant names; a client may write anything else into its request."""
-    grants = [grant for access in policy.snapshot.access for grant in access.grants]
-    return frozenset(model for grant in grants if grant.effect is Effect.ALLOW for model in grant.models) - {"*"}

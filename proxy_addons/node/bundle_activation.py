@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From fetched bytes to a policy that every worker enforces, and away again once the last request has left it.
 
-Order, and why: verify (nothing unverified is ever written) → file, durable (workers and OPA load from it) → the guard's
-own server answers for it (a worker must never decide by half a policy), and the patterns that it looks for are compiled
-(a worker loads them, and does nothing that takes seconds) → workers enforce → the serial is remembered
+Order, and why: verify (nothing unverified is ever written) → file, durable (OPA loads from it), and beside it what the
+workers load → the patterns that it looks for are compiled (a worker does nothing that takes seconds), and the guard's
+own server answers for it (a worker must never decide by half a policy) → workers enforce → the serial is remembered
 (a restart begins here) → older files go when no request is decided by them.
 """
 
@@ -25,6 +25,7 @@ from proxy_addons.node.guard_socket import GuardUnavailable
 from proxy_addons.node.messages import ActivateBundle
 from proxy_addons.node.patterns import PatternsNotCompiled
 from proxy_addons.node.status import RejectedBundle
+from proxy_addons.prepared_policy import prepare
 
 _log: Final = structlog.get_logger()
 
@@ -128,10 +129,11 @@ class BundleActivation:
         path = self._store.path(serial)
         if not await asyncio.to_thread(_holds, path, fetched.content):
             await asyncio.to_thread(self._store.keep, serial, fetched.content)
+        # The guard's server starts meanwhile, as it does while patterns are compiled.
+        await asyncio.to_thread(prepare, path, verified)
         order = ActivateBundle(
             serial=serial,
             path=str(path),
-            # Before the guard is waited for: its server starts meanwhile.
             patterns=await self._compiled(verified.snapshot, fetched),
             guard_socket=await self._guarded(verified, fetched),
             etag=await asyncio.to_thread(etag_of, fetched.content),

@@ -58,7 +58,8 @@ class BundleStore:
         return path
 
     def delete(self, serial: int) -> None:
-        self.path(serial).unlink(missing_ok=True)
+        for file in self._directory.glob(f"{self.path(serial).name}*"):  # and what was prepared of it, beside it
+            file.unlink(missing_ok=True)
         sync_directory(self._directory)
         _log.info("bundle_deleted", serial=serial)
 

@@ -25,6 +25,7 @@ from proxy_addons.node.follow import Backoff
 from proxy_addons.node.guard_socket import GuardUnavailable
 from proxy_addons.node.messages import TryCandidate
 from proxy_addons.node.patterns import PatternsNotCompiled
+from proxy_addons.prepared_policy import prepare
 
 _log: Final = structlog.get_logger()
 
@@ -145,6 +146,7 @@ class CandidateKeeper:
         verified = await asyncio.to_thread(self._verified, content, wanted)
         if await asyncio.to_thread(_read, path) != content:
             await asyncio.to_thread(self._store.keep, wanted.serial, content)
+        await asyncio.to_thread(prepare, path, verified)
         try:
             patterns = await self._patterns(verified.snapshot)
             guard_socket = await self._guard(wanted.serial, verified.manifest_revision)

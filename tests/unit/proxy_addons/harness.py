@@ -44,6 +44,7 @@ from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.identity import KeyRing
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.streaming import StreamEnforcer
+from proxy_addons.prepared_policy import models_allowed
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 PEPPER = b"p" * 32
@@ -197,6 +198,7 @@ def active_policy(
         routes={(route.method, route.path): route for route in compiled.routes},
         redaction=Redaction.of(compiled.redactions),
         calls=CallRules.of(compiled.tools),
+        models=models_allowed(compiled),
     )
 
 

@@ -11,7 +11,8 @@ from policies.contracts.decision import Effect
 from policies.evaluation.canaries import CanaryFailed
 from proxy_addons.node.messages import ActivateBundle
 from proxy_addons.policy_loading import load_policy
-from tests.signing import KEY_ID, SNAPSHOT, Signer
+from proxy_addons.prepared_policy import prepare
+from tests.signing import SNAPSHOT, Signer, verified
 from tests.unit.policies.evaluation.test_canaries import ALICE, PLAIN
 
 
@@ -20,18 +21,13 @@ def loaded(tmp_path):
     signer = Signer.make(tmp_path)
     (tmp_path / "pseudonym").write_text("ab" * 32)
     (tmp_path / "patterns").mkdir()
-    settings = SimpleNamespace(
-        bundle_key_id=KEY_ID,
-        bundle_key_file=signer.public_file,
-        bundle_keys_dir=None,
-        tenant="default",
-        environment="production",
-        pseudonym_key_file=tmp_path / "pseudonym",
-    )
+    settings = SimpleNamespace(tenant="default", environment="production", pseudonym_key_file=tmp_path / "pseudonym")
 
     def load(*canaries):
         path = tmp_path / "bundle.tar.gz"
-        path.write_bytes(pack(replace(SNAPSHOT, canaries=canaries), serial=5, signer=signer.key).content)
+        content = pack(replace(SNAPSHOT, canaries=canaries), serial=5, signer=signer.key).content
+        path.write_bytes(content)
+        prepare(path, verified(content, signer))
         order = ActivateBundle(serial=5, path=str(path), guard_socket="", patterns=str(tmp_path / "patterns"))
         return load_policy(order, settings)
 

@@ -45,7 +45,6 @@ def test_a_file_has_what_memory_has(tmp_path: Path, seed: int) -> None:
     for first in range(0, len(keys), 3):
         some = [*keys[first : first + 3], ("user:nobody", "model:none", "none")]
         assert list(kept.find(some)) == list(remembered.find(some))
-    kept.close()
 
 
 def test_a_row_that_a_policy_has_twice_is_found_once() -> None:
@@ -85,4 +84,14 @@ def test_a_file_is_only_read(tmp_path: Path) -> None:
 
     with pytest.raises(sqlite3.OperationalError):
         kept._connection.execute("DELETE FROM found")
-    kept.close()
+
+
+def test_a_file_is_closed_with_its_last_user(tmp_path: Path) -> None:
+    write_grants(tmp_path / "grants", _policies(1))
+    kept = GrantsInFile(tmp_path / "grants")
+    connection = kept._connection
+
+    del kept
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
