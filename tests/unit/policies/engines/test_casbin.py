@@ -312,5 +312,3 @@ def test_a_grant_ends_without_any_release(subject, after_s, want, in_file, tmp_p
     assert answer.outcome is want
     rows = dict(engine.rows_for(replace(asked, at=NOON + timedelta(seconds=after_s))))["chat-access"]
     assert bool(rows) is (want is not Outcome.NOT_APPLICABLE)
-    if kept is not None:
-        kept.close()
