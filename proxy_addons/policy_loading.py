@@ -20,6 +20,7 @@ from policies.engines.opa import OpaGuard
 from policies.engines.ports import GuardEngine
 from policies.engines.reused_guard import reusing
 from policies.evaluation.canaries import run_canaries
+from policies.evaluation.screening import Screening
 from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from policies.scanning.kept import KeptDatabases
@@ -66,6 +67,7 @@ def load_policy(order: OfPolicy, settings: NodeSettings) -> ActivePolicy:
         ),
         calls=CallRules.of(snapshot.tools),
         models=prepared.models,
+        screening=Screening.of(snapshot.screening, kept=kept),
         certificates=CertificateReader([rule for policy in snapshot.identity for rule in policy.certificates]),
     )
     try:
@@ -92,6 +94,7 @@ async def _try_canaries(policy: ActivePolicy, order: OfPolicy, kept: KeptDatabas
             access=policy.access,
             guard=guard,
             redaction=Redaction.of(policy.snapshot.redactions, kept=kept),
+            screening=policy.screening,
         )
     finally:
         if guard is not policy.guard:

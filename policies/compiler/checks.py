@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from policies.compiler.prompts_checks import check_prompts
 from policies.compiler.redaction_checks import check_redactions
+from policies.compiler.screening_checks import check_screening
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.prompts import PromptRule
 from policies.contracts.reasons import REASONS
+from policies.contracts.screening import ScreeningRule
 from policies.contracts.snapshot import RedactionRule
 from policies.contracts.tools import ToolRule
 from policies.detectors.catalogue import Named
@@ -23,6 +25,7 @@ from policies.document.model import (
     PromptsSpec,
     RedactionSpec,
     RoutesSpec,
+    ScreeningSpec,
     TestsSpec,
     ToolsSpec,
 )
@@ -34,7 +37,12 @@ _RELEASE = Position(file="(release)")
 
 def check_each(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
     """Return what is wrong with each of `documents` whatever release it is in, but for their Rego."""
-    return [*_reasons(documents), *check_redactions(documents, detectors), *_arguments(documents)]
+    return [
+        *check_screening(documents),
+        *_reasons(documents),
+        *check_redactions(documents, detectors),
+        *_arguments(documents),
+    ]
 
 
 def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Named]) -> list[Diagnostic]:
@@ -142,8 +150,8 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     if isinstance(document.spec, LimitsSpec | RedactionSpec | LoggingSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
-    if isinstance(document.spec, RedactionSpec | ToolsSpec | PromptsSpec):
-        rules: Sequence[RedactionRule | ToolRule | PromptRule] = document.spec.rules
+    if isinstance(document.spec, RedactionSpec | ToolsSpec | PromptsSpec | ScreeningSpec):
+        rules: Sequence[RedactionRule | ToolRule | PromptRule | ScreeningRule] = document.spec.rules
         for number, rule in enumerate(rules):
             for index, subject in enumerate(rule.subjects):
                 yield f"/spec/rules/{number}/subjects/{index}", subject

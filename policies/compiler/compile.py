@@ -11,6 +11,7 @@ from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.contracts.identity import IdentityPolicy
 from policies.contracts.prompts import PromptsPolicy
 from policies.contracts.recording import LoggingPolicy
+from policies.contracts.screening import ScreeningPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.contracts.tools import ToolsPolicy
 from policies.detectors.catalogue import Named
@@ -26,6 +27,7 @@ from policies.document.model import (
     PromptsSpec,
     RedactionSpec,
     RoutesSpec,
+    ScreeningSpec,
     ToolsSpec,
 )
 
@@ -176,6 +178,11 @@ def _snapshot(
             PromptsPolicy(id=d.id, version=d.version, mode=d.mode, prompts=spec.prompts, rules=spec.rules)
             for d, spec in specs
             if isinstance(spec, PromptsSpec)
+        ),
+        screening=tuple(
+            ScreeningPolicy(id=d.id, version=d.version, mode=d.mode, rules=spec.rules)
+            for d, spec in specs
+            if isinstance(spec, ScreeningSpec)
         ),
         logging=tuple(
             LoggingPolicy(

@@ -7,6 +7,7 @@ of a snapshot keeps serving the one before.
 
 from collections import abc
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from policies.compiler.sample_checks import check_samples
@@ -36,6 +37,13 @@ def check_redactions(documents: abc.Sequence[PolicyDocument], detectors: Iterabl
     for document in documents:
         if isinstance(document.spec, RedactionSpec):
             yield from _Checked(document, document.spec, ours).problems()
+
+
+def check_expression(document: PolicyDocument, expression: str, pointer: str) -> Iterator[Diagnostic]:
+    """Give what is wrong with an expression of another kind of policy, which stands at `pointer`."""
+    pattern = CustomPattern(expression=expression, ignore_case=True)
+    for found in _Checked(document, RedactionSpec(), ())._pattern(pattern, pointer):  # noqa: SLF001  # of this module
+        yield replace(found, message=found.message.replace(".expression:", ":"))
 
 
 class _Checked:

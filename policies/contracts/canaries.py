@@ -5,13 +5,14 @@ A release was tested where it was made. What a node runs is another process with
 and patterns compiled on its machine: that these say the same of the same question is seen only by asking them.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
 from policies.contracts.decision import Effect
-from policies.contracts.members import members
+from policies.contracts.members import ADDED, members
 from policies.contracts.redaction import Direction, FieldClass
 from policies.contracts.request import RequestFacts, Subject
 
@@ -23,7 +24,10 @@ FAILED: Final = "canary-failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialText:
-    """A text that redaction is tried on, where it stands, and what is to become of it; None: it does not matter."""
+    """A text that redaction is tried on, where it stands, and what is to become of it; None: it does not matter.
+
+    `screened`: whether screening finds something in it.
+    """
 
     direction: Direction
     field: FieldClass
@@ -31,6 +35,7 @@ class TrialText:
     redacted: str | None = None
     blocked: bool | None = None
     findings: tuple[str, ...] | None = None
+    screened: bool | None = dataclasses.field(default=None, metadata=ADDED)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:

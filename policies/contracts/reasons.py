@@ -59,6 +59,7 @@ _SPECS: Final = (
     ReasonSpec("no-applicable-policy", 403, _POLICY, "No policy grants this request."),
     ReasonSpec("access-denied", 403, _POLICY, "A policy denies this request."),
     ReasonSpec("system-prompt-not-approved", 403, _POLICY, "The system prompt is not one that policy approves here."),
+    ReasonSpec("prompt-screened", 403, _POLICY, "Policy does not permit what this request says."),
     ReasonSpec("request-blocked", 403, _POLICY, "Policy does not permit this content in a request."),
     ReasonSpec("rate-limited", 429, _RATE, "Too many requests. Retry later."),
     ReasonSpec("evaluation-failed", 503, _SERVER, "The request could not be decided and was refused."),

@@ -42,6 +42,7 @@ from policies.contracts.redaction import (
     Strictness,
 )
 from policies.contracts.routes import Dialect, Encoding, Modality, Route, UnknownFields
+from policies.contracts.screening import ScreeningPolicy
 from policies.contracts.tools import OnRefusal, ToolsPolicy
 
 __all__ = [
@@ -167,6 +168,7 @@ class PolicySnapshot:
     logging: tuple[LoggingPolicy, ...] = field(default=(), metadata=ADDED)
     canaries: tuple[Canary, ...] = field(default=(), metadata=ADDED)
     prompts: tuple[PromptsPolicy, ...] = field(default=(), metadata=ADDED)
+    screening: tuple[ScreeningPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -228,6 +230,7 @@ class PolicySnapshot:
             tools=tuple(map(ToolsPolicy.from_json, given.get("tools", ()))),
             logging=tuple(map(LoggingPolicy.from_json, given.get("logging", ()))),
             prompts=tuple(map(PromptsPolicy.from_json, given.get("prompts", ()))),
+            screening=tuple(map(ScreeningPolicy.from_json, given.get("screening", ()))),
             canaries=tuple(map(Canary.from_json, given.get("canaries", ()))),
         )
 

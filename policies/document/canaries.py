@@ -35,6 +35,7 @@ def trial_of(document: PolicyDocument, test: PolicyTest) -> Canary:
             redacted=expect.redacted,
             blocked=expect.blocked,
             findings=expect.findings,
+            screened=expect.screened,
         ),
     )
 

@@ -76,6 +76,7 @@ EXPRESSION: Final = Form("expression", re.compile(r"(?s).+"), "1 to 4096 charact
 CHARACTERS: Final = Form("class of characters", re.compile(r"[ -~]*"), "the inside of a class of ASCII characters", 128)
 CONTEXT: Final = Form("context word", re.compile(r"[^\x00-\x1f\x7f]{2,64}"), "2 to 64 characters on one line", 64)
 SAMPLE: Final = Form("sample", re.compile(r"(?s).+"), "1 to 4096 characters", 4096)
+PHRASE: Final = Form("phrase", re.compile(r"[^\x00-\x1f\x7f]{3,256}"), "3 to 256 characters on one line", 256)
 LITERAL: Final = Form("literal", re.compile(r"(?s).{3,256}"), "3 to 256 characters", 256)
 DETECTOR: Final = Form(
     "detector", re.compile(rf"(?:{_ID}/)?{_ID}"), "lower-case words joined by '-', or POLICY/NAME", 129

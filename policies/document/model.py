@@ -13,6 +13,7 @@ from policies.contracts.identity import CertificateRule, Issuer, OnRevocation
 from policies.contracts.prompts import ApprovedPrompt, PromptRule
 from policies.contracts.recording import ContentMode, RecordsMode
 from policies.contracts.request import RequestFacts, Subject
+from policies.contracts.screening import ScreeningRule
 from policies.contracts.snapshot import (
     CustomDetector,
     Decoding,
@@ -148,6 +149,11 @@ class PromptsSpec:
     rules: tuple[PromptRule, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreeningSpec:
+    rules: tuple[ScreeningRule, ...]
+
+
 Spec: TypeAlias = (
     AccessSpec
     | GuardSpec
@@ -159,6 +165,7 @@ Spec: TypeAlias = (
     | LoggingSpec
     | TestsSpec
     | PromptsSpec
+    | ScreeningSpec
 )
 
 
@@ -187,6 +194,7 @@ class Expectation:
     findings: tuple[str, ...] | None = None
     obligations: tuple[str, ...] | None = None
     calls: tuple[str, ...] | None = None
+    screened: bool | None = None
 
     @property
     def of_decision(self) -> bool:

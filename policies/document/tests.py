@@ -14,7 +14,7 @@ from policies.document import forms
 from policies.document.model import Expectation, PolicyTest, RequestOfTest, TextOfTest
 from policies.document.reader import Members
 
-_EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings")
+_EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings", "screened")
 _EXPECT: Final = ("effect", "reasons", "obligations", *_EXPECT_OF_TEXT, "calls")
 _TEST: Final = ("name", "canary", "request", "answer", "text", "direction", "field", "answer_calls", "expect")
 NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
@@ -51,12 +51,16 @@ def _test(entry: Members) -> PolicyTest:
             for name in _EXPECT_OF_TEXT:
                 if name in expect:
                     entry.notes.add("member-missing", entry.node.at, f"{name} needs a text.", "Add 'text'.")
+    text = _text(entry)
+    if expect is not None and "screened" in expect and text is not None and text.direction is Direction.ANSWER:
+        problem = "Only requests are screened."
+        entry.notes.add("option-without-effect", expect.at("screened"), problem, "Add 'direction: request'.")
     calls = _calls(entry)
     wanted = _expected_calls(entry, expect, calls)
     return PolicyTest(
         name=entry.text("name", forms.LINE),
         request=_request(entry.object("request", known=_REQUEST, required=("subject", "operation"))),
-        text=_text(entry),
+        text=text,
         expect=replace(_expectation(expect), calls=wanted),
         calls=calls,
         canary=entry.boolean("canary") or False,
@@ -167,6 +171,7 @@ def _expectation(expect: Members | None) -> Expectation:
         reasons=tuple(sorted(expect.texts("reasons", forms.REASON))) if "reasons" in expect else None,
         redacted=expect.text("redacted", forms.TEXT) if "redacted" in expect else None,
         blocked=expect.boolean("blocked"),
+        screened=expect.boolean("screened"),
         findings=tuple(sorted(expect.texts("findings", forms.DETECTOR))) if "findings" in expect else None,
         obligations=_obligations(expect),
     )

@@ -16,7 +16,8 @@ from policies.engines.groups import selectors_of
 from policies.engines.ports import AccessEngine, GuardEngine
 from policies.evaluation.head import refused_on_head
 from policies.evaluation.pipeline import TakeToken, decide
-from policies.evaluation.trial_texts import judge_of
+from policies.evaluation.screening import Screening
+from policies.evaluation.trial_texts import TrialTexts
 from policies.redaction.engine import Redaction
 from policies.redaction.examination import Asked, Examined, examine, rules_of
 from policies.redaction.findings import Tally
@@ -30,14 +31,21 @@ class CanaryFailed(Exception):
 
 
 async def run_canaries(
-    snapshot: PolicySnapshot, *, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+    snapshot: PolicySnapshot,
+    *,
+    access: AccessEngine,
+    guard: GuardEngine,
+    redaction: Redaction,
+    screening: Screening | None = None,
 ) -> None:
     """Return if every canary of `snapshot` is answered as it expects. Raises CanaryFailed with the first that is not.
 
     `redaction` has no key for hashes: a test writes what stands in place of one.
     """
     for canary in snapshot.canaries:
-        if await problem_of(canary, snapshot=snapshot, access=access, guard=guard, redaction=redaction):
+        if await problem_of(
+            canary, snapshot=snapshot, access=access, guard=guard, redaction=redaction, screening=screening
+        ):
             raise CanaryFailed(canary)
 
 
@@ -49,21 +57,35 @@ class Tried:
     decision: Decision
     examined: Examined | None
     problems: tuple[str, ...]
+    screened: tuple[tuple[str, str], ...] = ()  # the screening rules that found something
 
 
 async def problem_of(
-    trial: Canary, *, snapshot: PolicySnapshot, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+    trial: Canary,
+    *,
+    snapshot: PolicySnapshot,
+    access: AccessEngine,
+    guard: GuardEngine,
+    redaction: Redaction,
+    screening: Screening | None = None,
 ) -> str:
     """Return what is answered differently from what `trial` expects, empty where nothing is."""
-    tried = await try_on(trial, snapshot=snapshot, access=access, guard=guard, redaction=redaction)
+    tried = await try_on(trial, snapshot=snapshot, access=access, guard=guard, redaction=redaction, screening=screening)
     return "; ".join(tried.problems)
 
 
 async def try_on(
-    trial: Canary, *, snapshot: PolicySnapshot, access: AccessEngine, guard: GuardEngine, redaction: Redaction
+    trial: Canary,
+    *,
+    snapshot: PolicySnapshot,
+    access: AccessEngine,
+    guard: GuardEngine,
+    redaction: Redaction,
+    screening: Screening | None = None,
 ) -> Tried:
     """Return what `trial` comes to. Rates are not counted: every trial finds a full bucket."""
     request = _request(trial, snapshot)
+    texts = TrialTexts(trial, request, snapshot, screening)
     decision = refused_on_head(request, snapshot)
     if decision is None:
         decision = await decide(
@@ -72,12 +94,16 @@ async def try_on(
             access=access,
             guard=guard,
             take_token=_always_there,
-            texts=judge_of(trial, request, snapshot),
+            texts=texts.judge,
         )
     examined = None if trial.text is None else _examined(trial, trial.text, redaction, snapshot)
     differs = () if trial.text is None or examined is None else tuple(_of_text(trial.text, trial.policy, examined))
     return Tried(
-        request=request, decision=decision, examined=examined, problems=(*_of_decision(trial, decision), *differs)
+        request=request,
+        decision=decision,
+        examined=examined,
+        problems=(*_of_decision(trial, decision), *differs, *texts.problems()),
+        screened=texts.screened,
     )
 
 

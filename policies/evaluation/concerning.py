@@ -46,13 +46,13 @@ def _concerning(snapshot: PolicySnapshot, request: EvaluationRequest) -> Iterato
         for rule_of_tools in tools.rules:
             if tool_calls.is_for(rule_of_tools, selectors=selectors, operation=operation, model=model):
                 yield tools.id, rule_of_tools.id
-    yield from _of_prompts(snapshot, operation, model, selectors)
+    yield from _of_texts(snapshot, operation, model, selectors)
     for logging in snapshot.logging:
         if recording.is_for(logging, selectors=selectors, operation=operation, model=model):
             yield logging.id, ""
 
 
-def _of_prompts(
+def _of_texts(
     snapshot: PolicySnapshot, operation: str, model: str | None, selectors: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
     for policy in snapshot.prompts:
@@ -60,6 +60,10 @@ def _of_prompts(
             if selects(rule, operation=operation, model=model, subject=selectors):
                 yield policy.id, rule.id
                 break  # of a policy's rules the first counts
+    for screening in snapshot.screening:
+        for looking in screening.rules:
+            if selects(looking, operation=operation, model=model, subject=selectors):
+                yield screening.id, looking.id
 
 
 def _grants(

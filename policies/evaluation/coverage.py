@@ -23,6 +23,7 @@ from policies.document.model import (
     PromptsSpec,
     RedactionSpec,
     RoutesSpec,
+    ScreeningSpec,
     ToolsSpec,
 )
 
@@ -110,6 +111,8 @@ def _rules(document: PolicyDocument) -> Iterator[tuple[str, str]]:
             if spec.max_body_bytes is not None:
                 yield BODY_LIMIT, f"/spec/{BODY_LIMIT}"
         case PromptsSpec():
+            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
+        case ScreeningSpec():
             yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
         case RedactionSpec():
             yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))

@@ -8,9 +8,10 @@ from typing import Final
 from policies.contracts.decision import EngineAnswer, Mode, PolicyAnswer
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.prompts import PromptsPolicy
+from policies.contracts.screening import ScreeningPolicy
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.per_snapshot import per_snapshot
-from policies.evaluation import system_prompts
+from policies.evaluation import screening, system_prompts
 
 _MOST_REMEMBERED: Final = 1024
 
@@ -32,7 +33,7 @@ class Expected:
     texts: tuple[tuple[str, Policies], ...]
 
 
-def _texts(*engines: tuple[str, Sequence[PromptsPolicy]]) -> tuple[tuple[str, Policies], ...]:
+def _texts(*engines: tuple[str, Sequence[PromptsPolicy | ScreeningPolicy]]) -> tuple[tuple[str, Policies], ...]:
     return tuple((engine, Policies({policy.id: policy.mode for policy in of})) for engine, of in engines if of)
 
 
@@ -42,7 +43,7 @@ def expected_of(snapshot: PolicySnapshot) -> Expected:
     return Expected(
         Policies({policy.id: policy.mode for policy in snapshot.access}),
         Policies({policy.id: policy.mode for policy in snapshot.guards}),
-        _texts((system_prompts.ENGINE, snapshot.prompts)),
+        _texts((system_prompts.ENGINE, snapshot.prompts), (screening.ENGINE, snapshot.screening)),
     )
 
 

@@ -87,6 +87,8 @@ class _Run:
             exercised.update(by_decision(tried.decision, tried.request, snapshot=self.snapshot, access=self.access))
         if test.expect.of_text and tried.examined is not None:
             exercised.update(by_text(tried.examined))
+        if test.expect.of_decision or test.expect.screened is not None:
+            exercised.update(tried.screened)
         if test.calls:
             verdicts = await self._judged(test, tried)
             problems += _of_calls(test, verdicts)

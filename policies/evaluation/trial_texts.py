@@ -1,29 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
 """What policy says of the text of a test, as if it were all that the request says."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from policies.contracts.canaries import Canary, TrialText
 from policies.contracts.decision import EngineAnswer
+from policies.contracts.errors import EvaluationFailed
 from policies.contracts.redaction import Direction, FieldClass
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.evaluation.pipeline import AskTexts
+from policies.evaluation.screening import ENGINE, JudgedScreen, Screening, screening_of
 from policies.evaluation.system_prompts import WITH_ROLES, WITHOUT_ROLES, SystemTexts, judge_prompts
 
 
-def judge_of(
-    trial: Canary, request: EvaluationRequest, snapshot: PolicySnapshot
-) -> Callable[[AskTexts], Awaitable[EngineAnswer]] | None:
-    """Return who judges the text of `trial`; None where it has none of a request, so that none is asked about."""
-    text = trial.text
-    if text is None or text.direction is not Direction.REQUEST:
-        return None
+class TrialTexts:
+    """The text of one trial before the policies for texts of requests.
 
-    async def judge(_ask: AskTexts) -> EngineAnswer:
-        return judge_prompts(snapshot, request, _said_as_system(text, request.action, snapshot)).answer
+    `screening` is the snapshot's where somebody has it ready; else its patterns are compiled here.
+    """
 
-    return judge
+    def __init__(
+        self, trial: Canary, request: EvaluationRequest, snapshot: PolicySnapshot, screening: Screening | None = None
+    ) -> None:
+        of_request = trial.text is not None and trial.text.direction is Direction.REQUEST
+        self._text = trial.text if of_request else None
+        self._request = request
+        self._snapshot = snapshot
+        self.screen: JudgedScreen | None = None
+        if self._text is not None and snapshot.screening:
+            screening = screening or screening_of(snapshot)
+            self.screen = screening.text(self._text.text, self._text.field, request, snapshot)
+
+    @property
+    def judge(self) -> Callable[[AskTexts], Awaitable[EngineAnswer]] | None:
+        """Who judges the text; None where the trial has none of a request, so that none is asked about."""
+        return None if self._text is None else self._judged
+
+    @property
+    def screened(self) -> tuple[tuple[str, str], ...]:
+        """The screening rules that found something, each as its policy and its id."""
+        return () if self.screen is None else tuple((each.policy, each.rule) for each in self.screen.found)
+
+    def problems(self) -> Iterator[str]:
+        """Give what differs from what the trial expects of screening."""
+        wanted = None if self._text is None else self._text.screened
+        if wanted is not None and wanted is not bool(self.screened):
+            yield "the request is screened" if self.screened else "the request is not screened"
+
+    async def _judged(self, ask: AskTexts) -> EngineAnswer:
+        if ask.engine == ENGINE and self.screen is not None:
+            return self.screen.answer
+        if self._text is None:
+            raise EvaluationFailed(ask.engine, "the trial has no text")
+        said = _said_as_system(self._text, self._request.action, self._snapshot)
+        return judge_prompts(self._snapshot, self._request, said).answer
 
 
 def _said_as_system(text: TrialText, operation: str, snapshot: PolicySnapshot) -> SystemTexts | None:

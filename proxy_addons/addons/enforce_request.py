@@ -9,6 +9,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeVar
 
 from mitmproxy import http
 
@@ -16,6 +17,7 @@ from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.reasons import REASONS
 from policies.contracts.record import span_hash
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
+from policies.contracts.screening import SCREENED
 from policies.contracts.snapshot import LogProbabilities, Route
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
@@ -47,6 +49,8 @@ from proxy_addons.core.request_reader import check_content_type, read_body, take
 from proxy_addons.core.request_redaction import BLOCKED, UNREAD, redact_request
 from proxy_addons.core.restoring import Restoring
 from proxy_addons.core.system_texts import with_prompt
+
+_T = TypeVar("_T")
 
 
 class EnforceRequest:
@@ -99,7 +103,7 @@ class EnforceRequest:
             return
         exchange.resource, exchange.evaluation = evaluation.resource, evaluation
         began_ns = time.perf_counter_ns()
-        texts = JudgedTexts(policy, evaluation, read, route.dialect)
+        texts = JudgedTexts(policy, evaluation, read, route.dialect, run=self._examined)
         decision = await decide(
             evaluation,
             snapshot=policy.snapshot,
@@ -109,7 +113,7 @@ class EnforceRequest:
             texts=texts.judge,
         )
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
-        exchange.decision = decision
+        exchange.decision, exchange.screened = decision, texts.screened
         if decision.effect is not Effect.ALLOW:
             _refuse_by(decision, flow, exchange, policy)
             return
@@ -130,6 +134,10 @@ class EnforceRequest:
                 message=f"{REASONS[BLOCKED].message} Rule: {blocked.rule}.",
             )
 
+    async def _examined(self, size_bytes: int, examine: Callable[[], _T]) -> _T:
+        """Return what `examine` does, beside the event loop where it is about many bytes."""
+        return examine() if size_bytes < LONG_BYTES else await self._aside.run(examine)
+
     async def _redacted(self, exchange: Exchange, read: ReadRequest | None, tally: Tally) -> ReadRequest | None:
         """Return what may be forwarded of a request that was allowed. Raises AnswerBlocked where a rule refuses it."""
         if read is None or exchange.route is None:
@@ -139,7 +147,7 @@ class EnforceRequest:
             exchange.request_coverage = UNREAD
             return read
         redact = functools.partial(redact_request, read, dialect=exchange.route.dialect, rules=rules, tally=tally)
-        redacted = redact() if len(read.body) < LONG_BYTES else await self._aside.run(redact)
+        redacted = await self._examined(len(read.body), redact)
         exchange.request_coverage = redacted.coverage
         exchange.inputs_redacted = redacted.told
         exchange.findings = applied(tally.findings)
@@ -240,10 +248,12 @@ def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None
 
 
 def _refuse_by(decision: Decision, flow: http.HTTPFlow, exchange: Exchange, policy: ActivePolicy) -> None:
-    """Tell the first reason; the record has them all. A guard's own code is told with the guard's own message."""
+    """Tell the first reason; the record has them all. A guard's own code has the guard's own message."""
     reason = next(iter(decision.reasons), Reason(code=EVALUATION_FAILED))
     if reason.code in REASONS:
         refuse(flow, exchange, reason, retry_after_s=decision.retry_after_s)
         return
-    guard = next(guard for guard in policy.snapshot.guards if guard.id == reason.policy)
-    refuse(flow, exchange, reason, message=guard.reasons[reason.code], status=HTTPStatus.FORBIDDEN)
+    said = {guard.id: guard.reasons[reason.code] for guard in policy.snapshot.guards if guard.id == reason.policy}
+    # A screening rule has a code of its own, and no message of its own.
+    message = said.get(reason.policy, REASONS[SCREENED].message)
+    refuse(flow, exchange, reason, message=message, status=HTTPStatus.FORBIDDEN)

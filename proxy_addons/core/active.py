@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from policies.contracts.identity import OnRevocation
 from policies.contracts.snapshot import PolicySnapshot, Route
 from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.screening import Screening
 from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from proxy_addons.core.identity_certificates import CertificateReader
@@ -18,7 +19,8 @@ class ActivePolicy:
 
     `certificates` says whom client certificates name; nobody, unless policy says it.
     `routes` is keyed by (method, exact path). `redaction` knows every redaction policy of the snapshot, `calls`
-    every tools policy. `models` are those that grants allow by name: a client may write anything else.
+    every tools policy, `screening` every screening policy. `models` are those that grants allow by name: a client may
+    write anything else.
     """
 
     serial: int
@@ -31,6 +33,7 @@ class ActivePolicy:
     calls: CallRules
     models: frozenset[str] = frozenset()
     etag: str = ""
+    screening: Screening = field(default_factory=lambda: Screening.of(()))
     certificates: CertificateReader = field(default_factory=lambda: CertificateReader(()))
 
     @property

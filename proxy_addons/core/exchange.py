@@ -28,6 +28,7 @@ from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Encoding, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.screening import Screened
 from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Tally
 from proxy_addons.core.coverage import Coverage
@@ -116,6 +117,7 @@ class Exchange:
     system_prompt: SystemPrompt | None = None  # the approved one that the request was allowed with
     refusal: Reason | None = None  # why the client is told no, or the stream was cut
     verdict: Verdict | None = None
+    screened: tuple[Screened, ...] = ()  # what screening found in the request
     findings: tuple[AppliedFinding, ...] = ()
     tally: Tally | None = None  # what rules found in the request, and then in the answer
     restoring: Restoring | None = None  # how the pseudonyms of the request are put back into the answer

@@ -24,7 +24,7 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered, judged_beside, remarked
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered, findings_of, judged_beside, remarked
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
@@ -206,7 +206,7 @@ def _envelope(
                 "action": found.action,
                 "count": found.count,
             }
-            for found in exchange.findings[:most]
+            for found in findings_of(exchange)[:most]
         ],
         **remarked(exchange, most),
         **prompted(exchange),

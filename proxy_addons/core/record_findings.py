@@ -6,7 +6,8 @@ from typing import Final
 
 from policies.contracts.codec import JSON
 from policies.contracts.record import RecordKind
-from proxy_addons.core.exchange import Exchange
+from policies.evaluation.screening import ENGINE
+from proxy_addons.core.exchange import AppliedFinding, Exchange
 
 MAX_COVERED: Final = 32
 
@@ -31,6 +32,17 @@ def remarked(exchange: Exchange, most: int | None) -> dict[str, JSON]:
         ],
         "remarks_omitted": found - len(remarks),
     }
+
+
+def findings_of(exchange: Exchange) -> tuple[AppliedFinding, ...]:
+    """Return what screening found in the request, and what rules for texts and tool calls found."""
+    if not exchange.screened:
+        return exchange.findings
+    screened = (
+        AppliedFinding(detector=ENGINE, policy=each.policy, rule=each.rule, action=each.action, count=each.count)
+        for each in exchange.screened
+    )
+    return (*screened, *exchange.findings)
 
 
 def called(exchange: Exchange, most: int) -> dict[str, JSON]:

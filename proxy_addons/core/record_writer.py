@@ -37,7 +37,7 @@ from proxy_addons.core.record_builder import (
     status_of,
     subject_of,
 )
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered, judged_beside
+from proxy_addons.core.record_findings import MAX_COVERED, called, covered, findings_of, judged_beside
 
 # Beyond so many all is forgotten and begins anew. A fleet has many subjects; the others come in few forms.
 _SUBJECTS: Final = 8192
@@ -108,8 +108,8 @@ class RecordWriter:
                 )
         if refusal is not None:
             reasons = ",".join([_reason(reason) for reason in reasons_of(exchange)])
-        if exchange.findings:
-            findings = ",".join([_finding(found) for found in exchange.findings])
+        if exchange.findings or exchange.screened:
+            findings = ",".join([_finding(found) for found in findings_of(exchange)])
         first_byte_ns, started_ns = exchange.upstream_first_byte_ns, exchange.upstream_started_ns
         if first_byte_ns is not None and started_ns is not None:
             upstream_us = str((first_byte_ns - started_ns) // 1000)

@@ -36,10 +36,10 @@ _PROTOCOL: Final = frozenset(WORDS).union(*map(_names_in, SHAPES.values()))
 class RequestWalk:
     """Redacts the values of one request, and notes where it looked and where it did not."""
 
-    def __init__(self, rules: ActiveRules, tally: Tally) -> None:
+    def __init__(self, rules: ActiveRules, tally: Tally, *, texts: RedactedTexts | None = None) -> None:
         self.scanned: set[tuple[str, FieldClass]] = set()
         self.left: dict[str, str] = {}  # why, by path
-        self._texts = RedactedTexts(rules, tally)
+        self._texts = texts or RedactedTexts(rules, tally)
         self._words = rules.clean_among(_PROTOCOL)
 
     def value(self, value: Any, shape: Shape, path: str = "") -> Any:

@@ -19,6 +19,7 @@ import structlog
 
 from policies.bundle.environment import EnvironmentDocument
 from policies.contracts.snapshot import PolicySnapshot
+from policies.evaluation.screening import as_redactions
 from proxy_addons.bundle_keys import check_bundle_keys
 from proxy_addons.clients.control_plane import ControlPlane
 from proxy_addons.clients.issuers import Issuers
@@ -239,6 +240,7 @@ class Node:
 
     async def _compiled(self, snapshot: PolicySnapshot) -> str:
         await self._patterns.prepare(snapshot.redactions)
+        await self._patterns.prepare(as_redactions(snapshot.screening))
         return str(self._patterns.folder)
 
     async def _keep_current(self) -> None:

@@ -12,6 +12,7 @@ from policies.document.kinds.logging import read_logging
 from policies.document.kinds.prompts import read_prompts
 from policies.document.kinds.redaction import read_redaction
 from policies.document.kinds.routes import read_routes
+from policies.document.kinds.screening import read_screening
 from policies.document.kinds.tests import read_tests_of
 from policies.document.kinds.tools import read_tools
 from policies.document.model import Spec
@@ -27,6 +28,7 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "prompts": read_prompts,
     "redaction": read_redaction,
     "routes": read_routes,
+    "screening": read_screening,
     "tests": read_tests_of,
     "tools": read_tools,
 }

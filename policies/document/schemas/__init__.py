@@ -27,6 +27,7 @@ SPECS: Final[Mapping[str, Schema]] = {
     "prompts": texts.PROMPTS,
     "redaction": redaction.REDACTION,
     "routes": traffic.ROUTES,
+    "screening": texts.SCREENING,
     "tests": TESTS_OF,
     "tools": access.TOOLS,
 }

@@ -54,6 +54,7 @@ _EXPECT: Final = members(
         "obligations": listed(_OBLIGATION, "All that an allowed request is obliged to, in any order.", unique=False),
         "redacted": text(forms.TEXT, "The text as it leaves."),
         "blocked": flag("Whether redaction refuses the text."),
+        "screened": flag("Whether screening finds something in the text of a request."),
         "findings": listed(text(forms.DETECTOR, "A detector."), "All detectors that find something."),
         "calls": listed(text(forms.REASON, "`allow` or a reason code."), "What becomes of each call.", unique=False),
     },

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of what policy says of a request's texts: `prompts`."""
+"""The schemas of what policy says of a request's texts: `prompts` and `screening`."""
 
 from typing import Final
 
 from policies.contracts.prompts import OnOwn
+from policies.contracts.screening import SCREENED, ScreenEffect
 from policies.document import forms
 from policies.document.schemas.parts import choice, listed, members, text
+from policies.document.schemas.redaction import FIELDS
 from policies.document.schemas.selectors import RULE_ID, SELECTORS
 
 _NAME: Final = text(forms.ID, "The name of a prompt of this policy.")
@@ -42,4 +44,32 @@ PROMPTS: Final = members(
         "rules": listed(_RULE, "The first that selects a request counts.", at_least=1, unique=False),
     },
     required=("prompts", "rules"),
+)
+
+_SCREENING_RULE: Final = members(
+    "What a request may not say, or what is noted where it does. Capitals make no difference.",
+    {
+        "id": RULE_ID,
+        "effect": choice(ScreenEffect, "`deny` refuses the request, `flag` leaves a finding in its record."),
+        "phrases": listed(
+            text(forms.PHRASE, "Words, in this order.", examples=["ignore all previous instructions"]),
+            "Phrases that are looked for.",
+            at_least=1,
+        ),
+        "expressions": listed(
+            text(forms.EXPRESSION, "A regular expression without look-around and back references."),
+            "Expressions that are looked for, in linear time.",
+            at_least=1,
+        ),
+        "fields": FIELDS,
+        **SELECTORS,
+        "reason": text(forms.REASON, "The reason code of a refusal.", default=SCREENED),
+    },
+    required=("id", "effect"),
+    anyOf=[{"required": ["phrases"]}, {"required": ["expressions"]}],
+)
+SCREENING: Final = members(
+    "What requests may not say, in folded and decoded texts.",
+    {"rules": listed(_SCREENING_RULE, "Each looks for itself.", at_least=1, unique=False)},
+    required=("rules",),
 )

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from policies.contracts.identity import CertificateField, SubjectType, TokenSubject
+from policies.contracts.identity import CertificateField, OnRevocation, SubjectType, TokenSubject
 from policies.contracts.recording import MOST_BYTES, USUAL_BYTES, ContentMode, RecordsMode
 from policies.contracts.snapshot import Dialect, Encoding, Modality, UnknownFields
 from policies.document import forms
@@ -109,8 +109,11 @@ IDENTITY: Final = members(
     {
         "issuers": listed(_ISSUER, "Issuers of tokens.", at_least=1, unique=False),
         "certificates": listed(_CERTIFICATE, "Rules for client certificates.", at_least=1, unique=False),
+        "on_revocation": choice(
+            OnRevocation, "What becomes of answers under way to who is revoked.", default=OnRevocation.FINISH
+        ),
     },
-    anyOf=[{"required": ["issuers"]}, {"required": ["certificates"]}],
+    anyOf=[{"required": ["issuers"]}, {"required": ["certificates"]}, {"required": ["on_revocation"]}],
 )
 
 LOGGING: Final = members(

@@ -32,6 +32,7 @@ from policies.contracts.snapshot import (
     Route,
 )
 from policies.engines.casbin import CasbinAccess
+from policies.evaluation.screening import Screening
 from policies.evaluation.tool_calls import CallRules
 from policies.redaction.engine import Redaction
 from proxy_addons.addons import AddonPorts, build_addons
@@ -199,6 +200,7 @@ def active_policy(
         redaction=Redaction.of(compiled.redactions),
         calls=CallRules.of(compiled.tools),
         models=models_allowed(compiled),
+        screening=Screening.of(compiled.screening),
     )
 
 

@@ -22,12 +22,21 @@ ASKED = EvaluationRequest(
 )
 
 
+async def here(_size, examine):
+    examine()
+
+
+def judged(**changes):
+    return JudgedTexts(active_policy(**changes), ASKED, None, Dialect.MODELS, run=here)
+
+
 async def test_an_engine_that_there_is_not_refuses_the_request():
-    texts = JudgedTexts(active_policy(), ASKED, None, Dialect.MODELS)
+    texts = judged()
     with pytest.raises(EvaluationFailed):
         await texts.judge(AskTexts(engine="stars"))
 
 
 async def test_of_a_request_without_a_body_nothing_is_said():
-    texts = JudgedTexts(active_policy(), ASKED, None, Dialect.MODELS)
+    texts = judged()
     assert ((await texts.judge(AskTexts(engine="prompts"))).answers, texts.prompt) == ((), None)
+    assert ((await texts.judge(AskTexts(engine="screening"))).answers, texts.screened) == ((), ())

@@ -25,6 +25,7 @@ from policies.contracts.recording import ContentMode, RecordingTerms
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.screening import Screened
 from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Remark, Tally
 from policies.sealed_texts import Seal
@@ -191,6 +192,7 @@ EXCHANGES = st.builds(
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
     system_prompt=st.none() | st.builds(SystemPrompt, policy=TEXTS, rule=TEXTS, prompt=PROMPTS, inserted=st.booleans()),
+    screened=st.lists(st.builds(Screened, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS), max_size=2).map(tuple),
     refused_calls=st.lists(st.builds(RefusedCall, name=TEXTS, reason=REASONS, action=TEXTS), max_size=40).map(tuple),
     coverage=COVERAGES,
     request_coverage=COVERAGES,

@@ -38,6 +38,7 @@ TESTS: Final = [
             "calls": ["allow"],
             "redacted": "a text",
             "blocked": False,
+            "screened": True,
             "findings": ["email"],
         },
     },
@@ -63,6 +64,7 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         "on_refusal": "cut",
     },
     "identity": {
+        "on_revocation": "cut",
         "issuers": [
             {
                 "id": "company",
@@ -159,6 +161,19 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         ]
     },
     "tests": {"for": "another-policy"},
+    "screening": {
+        "rules": [
+            {
+                "id": "override",
+                "effect": "deny",
+                "phrases": ["ignore previous instructions"],
+                "expressions": ["act as (a|the) [a-z]{2,20}"],
+                "fields": ["user", "tool-result"],
+                **SELECTORS,
+                "reason": "prompt-injection",
+            }
+        ]
+    },
     "tools": {
         "on_refusal": "replace",
         "rules": [
