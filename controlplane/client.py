@@ -68,8 +68,8 @@ class ApiClient:
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Answer:
         return self._call("POST", path, json=body or {}, headers=_if_match(if_match))
 
-    def put(self, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        return self._call("PUT", path, **({} if body is None else {"json": body}))
+    def put(self, path: str, body: Mapping[str, Any] | None = None, *, if_match: str | None = None) -> Answer:
+        return self._call("PUT", path, headers=_if_match(if_match), **({} if body is None else {"json": body}))
 
     def delete(self, path: str, *, if_match: str | None = None) -> Answer:
         return self._call("DELETE", path, headers=_if_match(if_match))
