@@ -40,6 +40,7 @@ CONFIGURATION: Final = "/.well-known/authzen-configuration"
 OF_ENVIRONMENT: Final = "/{environment}"
 _JSON: Final = "application/json"
 _MAX_BODY_BYTES: Final = 1024 * 1024
+_BODY_WITHIN_S: Final = 10.0
 _ENVIRONMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _REQUEST_ID: Final = re.compile(r"[ -~]{1,256}", re.ASCII)
 # Who takes a token away waits no longer than this for it to be refused here.
@@ -216,10 +217,15 @@ async def _asked(request: Request, path: str) -> Asked:
     if media_type != _JSON:
         raise Invalid("media-type-not-permitted", f"Send the question as 'Content-Type: {_JSON}'.")
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            raise TooLarge("body-too-large", f"A request has at most {_MAX_BODY_BYTES} bytes.")
+    try:
+        # Whoever sends a byte a minute holds one of the places of those who are answered.
+        async with asyncio.timeout(_BODY_WITHIN_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > _MAX_BODY_BYTES:
+                    raise TooLarge("body-too-large", f"A request has at most {_MAX_BODY_BYTES} bytes.")
+    except TimeoutError as exc:
+        raise Invalid("body-not-json", f"The body did not arrive within {_BODY_WITHIN_S:g} s.") from exc
     if not body:
         raise Invalid("body-not-json", "The body is empty.")
     read = read_foreign_json(bytes(body))

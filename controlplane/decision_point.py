@@ -9,6 +9,7 @@ Rule: nothing is told that is not in the log.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import secrets
 import threading
 import time
@@ -79,7 +80,9 @@ class DecisionPoint:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._following.end(), loop).result(_STOP_WITHIN_S)
+        # Engines that do not end in time end with the thread, or with the process.
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._following.end(), loop).result(_STOP_WITHIN_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_STOP_WITHIN_S)
 

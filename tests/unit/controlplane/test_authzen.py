@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoints as an enforcement point meets them: refusals, what is told to whom, what is on record."""
 
+import asyncio
+
 import pytest
 
 from controlplane import authzen
@@ -163,6 +165,39 @@ async def test_who_asks_in_a_loop_is_told_to_wait(pep, monkeypatch):
 async def test_no_more_than_fit_are_answered_at_once(pep, monkeypatch):
     monkeypatch.setattr(authzen, "_AT_ONCE", 0)
     assert (await pep.post(ONE, json=CHAT)).status_code == 429
+
+
+async def test_who_sends_nothing_holds_no_place(pep, monkeypatch):
+    monkeypatch.setattr(authzen, "_BODY_WITHIN_S", 0.05)
+
+    async def slowly():
+        yield b"{"
+        await asyncio.sleep(5)
+        yield b"}"
+
+    # httpx's own transport reads all of a body before it asks; this is what a server does.
+    received = slowly()
+
+    async def receive():
+        return {"type": "http.request", "body": await anext(received), "more_body": True}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"authorization", pep.headers["Authorization"].encode())]
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": ONE,
+        "query_string": b"",
+        "headers": headers,
+    }
+    await pep._transport.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    await received.aclose()
 
 
 async def test_nothing_is_told_that_is_not_on_record(pep, monkeypatch):
