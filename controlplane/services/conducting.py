@@ -97,6 +97,8 @@ class Conducting:
 
     def _due(self, session: Session, rollout: Rollout) -> Due | None:
         now = self.clock()
+        if not rollout.is_open:
+            return None
         if rollout.state is RolloutState.SCHEDULED:
             return self._due_of_scheduled(session, rollout, now)
         activation = session.activations.get(rollout.tenant, rollout.id)
