@@ -71,6 +71,11 @@ class CandidateKeeper:
         self._bringing: asyncio.Task[None] | None = None
 
     @property
+    def wanted_serial(self) -> int | None:
+        """The candidate that is to be tried."""
+        return None if self._wanted is None else self._wanted.serial
+
+    @property
     def serials(self) -> set[int]:
         """The bundles that are not to be deleted."""
         return set() if self._wanted is None else {self._wanted.serial}

@@ -184,6 +184,7 @@ class Node:
             refusing=self._freshness.denies,
             environment_number=self._environment.number,
             environment_rejected=self._environment.rejected,
+            candidate_wanted=self._candidates.wanted_serial,
             candidate_problem=self._candidates.problem,
         )
 

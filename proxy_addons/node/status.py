@@ -60,6 +60,7 @@ class NodeStatus:
     refusing: bool = False
     environment_number: int | None = None
     environment_rejected: str | None = None
+    candidate_wanted: int | None = None
     candidate_problem: str = ""  # why no worker has been told of the candidate that the environment document names
 
     def to_json(self) -> dict[str, JSON]:
@@ -67,7 +68,7 @@ class NodeStatus:
         return {
             "node_id": self.node_id,
             "version": self.version,
-            "workers": [_worker(state, self.candidate_problem) for state in self.workers],
+            "workers": [self._worker(state) for state in self.workers],
             "spool": {
                 "depth_records": self.spool.records,
                 "oldest_s": self.spool.oldest_s,
@@ -78,6 +79,23 @@ class NodeStatus:
             # Left out where there are none: a control plane of the version before knows no such member.
             **({} if self.environment_number is None else {"environment_number": self.environment_number}),
             **({"sources": [claim.to_json() for claim in self.sources]} if self.sources else {}),
+        }
+
+    def _worker(self, state: WorkerState) -> dict[str, JSON]:
+        # What an earlier candidate failed at says nothing of this one: the control plane would withdraw it for that.
+        failed = state.candidate_error if state.candidate_failed == self.candidate_wanted else ""
+        problem = failed or self.candidate_problem
+        return {
+            "slot": state.slot,
+            "pid": state.pid,
+            "serial": state.serial,
+            "revision": state.revision,
+            "epoch": state.epoch,
+            "error": state.error,
+            # As `sources`: only a control plane that signs such documents knows these members.
+            **({} if state.candidate_serial is None else {"candidate_serial": state.candidate_serial}),
+            **({"candidate_error": problem} if problem else {}),
+            **({} if state.revocations_epoch is None else {"revocations_epoch": state.revocations_epoch}),
         }
 
 
@@ -106,20 +124,10 @@ async def keep_reporting(control_plane: ControlPlane, status: Callable[[], NodeS
 
 def _told_of(status: NodeStatus) -> tuple[object, ...]:
     """Return what is reported at once when it changes."""
-    return status.workers, status.rejected_bundle, status.environment_number, status.candidate_problem
-
-
-def _worker(state: WorkerState, candidate_problem: str) -> dict[str, JSON]:
-    problem = state.candidate_error or candidate_problem
-    return {
-        "slot": state.slot,
-        "pid": state.pid,
-        "serial": state.serial,
-        "revision": state.revision,
-        "epoch": state.epoch,
-        "error": state.error,
-        # As `sources`: only a control plane that signs such documents knows these members.
-        **({} if state.candidate_serial is None else {"candidate_serial": state.candidate_serial}),
-        **({"candidate_error": problem} if problem else {}),
-        **({} if state.revocations_epoch is None else {"revocations_epoch": state.revocations_epoch}),
-    }
+    return (
+        status.workers,
+        status.rejected_bundle,
+        status.environment_number,
+        status.candidate_wanted,
+        status.candidate_problem,
+    )

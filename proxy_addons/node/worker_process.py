@@ -55,7 +55,7 @@ _LONGEST_MESSAGE_BYTES: Final = 1024 * 1024
 class WorkerState:
     """What a slot's process is known to do. `held` are the serials that still decide an open request, or may.
 
-    `candidate_serial` is tried beside `serial`; `candidate_error` says why the candidate that it was told of is not.
+    `candidate_serial` is tried beside `serial`; `candidate_error` says why `candidate_failed` is not.
     """
 
     slot: int
@@ -69,6 +69,7 @@ class WorkerState:
     failed_serial: int | None = None
     error: str = ""
     candidate_serial: int | None = None
+    candidate_failed: int | None = None
     candidate_error: str = ""
     certificate_expires_at: str = ""
     certificate_problem: str = ""
@@ -98,9 +99,9 @@ class WorkerState:
 
     def _trying(self, message: Trying) -> "WorkerState":
         if message.error:
-            return replace(self, candidate_serial=None, candidate_error=message.error)
+            return replace(self, candidate_serial=None, candidate_failed=message.serial, candidate_error=message.error)
         held = self.held if message.serial is None else self.held | {message.serial}
-        return replace(self, candidate_serial=message.serial, candidate_error="", held=held)
+        return replace(self, candidate_serial=message.serial, candidate_failed=None, candidate_error="", held=held)
 
 
 class WorkerProcess:
