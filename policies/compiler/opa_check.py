@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from policies.bundle.guard_entry import guard_name
 from policies.compiler.guard_reads import reads_of
+from policies.compiler.guard_schema import SCHEMA
 from policies.compiler.guard_source import GuardSource, sources_of
 from policies.contracts.errors import Diagnostic
 from policies.document.model import PolicyDocument
 from policies.engines.rego_plan import FORBIDDEN_BUILTINS
 
 _CAPABILITIES: Final = "capabilities.json"
+_SCHEMA: Final = "input.json"
 # OPA compiles a module of 256 KiB within two seconds on a busy machine; more is not waited for.
 _TIMEOUT_S: Final = 15.0
 _SETS: Final = ("deny", "obligations", "deny_call")
@@ -52,6 +54,7 @@ def _check_all(binary: str, sources: Sequence[GuardSource]) -> CheckedGuards:
         capabilities["builtins"] = [b for b in capabilities["builtins"] if b["name"] not in FORBIDDEN_BUILTINS]
         capabilities["allow_net"] = []
         Path(folder, _CAPABILITIES).write_text(json.dumps(capabilities), encoding="utf-8")
+        Path(folder, _SCHEMA).write_text(json.dumps(SCHEMA), encoding="utf-8")
         for source in sources:
             Path(folder, source.file).write_text(source.module, encoding="utf-8")
             tree, problems = _check(binary, source, folder)
@@ -65,17 +68,18 @@ def _check_all(binary: str, sources: Sequence[GuardSource]) -> CheckedGuards:
 def _check(binary: str, source: GuardSource, folder: str) -> tuple[dict[str, Any], list[Diagnostic]]:
     """Return the syntax tree of `source` and what is wrong with it; the tree is empty where there is none."""
     try:
-        checked = _run(
-            binary, "check", "--strict", "--capabilities", _CAPABILITIES, "--format", "json", source.file, folder=folder
-        )
-        if checked.strip() not in ("", "{}"):
-            return {}, [_of_opa(error, source) for error in json.loads(checked)["errors"]]
+        under = ("--strict", "--capabilities", _CAPABILITIES, "--schema", _SCHEMA)
+        checked = _run(binary, "check", *under, "--format", "json", source.file, folder=folder)
+        wrong = [] if checked.strip() in ("", "{}") else json.loads(checked)["errors"]
+        problems = [_of_opa(error, source) for error in wrong]
+        if any(problem.code == "rego-parse-error" for problem in problems):
+            return {}, problems
         tree: dict[str, Any] = json.loads(
             _run(binary, "parse", "--format", "json", "--json-include", "locations", source.file, folder=folder)
         )
     except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError, RecursionError):
         return {}, [source.problem("rego-unchecked", "OPA could not check the module.", row=1)]
-    return tree, [*_package(tree, source), *_rules(tree, source), *_data(tree, source)]
+    return tree, [*problems, *_package(tree, source), *_rules(tree, source), *_data(tree, source)]
 
 
 def _of_opa(error: Mapping[str, Any], source: GuardSource) -> Diagnostic:

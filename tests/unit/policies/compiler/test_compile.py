@@ -169,7 +169,7 @@ def test_a_rego_error_stands_at_its_place_in_the_document(opa_binary):
 
 
 def test_what_only_opa_has_is_refused_where_the_node_runs_embedded(opa_binary):
-    module = 'package gatehouse.guard.my_guard\nallow if net.cidr_contains("10.0.0.0/8", input.x)'
+    module = 'package gatehouse.guard.my_guard\nallow if net.cidr_contains("10.0.0.0/8", input.subject.id)'
     compile_release(load_documents(guard(module)), opa_binary=str(opa_binary), **SCOPE)
     assert codes(guard(module), opa_binary=str(opa_binary), engines={"opa", "embedded"}) == {"rego-refused"}
 

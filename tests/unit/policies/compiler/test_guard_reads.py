@@ -46,7 +46,6 @@ def reads(module: str, opa_binary) -> tuple[str, ...] | None:
             ("action.name", "request"),
             id="a-field-by-another-field",
         ),
-        pytest.param('deny contains "x" if input.request["a.b"] == 1', ("request",), id="a-name-that-has-a-dot"),
         pytest.param('deny contains "x" if input.request.tools[0] == "a"', ("request.tools",), id="an-element"),
         pytest.param(
             'deny contains "x" if { some t in input.request.tools; t == "a" }', ("request.tools",), id="some-in"
@@ -84,7 +83,6 @@ def reads(module: str, opa_binary) -> tuple[str, ...] | None:
             'deny contains "x" if object.get(input.request, ["n"], 0) == 1', ("request",), id="given-to-a-function"
         ),
         pytest.param('deny contains "x" if input.access.effect == "deny"', ("access.effect",), id="access"),
-        pytest.param('deny contains "x" if input.subject.email == "a"', ("subject.email",), id="a-field-no-input-has"),
         pytest.param('deny contains "x" if input.context.tenant == "a"', ("context.tenant",), id="beside-the-time"),
     ],
 )
@@ -102,7 +100,6 @@ def test_finds_what_a_guard_reads(module, want, opa_binary) -> None:
         pytest.param('deny contains "x" if input[_].n == 1', id="any-part-of-input"),
         pytest.param('deny contains "x" if { k := "request"; input[k].n == 1 }', id="a-part-by-variable"),
         pytest.param('deny contains "x" if input.context.time == "now"', id="the-time-of-the-request"),
-        pytest.param('deny contains "x" if input.context.time[0] == "now"', id="within-the-time-of-the-request"),
         pytest.param('deny contains "x" if input.context[_] == "now"', id="a-part-that-has-the-time"),
         pytest.param('deny contains "x" if time.now_ns() > 1', id="clock"),
         pytest.param('deny contains "x" if rand.intn("a", 2) == 1', id="chance"),

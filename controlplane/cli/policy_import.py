@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gatehouse policy import`: policies of other systems as documents, or why they cannot be."""
+
+from pathlib import Path
+
+import click
+import yaml
+
+from controlplane.cli.policy_sources import rejections_shown
+from controlplane.cli.shared import json_option, say, show_json
+from policies.document.forms import ID, ONE_OPERATION
+
+file_argument = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group("import")
+def import_policy() -> None:
+    """Turn policies of other systems into documents. What cannot be said exactly is refused, with its place."""
+
+
+@import_policy.command()
+@click.argument("model", type=file_argument)
+@click.argument("rows", metavar="CSV", type=file_argument)
+@click.option("--id", "policy_id", default="casbin-import", show_default=True, help="The id of the access policy.")
+@click.option(
+    "--action", "actions", multiple=True, metavar="NAME=OPERATION", help="What an action is called here; repeatable."
+)
+@click.option("--subject-type", type=click.Choice(["user", "service"]), default="user", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the document here.")
+@json_option
+def casbin(  # one for each option
+    model: Path,
+    rows: Path,
+    *,
+    policy_id: str,
+    actions: tuple[str, ...],
+    subject_type: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Turn a Casbin MODEL and its CSV into an access policy that decides exactly the same. Objects are models.
+
+    Everything that stands against it is told at once, by line and column.
+    """
+    from policies.document.loader import load_documents  # noqa: PLC0415 # only these commands need it
+    from policies.importing.casbin import Naming, import_casbin  # noqa: PLC0415 # as above
+
+    if not ID.fits(policy_id):
+        raise click.UsageError(f"--id {policy_id!r} is no id: {ID.words}")
+    naming = Naming(subject_type=subject_type, actions=dict(map(_named, actions)))
+    with rejections_shown(as_json=as_json):
+        document = import_casbin(_text(model), _text(rows), policy=policy_id, naming=naming)
+        written = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+        # What is written is read as strictly as any other document, before anybody has it.
+        load_documents({str(output or "(import)"): written.encode()})
+    if output is not None:
+        output.write_text(written, encoding="utf-8")
+    if as_json:
+        show_json(document)
+    elif output is None:
+        click.echo(written, nl=False)
+    else:
+        say(f"{output}: {len(document['spec']['grants'])} grants")
+
+
+def _named(action: str) -> tuple[str, str]:
+    name, _, operation = action.partition("=")
+    if not name or not ONE_OPERATION.fits(operation):
+        raise click.UsageError(f"--action {action!r} is not NAME=OPERATION, as read=chat.completions")
+    return name, operation
+
+
+def _text(file: Path) -> tuple[str, str]:
+    try:
+        return str(file), file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise click.UsageError(f"{file} cannot be read as UTF-8") from exc
