@@ -49,7 +49,7 @@ class _Followed:
     building: asyncio.Task[None] | None = None
     behind_since: float | None = None
     tried_at: float = -math.inf
-    epoch: int | None = None
+    marks: tuple[int, ...] | None = None
     blocked: frozenset[str] = frozenset()
 
 
@@ -60,7 +60,7 @@ class Following:
         self._in_force = in_force
         self._rego = rego
         self._followed: OrderedDict[Scope, _Followed] = OrderedDict()
-        self._heads: Mapping[Scope, tuple[int, int]] = {}
+        self._heads: Mapping[Scope, tuple[int, ...]] = {}
         self._seen_at = -math.inf
         self._asked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -90,13 +90,14 @@ class Following:
         head = self._heads.get(scope)
         if head is None:
             raise NotFound("environment-unknown", "There is no such environment.")
-        serial, epoch = head
+        serial, marks = head[0], head[1:]
         if serial == 0:
             raise Unready("policy-unavailable", "Nothing is in force in this environment.")
         followed = self._followed.setdefault(scope, _Followed())
         self._followed.move_to_end(scope)
-        if followed.epoch != epoch:
-            followed.blocked, followed.epoch = await asyncio.to_thread(self._in_force.blocked, scope), epoch
+        # Whatever else has changed there: the list may be another.
+        if followed.marks != marks:
+            followed.blocked, followed.marks = await asyncio.to_thread(self._in_force.blocked, scope), marks
         self._turn_to(scope, followed, serial)
         if followed.evaluator is None or _is_behind(followed):
             await self._built(followed)
@@ -157,15 +158,13 @@ class Following:
             except StoreUnavailable:
                 continue
             for scope, followed in tuple(self._followed.items()):
-                serial, _ = self._heads.get(scope, (0, 0))
-                if serial:
-                    self._turn_to(scope, followed, serial)
+                head = self._heads.get(scope)
+                if head is not None and head[0]:
+                    self._turn_to(scope, followed, head[0])
 
     async def _look(self) -> None:
         asked_at = time.monotonic()
-        self._heads = {
-            scope: (head[0], head[1]) for scope, head in (await asyncio.to_thread(self._in_force.heads)).items()
-        }
+        self._heads = await asyncio.to_thread(self._in_force.heads)
         self._seen_at = asked_at
 
     async def end(self) -> None:

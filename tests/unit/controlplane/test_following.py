@@ -69,10 +69,11 @@ async def test_many_who_ask_at_once_build_it_once(stored_and_following):
     assert stored.built == [1]
 
 
-async def test_who_is_blocked_is_known_with_the_next_epoch(stored_and_following):
+@pytest.mark.parametrize("head", [(1, 2, 0), (1, 1, 1)], ids=["credentials", "whatever-comes-behind-them"])
+async def test_who_is_blocked_is_known_with_the_next_epoch(stored_and_following, head):
     stored, made = stored_and_following
     assert (await made.what_decides(SCOPE))[1] == frozenset()
-    stored.names, stored.head = frozenset({"user:bob"}), {SCOPE: (1, 2, 0)}
+    stored.names, stored.head = frozenset({"user:bob"}), {SCOPE: head}
     made.forget_what_was_seen()
     assert (await made.what_decides(SCOPE))[1] == {"user:bob"}
 
