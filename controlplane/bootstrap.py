@@ -30,6 +30,7 @@ from controlplane.services.exports import Exports, ExportWork
 from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.gates import Gates
+from controlplane.services.hypotheses import Hypotheses
 from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
@@ -111,6 +112,7 @@ class ControlPlane:
     exports: Exports
     evidence_packs: EvidencePacks
     replays: Replays
+    hypotheses: Hypotheses
     point_in_time: PointInTime
     jobs: Jobs
     decision_point: DecisionPoint
@@ -219,6 +221,7 @@ def assemble(
         point_in_time=PointInTime(store=store, rego=settings.rego),
         evidence_packs=EvidencePacks(store=store, operations=operations),
         exports=Exports(store=store, operations=operations, decisions=decisions),
+        hypotheses=Hypotheses(store=store, rego=settings.rego, clock=clock),
         replays=Replays(store=store, operations=operations, decisions=decisions),
         jobs=Jobs(
             store=store,

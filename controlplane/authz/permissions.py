@@ -37,6 +37,7 @@ class Permission(StrEnum):
     OPERATIONS_WRITE = "operations:write"
     EXPORTS_READ = "exports:read"
     EXPORTS_WRITE = "exports:write"
+    EXPLANATIONS_ASK = "explanations:ask"
     REPLAYS_READ = "replays:read"
     REPLAYS_WRITE = "replays:write"
     RETENTION_READ = "retention:read"

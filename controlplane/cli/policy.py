@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from controlplane.cli.policy_code import apply, compile_documents, diff, export, plan, remove
+from controlplane.cli.policy_explain import explain
 from controlplane.cli.policy_import import import_policy
 from controlplane.cli.policy_sources import (
     diagnostics_json,
@@ -32,6 +33,7 @@ def policy() -> None:
 policy.add_command(apply)
 policy.add_command(compile_documents)
 policy.add_command(diff)
+policy.add_command(explain)
 policy.add_command(export)
 policy.add_command(import_policy)
 policy.add_command(plan)

@@ -148,6 +148,8 @@ def _sentences(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"One decision takes here, at the median: {'; '.join(told)}."
     if rates["allowed_under_a_rate"]:
         yield f"Rates were not counted; one holds for {rates['allowed_under_a_rate']} of the allowed requests."
+    if report["texts"]["policies"]:
+        yield "Texts were not judged: what policies for texts refuse is not in this report."
     if report["would_refuse"]:
         yield f"Policies that warn or observe would refuse {report['would_refuse']} of the allowed requests."
     yield plain(f"As of {report['as_of']} entries of the log.")

@@ -20,6 +20,8 @@ Told = tuple[str, str, str]
 
 _RATE_LIMITED: Final = "rate-limited"
 _FAILED: Final = "evaluation-failed"
+# What others said, they said of texts, which a replay does not have.
+_WITHOUT_TEXTS: Final = frozenset({"casbin", "opa", "rego-embedded", "limits"})
 
 
 class Change(StrEnum):
@@ -44,6 +46,7 @@ class Cause(StrEnum):
     INPUT_UNREADABLE = "input-unreadable"
     RATE_NOT_COUNTED = "rate-not-counted"
     REFUSED_AFTER_DECISION = "refused-after-decision"
+    TEXT_NOT_JUDGED = "text-not-judged"
     DECISION_FAILED = "decision-failed"
 
 
@@ -116,8 +119,11 @@ def _unsettled(envelope: Mapping[str, Any], reasons: Sequence[Told]) -> Cause | 
         return Cause.RATE_NOT_COUNTED
     if _FAILED in codes:
         return Cause.DECISION_FAILED
-    if _was_allowed(_listed(envelope, "engines")):
+    engines = _listed(envelope, "engines")
+    if _was_allowed(engines):
         return Cause.REFUSED_AFTER_DECISION
+    if _was_allowed([engine for engine in engines if engine.get("engine") in _WITHOUT_TEXTS]):
+        return Cause.TEXT_NOT_JUDGED
     return None
 
 

@@ -14,6 +14,8 @@ from controlplane.services.records import EntryKind, LoggedDecision, LoggedRecor
 from policies.contracts.request import EvaluationRequest
 from policies.evaluation.recorded import InputUnreadable, request_of
 
+# Another enforcement point asked, about attributes of its own.
+_OF_OTHERS: Final = frozenset({EntryKind.OPA, EntryKind.EVALUATION})
 _NOT_KEPT: Final = {
     PayloadState.ERASED: Cause.PAYLOAD_ERASED,
     PayloadState.UNREADABLE: Cause.PAYLOAD_UNREADABLE,
@@ -51,7 +53,7 @@ def read_decision(decision: LoggedDecision, *, tenant: str, environment: str) ->
     if shown is None:
         return NotReplayable(request_id=decision.request_id, cause=Cause.RECORD_DROPPED)
     envelope = orjson.loads(shown.envelope) if decision.members is None else decision.members
-    if envelope.get("kind") == EntryKind.OPA:
+    if envelope.get("kind") in _OF_OTHERS:
         return NotReplayable(request_id=decision.request_id, cause=Cause.OTHER_SOURCE)
     codes = tuple(_codes(envelope))
     if envelope.get("revision") is None:

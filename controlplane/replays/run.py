@@ -20,6 +20,7 @@ from policies.contracts.decision import Effect, Mode
 from policies.contracts.redaction import RedactionPolicy
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
+from policies.evaluation.expected import expected_of
 from policies.evaluation.limits import rates_for
 
 # Enough for the 95th percentile of what one decision takes; timed one by one, which takes a moment.
@@ -166,6 +167,7 @@ class _Counting:
                 },
             },
             "rates": {"counted": False, "allowed_under_a_rate": tally.under_rates},
+            "texts": {"judged": False, "policies": [name for name, _ in expected_of(release.snapshot).texts]},
             "would_refuse": tally.would_refuse,
             "evaluation": {
                 "distinct": release.asked,

@@ -21,8 +21,11 @@ from policies.evaluation.head import head_code
 
 _NO_ANSWER: Final = EngineAnswer(engine="", answers=())
 _TEXTS: Final = frozenset({str})
-# These follow from what the key has anyway.
-_IMPLIED: Final = ("subject.", "action.", "resource.", "context.", "access.")
+# These stand in the key anyway, or follow from what does.
+_IMPLIED: Final = frozenset(
+    {"subject.type", "subject.id", "subject.groups", "action.name", "resource.type", "resource.id"}
+    | {"context.tenant", "context.environment", "access.effect"}
+)
 
 
 class InputUnreadable(ValueError):
@@ -58,7 +61,7 @@ class DistinctRequests:
         self._fields = tuple(
             field
             for at, field in FIELDS.items()
-            if not at.startswith(_IMPLIED) and (self.reads_everything or any(overlap(at, path) for path in paths))
+            if at not in _IMPLIED and (self.reads_everything or any(overlap(at, path) for path in paths))
         )
 
     def key_of(self, request: EvaluationRequest) -> bytes | None:

@@ -69,6 +69,16 @@ def envelope(outcome, *codes, engines=()):
             id="redaction is not done again",
         ),
         pytest.param(
+            envelope(
+                "deny",
+                "system-prompt-not-approved",
+                engines=[*answers("allow"), {"engine": "prompts", "answers": answers("deny")[0]["answers"]}],
+            ),
+            ALLOW,
+            Cause.TEXT_NOT_JUDGED,
+            id="texts are not judged again",
+        ),
+        pytest.param(
             envelope("error_deny", "evaluation-failed", engines=answers("error")),
             ALLOW,
             Cause.DECISION_FAILED,

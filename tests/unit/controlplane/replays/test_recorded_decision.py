@@ -44,6 +44,7 @@ def test_a_decision_is_asked_again_in_the_environment_of_the_release():
             Cause.RECORD_DROPPED,
             id="retention dropped it",
         ),
+        pytest.param(decision(kind="evaluation"), Cause.OTHER_SOURCE, id="another enforcement point asked"),
         pytest.param(decision(kind="opa"), Cause.OTHER_SOURCE, id="a stock OPA decided"),
         pytest.param(
             decision(revision=None, outcome="deny", reasons=(("route-not-listed", ""),)),
