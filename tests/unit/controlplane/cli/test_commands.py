@@ -88,7 +88,7 @@ def test_an_activation_that_a_worker_refuses_fails_and_says_why(gatehouse, docum
     gatehouse("policy", "apply", documents)
     made = shown(gatehouse("release", "--json"))
     report(under_test, serial=0, error="opa is \x1b[31mgone")
-    failed = gatehouse("activate", made["id"])
+    failed = gatehouse("activate", made["id"], "--wait", "0")
     assert failed.exit_code == REFUSED
     assert "n1/0: serial 0, opa is �[31mgone" in failed.stderr
 
