@@ -186,19 +186,26 @@ def _what_happened(envelope: Mapping[str, Any]) -> str:
     outcome, verdict = text(envelope.get("outcome")), text(envelope.get("verdict"))
     if envelope.get("kind") == "opa":
         return _what_an_opa_said(envelope, outcome)
-    end = _ENDS.get((outcome or "", verdict)) or _OUTCOMES.get(outcome or "", "has a record without outcome")
+    asked = envelope.get("kind") == "evaluation"
+    end = None if asked else _ENDS.get((outcome or "", verdict))
+    end = end or _OUTCOMES.get(outcome or "", "has a record without outcome")
     model = _members(envelope, "resource").get("id")
     action = envelope.get("action") or "The request"
     revision, serial = envelope.get("revision"), envelope.get("serial")
     decided = f" Revision {revision}, serial {serial}, decided." if revision else " No policy was asked."
-    return f"{action}{f' of model {model}' if model else ''} {end}.{decided}"
+    whose = "Another enforcement point asked. " if asked else ""
+    return f"{whose}{action}{f' of model {model}' if model else ''} {end}.{decided}"
 
 
 def _what_an_opa_said(envelope: Mapping[str, Any], outcome: str | None) -> str:
     end = _OUTCOMES.get(outcome or "")
     said = f"It {end}" if end else "Its result is neither allow nor deny"
     place = text(envelope.get("path")) or "a query of its own"
-    return f"An OPA beside Gatehouse decided on {place}. {said}; the policies of Gatehouse had no part in that."
+    revision, serial = envelope.get("revision"), envelope.get("serial")
+    had = (
+        f"it had revision {revision}, serial {serial}" if revision else "the policies of Gatehouse had no part in that"
+    )
+    return f"An OPA beside Gatehouse decided on {place}. {said}; {had}."
 
 
 def _why_so(found: Mapping[str, Any]) -> Iterable[str]:

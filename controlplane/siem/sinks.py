@@ -39,9 +39,7 @@ class Shape(StrEnum):
 
 # What somebody who watches wants to see. Admissions say nothing that the terminal record does not, and heartbeats are
 # many; both can be asked for.
-DEFAULT_KINDS: Final = frozenset(
-    {EntryKind.TERMINAL, EntryKind.LOSS, EntryKind.GAP, EntryKind.ADMIN, EntryKind.OPA, EntryKind.START, EntryKind.STOP}
-)
+DEFAULT_KINDS: Final = frozenset(EntryKind) - {EntryKind.ADMISSION, EntryKind.HEARTBEAT}
 
 
 class SinksInvalid(Exception):

@@ -2,16 +2,25 @@
 """A stock OPA that knows our address, a token and our public key, and nothing else: it discovers the rest."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from controlplane.services.rego_engines import GuardEngineName, RegoEngines
+from policies.bundle.discovery import pack_discovery
+from policies.bundle.jws import SigningKey
+from policies.bundle.pack import pack
 from policies.bundle.verify import verify
 from policies.contracts.decision import EngineAnswer, PolicyAnswer
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
@@ -33,6 +42,7 @@ from tests.served_control_planes import (
     served,
     until,
 )
+from tests.signing import SNAPSHOT
 
 pytestmark = pytest.mark.opa
 
@@ -115,6 +125,72 @@ def test_it_boots_discovers_follows_reports_and_answers_as_the_proxy(tmp_path, f
             assert (known["dropped"], known["bundles"][0]["highest_serial"]) == (0, 2)
             until(lambda: len(decisions_of_opa(api)) >= 10)
         _is_a_bundle_like_any(api)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not-told"])
+def test_a_key_that_discovery_tells_of_signs_bundles_while_the_first_signs_discovery(tmp_path, opa_binary, told):
+    old, new = (SigningKey(id=name, key=ec.generate_private_key(ec.SECP256R1())) for name in ("k-1", "k-2"))
+    pems = {each.id: _pem(each) for each in (old, new)}
+    files = {
+        "/discovery.tar.gz": pack_discovery(old, further_keys={"k-2": pems["k-2"]} if told else {}),
+        "/bundles/gatehouse.tar.gz": pack(SNAPSHOT, serial=9, signer=new).content,
+    }
+    with _serving(files) as url, stock_opa(opa_binary, tmp_path, _boot(url, pems["k-1"])) as opa:
+        if told:
+            until(lambda: str(opa.revision()).startswith("9+sha256:"))
+        else:
+            until(lambda: opa.answer(0) != {})
+            time.sleep(2)
+            assert opa.revision() is None
+
+
+def _pem(signer: SigningKey) -> str:
+    public = signer.key.public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _boot(url: str, key: str) -> dict[str, Any]:
+    return {
+        "services": {"gatehouse": {"url": url}},
+        "keys": {"k-1": {"algorithm": "ES256", "key": key, "scope": "read"}},
+        "discovery": {
+            "service": "gatehouse",
+            "resource": "discovery.tar.gz",
+            "signing": {"keyid": "k-1", "scope": "read"},
+        },
+    }
+
+
+@contextmanager
+def _serving(files: dict[str, bytes]) -> Iterator[str]:
+    """Serve `files` as a bundle service that does not poll long, and take whatever is reported."""
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = files.get(self.path, b"")
+            self.send_response(200 if content else 404)
+            self.send_header("Content-Type", "application/gzip")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 def _is_a_bundle_like_any(api: Served) -> None:

@@ -89,3 +89,15 @@ def test_what_was_read_found_and_left_is_told_without_any_text():
 @given(value=JSON)
 def test_a_record_of_any_form_is_explained(member, value):
     assert explain(envelope() | {member: value}, SOURCES)["sentences"]
+
+
+def test_what_another_enforcement_point_asked_is_told_as_such() -> None:
+    asked = {"kind": "evaluation", "outcome": "allow", "verdict": None, "action": "chat.completions"}
+    sentences = explain({**asked, "revision": "sha256:9f", "serial": 7}, Sources())["sentences"]
+    want = "Another enforcement point asked. chat.completions was allowed. Revision sha256:9f, serial 7, decided."
+    assert sentences[0] == want
+
+
+def test_an_opa_that_had_our_bundle_is_told_with_it() -> None:
+    opa = {"kind": "opa", "outcome": None, "path": "gatehouse/main", "revision": "sha256:9f", "serial": 7}
+    assert explain(opa, Sources())["sentences"][0].endswith("it had revision sha256:9f, serial 7.")
