@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse policy import`: policies of other systems as documents, or why they cannot be."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import yaml
 
-from controlplane.cli.policy_sources import rejections_shown
-from controlplane.cli.shared import json_option, say, show_json
+from controlplane.cli.policy_sources import diagnostics_json, rejections_shown
+from controlplane.cli.shared import complain, json_option, say, show_json
+from controlplane.local.opa_binary import TOOLS, find_opa
 from policies.document.forms import ID, ONE_OPERATION
 
 file_argument = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -61,6 +64,56 @@ def casbin(  # one for each option
         click.echo(written, nl=False)
     else:
         say(f"{output}: {len(document['spec']['grants'])} grants")
+
+
+@import_policy.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for guards."
+)
+@json_option
+def rego(paths: tuple[Path, ...], *, output: Path, as_json: bool) -> None:
+    """Turn the Rego modules in PATHS (files, folders, unpacked bundles) into guards, a document for each module.
+
+    Those that a guard cannot be are told with everything that stands against them, and the command fails.
+    """
+    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
+    from policies.importing.rego import import_rego  # noqa: PLC0415 # as above
+
+    opa = find_opa(TOOLS)
+    if opa is None:
+        raise click.UsageError("no OPA is found that could check Rego: set GATEHOUSE_OPA_BINARY")
+    found = import_rego(dict(_modules(paths)), opa_binary=str(opa.path))
+    written = {name: yaml.dump(document, Dumper=_Blocks, sort_keys=False) for name, document in found.documents.items()}
+    with rejections_shown(as_json=as_json):
+        load_documents({name: text.encode() for name, text in written.items()})
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in written.items():
+        (output / f"{name}.yaml").write_text(text, encoding="utf-8")
+    if as_json:
+        show_json({"imported": sorted(written), "diagnostics": diagnostics_json(found.problems)})
+    else:
+        for problem in found.problems:
+            complain(str(problem))
+        refused = len({problem.at.file for problem in found.problems})
+        say(f"{len(written)} guards in {output}, {refused} modules refused")
+    sys.exit(1 if found.problems else 0)
+
+
+class _Blocks(yaml.SafeDumper):
+    """Writes texts of several lines as they are."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Blocks.add_representer(str, _Blocks.represent_text)
+
+
+def _modules(paths: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        for file in sorted(path.rglob("*.rego")) if path.is_dir() else [path]:
+            yield _text(file)
 
 
 def _named(action: str) -> tuple[str, str]:

@@ -3,6 +3,8 @@
 
 import json
 
+import pytest
+
 from policies.document.loader import load_documents
 from tests.unit.policies.importing.test_casbin import MODEL, ROWS
 
@@ -32,3 +34,14 @@ def test_what_stands_against_it_is_told_by_place(gatehouse, tmp_path):
     assert (told.exit_code, "p.csv:1:16: unknown-effect" in told.stderr) == (REFUSED, True)
     as_json = json.loads(gatehouse("policy", "import", "casbin", *files, "--json").stdout)
     assert [each["code"] for each in as_json["diagnostics"]] == ["unknown-effect"]
+
+
+@pytest.mark.opa
+def test_rego_becomes_guards_and_what_cannot_is_told(gatehouse, tmp_path, opa_binary):
+    (tmp_path / "good.rego").write_text('package good\n\ndeny contains "no" if input.request.n > 2\n')
+    (tmp_path / "bad.rego").write_text('package bad\n\ndeny contains "no" if input.nothing\n')
+    told = gatehouse("policy", "import", "rego", tmp_path, "-o", tmp_path / "out", GATEHOUSE_OPA_BINARY=str(opa_binary))
+    assert (told.exit_code, told.stdout) == (REFUSED, f"1 guards in {tmp_path / 'out'}, 1 modules refused\n")
+    assert "bad.rego:3:23: rego-type-error" in told.stderr
+    (document,) = load_documents({"good.yaml": (tmp_path / "out" / "good.yaml").read_bytes()})
+    assert document.spec.module.startswith("package gatehouse.guard.good\n")
