@@ -169,6 +169,7 @@ def prepare(plane: ControlPlane, tokens: dict[str, str]) -> None:
         session.environments.ensure(DEFAULT_TENANT, DEFAULT_ENVIRONMENT)
         if session.environments.credentials(DEFAULT_TENANT, DEFAULT_ENVIRONMENT) is None:
             plane.api_keys.publish(session, DEFAULT_TENANT, DEFAULT_ENVIRONMENT)
+        plane.revocations.begin(session, DEFAULT_TENANT, DEFAULT_ENVIRONMENT)
         plane.access.ensure_tokens(session, tokens)
 
 

@@ -39,6 +39,7 @@ from controlplane.api import (
     releases,
     replays,
     retention,
+    revocations,
     roles,
     tlog,
 )
@@ -74,6 +75,7 @@ RESOURCES: Final = (
     opa_intake.resource,
     api_keys.resource,
     blocked_subjects.resource,
+    revocations.resource,
     erasures.resource,
     legal_holds.resource,
     retention.resource,

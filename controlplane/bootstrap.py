@@ -15,7 +15,7 @@ from controlplane.services.activation_views import Views
 from controlplane.services.activations import Activations
 from controlplane.services.admin_events import AdminEvents
 from controlplane.services.aggregates import Aggregates
-from controlplane.services.api_keys import ApiKeys
+from controlplane.services.api_keys import ApiKeys, publish_credentials
 from controlplane.services.approvals import Approvals
 from controlplane.services.archives import Archives
 from controlplane.services.blocked_subjects import BlockedSubjects
@@ -51,6 +51,7 @@ from controlplane.services.releases import Releases
 from controlplane.services.replays import Replays, ReplayWork
 from controlplane.services.result_files import ResultFiles
 from controlplane.services.retention import Retention
+from controlplane.services.revocations import Revocations
 from controlplane.services.rollout_steps import Steps
 from controlplane.services.rule_book import RuleBook
 from controlplane.services.sequencing import Sequencer
@@ -97,6 +98,7 @@ class ControlPlane:
     opa_intake: OpaIntake
     api_keys: ApiKeys
     blocked_subjects: BlockedSubjects
+    revocations: Revocations
     admin_events: AdminEvents
     proofs: Proofs
     payload_keys: PayloadKeys
@@ -183,8 +185,23 @@ def assemble(
         pseudonym_key=settings.pseudonym_key,
     )
     bell.listen(decision_point.ring)
-    api_keys = ApiKeys(store=store, publisher=publisher, clock=clock, new_id=new_id, published=bell.ring)
     releases = Releases(store=store, publisher=publisher, clock=clock, new_id=new_id, rego=settings.rego)
+    revocations = Revocations(
+        store=store,
+        publisher=publisher,
+        clock=clock,
+        new_id=new_id,
+        publish_credentials=lambda session, *scope: publish_credentials(session, publisher, *scope),
+        published=bell.ring,
+    )
+    api_keys = ApiKeys(
+        store=store,
+        publisher=publisher,
+        clock=clock,
+        new_id=new_id,
+        published=bell.ring,
+        revoked=revocations.publish,
+    )
     return ControlPlane(
         store=store,
         access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
@@ -204,7 +221,14 @@ def assemble(
         fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
         opa_intake=OpaIntake(store=records_store, clock=clock, new_id=new_id),
         api_keys=api_keys,
-        blocked_subjects=BlockedSubjects(store=store, clock=clock, publish=api_keys.publish, published=bell.ring),
+        blocked_subjects=BlockedSubjects(
+            store=store,
+            clock=clock,
+            blocked=revocations.publish,
+            unblocked=revocations.publish_both,
+            published=bell.ring,
+        ),
+        revocations=revocations,
         admin_events=AdminEvents(store=store),
         proofs=Proofs(store=store),
         payload_keys=PayloadKeys(store=keeping_store, clock=clock),

@@ -43,6 +43,7 @@ SIGNED_DOCUMENT_TYPE: Final = "application/jose"
 _FEEDS: Final = (
     ("/opa/v1/{environment}/bundles/gatehouse.tar.gz", Feed.BUNDLE, BUNDLE_TYPE),
     ("/opa/v1/{environment}/credentials", Feed.CREDENTIALS, SIGNED_DOCUMENT_TYPE),
+    ("/opa/v1/{environment}/revocations", Feed.REVOCATIONS, SIGNED_DOCUMENT_TYPE),
     ("/opa/v1/{environment}/environment", Feed.ENVIRONMENT, SIGNED_DOCUMENT_TYPE),
     ("/opa/v1/{environment}/candidates/{serial}.tar.gz", Feed.CANDIDATE, BUNDLE_TYPE),
     ("/opa/v1/{environment}/discovery.tar.gz", Feed.DISCOVERY, BUNDLE_TYPE),

@@ -89,6 +89,7 @@ def serve(
             "days": plane.ingestion.prepare_days,
             "erasures": plane.erasures.go_on,
             "retention": plane.retention.go_on,
+            "credentials": plane.revocations.follow_up,
         }
         stack.callback(plane.decision_point.close)
         stack.enter_context(housekeeping(tasks))

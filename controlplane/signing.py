@@ -21,6 +21,7 @@ from policies.bundle.environment import EnvironmentDocument, sign_environment
 from policies.bundle.jws import load_signing_key
 from policies.bundle.pack import pack
 from policies.bundle.release import ReleaseManifest, sign_release
+from policies.bundle.revocations import RevocationsDocument, sign_revocations
 from policies.contracts.request import Subject
 from policies.contracts.snapshot import PolicySnapshot
 
@@ -59,6 +60,9 @@ class BundlePublisher:
 
     def discovery(self) -> Artifact:
         return self._discovery
+
+    def sign_revocations(self, document: RevocationsDocument) -> Artifact:
+        return _artifact(sign_revocations(document, self._signer))
 
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         return _artifact(sign_environment(document, self._signer))

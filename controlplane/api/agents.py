@@ -41,6 +41,7 @@ class WorkerStatusSchema(ma.Schema):
     epoch = count(required=True, allow_none=True)
     error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
     candidate_serial = count(load_default=None, allow_none=True)
+    revocations_epoch = count(load_default=None, allow_none=True)
     candidate_error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
 
 
@@ -198,6 +199,7 @@ def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
             epoch=worker["epoch"] or 0,
             error=worker["error"] or None,
             candidate_serial=worker["candidate_serial"],
+            revocations_epoch=worker["revocations_epoch"],
             candidate_error=worker["candidate_error"] or None,
         )
         for worker in reported

@@ -46,6 +46,7 @@ def with_feeds(document: dict[str, Any]) -> dict[str, Any]:
             "application/vnd.openpolicyagent.bundles",
         ),
         ("/opa/v1/{environment}/credentials", "The signed credentials document.", "application/jose"),
+        ("/opa/v1/{environment}/revocations", "The signed revocations document.", "application/jose"),
         ("/opa/v1/{environment}/environment", "The signed environment document.", "application/jose"),
         (
             "/opa/v1/{environment}/candidates/{serial}.tar.gz",

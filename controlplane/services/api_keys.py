@@ -24,11 +24,14 @@ SUBJECT: Final = re.compile(r"^(?:user|service):[A-Za-z0-9._@-]{1,128}$", re.ASC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeys:
+    """`revoked` says to nodes what is revoked, within the transaction of the session it is given."""
+
     store: Store
     publisher: Publisher
     clock: Clock
     new_id: NewId
     published: Callable[[], None]
+    revoked: Callable[[Session, str, str], None]
 
     def create(
         self,
@@ -80,7 +83,7 @@ class ApiKeys:
             session.environments.lock(actor.tenant, key.environment)
             if key.revoked_at is None:
                 session.api_keys.revoke(actor.tenant, key_id, self.clock())
-                self.publish(session, actor.tenant, key.environment)
+                self.revoked(session, actor.tenant, key.environment)
                 note(session, actor, self.clock, action="api_key_revoked", target=key_id, subject=key.subject)
         self.published()
 
@@ -133,18 +136,23 @@ class ApiKeys:
 
     def publish(self, session: Session, tenant: str, environment: str) -> None:
         """Sign the environment's keys as its next epoch, within the transaction of `session`."""
-        before = session.environments.lock(tenant, environment)
-        if before is None:
-            raise NotFound("environment-unknown", "There is no such environment.")
-        epoch = before.epoch + 1
-        document = self.publisher.sign_credentials(
-            tenant,
-            environment,
-            epoch=epoch,
-            keys=session.api_keys.of_environment(tenant, environment),
-            blocked=[each.subject for each in session.blocked_subjects.of_environment(tenant, environment)],
-        )
-        session.environments.set_credentials(tenant, environment, epoch, document)
+        publish_credentials(session, self.publisher, tenant, environment)
+
+
+def publish_credentials(session: Session, publisher: Publisher, tenant: str, environment: str) -> None:
+    """Sign all keys of an environment as its next epoch, within the transaction of `session`."""
+    before = session.environments.lock(tenant, environment)
+    if before is None:
+        raise NotFound("environment-unknown", "There is no such environment.")
+    epoch = before.epoch + 1
+    document = publisher.sign_credentials(
+        tenant,
+        environment,
+        epoch=epoch,
+        keys=session.api_keys.of_environment(tenant, environment),
+        blocked=[each.subject for each in session.blocked_subjects.of_environment(tenant, environment)],
+    )
+    session.environments.set_credentials(tenant, environment, epoch, document)
 
 
 def _check_in_force(key: ApiKey, now: datetime) -> None:

@@ -18,11 +18,12 @@ from controlplane.services.ports import Session, Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockedSubjects:
-    """`publish` signs the environment's credentials anew, within the transaction of the session it is given."""
+    """`blocked` tells nodes who is blocked, `unblocked` who is no more, within the session that they are given."""
 
     store: Store
     clock: Clock
-    publish: Callable[[Session, str, str], None]
+    blocked: Callable[[Session, str, str], None]
+    unblocked: Callable[[Session, str, str], None]
     published: Callable[[], None]
 
     def block(self, actor: Principal, *, environment: str, subject: str) -> None:
@@ -41,7 +42,7 @@ class BlockedSubjects:
         with self.store.write() as session:
             self._lock(session, actor, environment)
             if session.blocked_subjects.add(blocked):
-                self.publish(session, actor.tenant, environment)
+                self.blocked(session, actor.tenant, environment)
                 note(session, actor, self.clock, action="subject_blocked", target=subject, environment=environment)
         self.published()
 
@@ -51,7 +52,7 @@ class BlockedSubjects:
             self._lock(session, actor, environment)
             if not session.blocked_subjects.remove(actor.tenant, environment, subject):
                 raise NotFound("subject-not-blocked", "That subject is not blocked.")
-            self.publish(session, actor.tenant, environment)
+            self.unblocked(session, actor.tenant, environment)
             note(session, actor, self.clock, action="subject_unblocked", target=subject, environment=environment)
         self.published()
 

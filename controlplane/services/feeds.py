@@ -16,6 +16,7 @@ class Feed(StrEnum):
     ENVIRONMENT = "environment"
     CANDIDATE = "candidate"
     DISCOVERY = "discovery"
+    REVOCATIONS = "revocations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,9 @@ class Feeds:
             if feed is Feed.DISCOVERY:
                 known = session.environments.get(tenant, environment) is not None
                 return self.publisher.discovery() if known else None
-            if feed is Feed.CREDENTIALS:
-                return session.environments.credentials(tenant, environment)
+            if feed is Feed.CREDENTIALS or feed is Feed.REVOCATIONS:
+                of = session.revocations.document if feed is Feed.REVOCATIONS else session.environments.credentials
+                return of(tenant, environment)
             if feed is Feed.CANDIDATE:
                 named = session.environment_documents.candidate(tenant, environment)
                 # Whoever asks for another has an older document, and is about to be told of the newest.

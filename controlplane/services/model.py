@@ -197,6 +197,7 @@ class WorkerStatus:
     error: str | None
     candidate_serial: int | None = None
     candidate_error: str | None = None
+    revocations_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ from controlplane.services.records import (
     SourceClaim,
     SourceReading,
 )
+from controlplane.services.revocation import RevocationSession
 from controlplane.services.rollups import Rollups
 
 
@@ -235,7 +236,7 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(KeepingSession, ChangeSession, ActivationSession, Protocol):
+class Session(KeepingSession, ChangeSession, ActivationSession, RevocationSession, Protocol):
     """One transaction's view of the store."""
 
     @property

@@ -7,6 +7,7 @@ from typing import Protocol
 from controlplane.services.model import ApiKey, Artifact
 from policies.bundle.environment import EnvironmentDocument
 from policies.bundle.release import ReleaseManifest
+from policies.bundle.revocations import RevocationsDocument
 from policies.contracts.snapshot import PolicySnapshot
 
 
@@ -23,6 +24,9 @@ class Publisher(Protocol):
 
     def discovery(self) -> Artifact:
         """Return the signed bundle that tells a stock OPA what to fetch and where to report."""
+
+    def sign_revocations(self, document: RevocationsDocument) -> Artifact:
+        """Return the signed form of `document`."""
 
     def sign_environment(self, document: EnvironmentDocument) -> Artifact:
         """Return the signed form of `document`."""

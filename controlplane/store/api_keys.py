@@ -37,7 +37,7 @@ class SqlApiKeys:
     def get(self, tenant: str, key_id: str) -> ApiKey | None:
         query = select(api_keys).where(api_keys.c.tenant == tenant, api_keys.c.id == key_id)
         row = self._connection.execute(query).one_or_none()
-        return None if row is None else _key(row)
+        return None if row is None else read_key(row)
 
     def of_environment(self, tenant: str, environment: str) -> tuple[ApiKey, ...]:
         query = (
@@ -45,13 +45,13 @@ class SqlApiKeys:
             .where(api_keys.c.tenant == tenant, api_keys.c.environment == environment)
             .order_by(api_keys.c.id)
         )
-        return tuple(map(_key, self._connection.execute(query)))
+        return tuple(map(read_key, self._connection.execute(query)))
 
     def page(self, tenant: str, *, after: str | None, limit: int) -> Page[ApiKey]:
         query = select(api_keys).where(api_keys.c.tenant == tenant).order_by(api_keys.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(api_keys.c.id > after)
-        return page_of(self._connection.execute(query).all(), limit=limit, item=_key, key="id")
+        return page_of(self._connection.execute(query).all(), limit=limit, item=read_key, key="id")
 
     def revoke(self, tenant: str, key_id: str, at: datetime) -> None:
         self._connection.execute(
@@ -77,7 +77,7 @@ def _scope(text: str | None) -> Scope:
     return Scope(**{name: None if names is None else tuple(names) for name, names in kept.items()})
 
 
-def _key(row: Row[Any]) -> ApiKey:
+def read_key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         tenant=row.tenant,
         environment=row.environment,

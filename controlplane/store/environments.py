@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from controlplane.services.model import Artifact, Environment
 from controlplane.store.activation_tables import environment_documents
+from controlplane.store.revocation_tables import revocations
 from controlplane.store.tables import environments
 
 _COLUMNS = (environments.c.tenant, environments.c.id, environments.c.serial, environments.c.epoch)
@@ -48,9 +49,17 @@ class SqlEnvironments:
             environment_documents.c.tenant == environments.c.tenant,
             environment_documents.c.environment == environments.c.id,
         )
-        number = func.coalesce(environment_documents.c.number, 0).label("number")
-        rows = self._connection.execute(select(*_COLUMNS, number).outerjoin(environment_documents, document))
-        return {(row.tenant, row.id): (row.serial, row.epoch, row.number) for row in rows}
+        revoked = and_(
+            revocations.c.tenant == environments.c.tenant,
+            revocations.c.environment == environments.c.id,
+        )
+        numbers = (
+            func.coalesce(environment_documents.c.number, 0).label("number"),
+            func.coalesce(revocations.c.epoch, 0).label("revocations_epoch"),
+        )
+        query = select(*_COLUMNS, *numbers).outerjoin(environment_documents, document).outerjoin(revocations, revoked)
+        rows = self._connection.execute(query)
+        return {(row.tenant, row.id): (row.serial, row.epoch, row.number, row.revocations_epoch) for row in rows}
 
     def set_serial(self, tenant: str, environment: str, serial: int) -> None:
         self._set(tenant, environment, serial=serial)

@@ -82,6 +82,8 @@ _ADMINISTERED: Final = (
     "principals",
     "release_evidence",
     "releases",
+    "revocations",
+    "revoked_tokens",
     "rollout_transitions",
     "rollouts",
     "sink_positions",

@@ -35,6 +35,7 @@ from controlplane.store.policies import SqlPolicies
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
 from controlplane.store.retention import SqlRetention
+from controlplane.store.revocations import SqlRevocations
 from controlplane.store.rollouts import SqlRollouts
 from controlplane.store.rollups import SqlRollups
 from controlplane.store.sink_positions import SqlSinkPositions
@@ -59,6 +60,7 @@ class SqlSession:
         self.gates = SqlGates(connection)
         self.environment_rules = SqlEnvironmentRules(connection)
         self.api_keys = SqlApiKeys(connection)
+        self.revocations = SqlRevocations(connection)
         self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
         self.decisions = SqlDecisionLog(connection, self.payloads)

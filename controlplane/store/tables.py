@@ -165,6 +165,7 @@ agent_workers = Table(
     text("error", nullable=True),
     count("candidate_serial", nullable=True),
     text("candidate_error", nullable=True),
+    count("revocations_epoch", nullable=True),
     ForeignKeyConstraint(
         ["tenant", "environment", "agent"],
         ["agents.tenant", "agents.environment", "agents.id"],

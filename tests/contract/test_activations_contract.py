@@ -44,7 +44,7 @@ def test_the_newest_document_of_each_environment_is_kept(store):
         assert session.environment_documents.number(T, "production") == 2
         assert session.environment_documents.candidate(T, "production") is None
         assert session.environment_documents.candidate("other", "production") == 3
-        assert session.environments.heads() == {(T, "production"): (0, 0, 2), ("other", "production"): (0, 0, 9)}
+        assert session.environments.heads() == {(T, "production"): (0, 0, 2, 0), ("other", "production"): (0, 0, 9, 0)}
 
 
 class NumberingPublisher:

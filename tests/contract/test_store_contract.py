@@ -167,7 +167,7 @@ def test_serial_and_credentials_of_an_environment(store):
         session.environments.set_serial(T, "production", 3)
         session.environments.set_credentials(T, "production", 2, Artifact(etag="e", content=b"\0jws"))
     with store.read() as session:
-        assert session.environments.heads() == {(T, "production"): (3, 2, 0)}
+        assert session.environments.heads() == {(T, "production"): (3, 2, 0, 0)}
         assert session.environments.credentials(T, "production") == Artifact(etag="e", content=b"\0jws")
 
 
