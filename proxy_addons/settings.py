@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from proxy_addons.upstreams_file import UpstreamSettings, read_upstreams
+
 _PREFIX: Final = "GATEHOUSE_"
 # What a node id may hold: it becomes part of a URL path and of every record's source.
 _ID_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "._-")
@@ -131,17 +133,6 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamSettings:
-    """The inference server: its origin, whom to trust there, and what to show it."""
-
-    url: str
-    ca_file: Path | None
-    cert_file: Path | None
-    key_file: Path | None
-    api_key_file: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPortTls:
     """The files that the data port's TLS is read from, and read again from when they change."""
 
@@ -183,6 +174,7 @@ class NodeSettings:
     key_pepper_file: Path
     pseudonym_key_file: Path
     upstream: UpstreamSettings
+    upstreams: Mapping[str, UpstreamSettings]
     limits: Limits
     guard_engine: GuardEngineName
     tenant: str
@@ -227,6 +219,7 @@ class NodeSettings:
                 key_file=key_file,
                 api_key_file=read.optional_file("UPSTREAM_API_KEY_FILE"),
             ),
+            upstreams=_upstreams(read),
             limits=Limits(
                 connections=read.integer("MAX_CONNECTIONS", 4096, least=1, most=1_000_000),
                 requests=read.integer("MAX_REQUESTS", 1024, least=1, most=1_000_000),
@@ -290,6 +283,14 @@ def _data_port_tls(read: Environment) -> DataPortTls | None:
             "GATEHOUSE_PROXY_CLIENT_CA_FILE", "needs GATEHOUSE_PROXY_CERT_FILE: clients show theirs in TLS"
         )
     return None
+
+
+def _upstreams(read: Environment) -> dict[str, UpstreamSettings]:
+    """Return the further upstreams by name. Raises SettingInvalid for a file that does not say what they are."""
+    try:
+        return read_upstreams(read.optional_file("UPSTREAMS_FILE"))
+    except ValueError as exc:
+        raise SettingInvalid("GATEHOUSE_UPSTREAMS_FILE", str(exc)) from exc
 
 
 def _staleness(read: Environment) -> int:

@@ -21,12 +21,14 @@ from proxy_addons.http1.hooks import HookTable
 from proxy_addons.http1.messages import Revoked
 from proxy_addons.http1.origin import UpstreamOrigin
 from proxy_addons.http1.pool import UpstreamPool
+from proxy_addons.http1.pools import UpstreamPools
 from proxy_addons.http1.surroundings import Surroundings
 from proxy_addons.http1.turn import Terms
 from proxy_addons.http1.turned_away import Refused, TurnedAway
 from proxy_addons.lean_master import GatehouseMode, LeanMaster
 from proxy_addons.listener import Listener
-from proxy_addons.settings import DataPortTls, UpstreamSettings
+from proxy_addons.settings import DataPortTls
+from proxy_addons.upstreams_file import UpstreamSettings
 
 _log: Final = structlog.get_logger()
 
@@ -49,6 +51,7 @@ async def serve(
     sock: socket.socket,
     addons: Sequence[object],
     upstream: UpstreamSettings,
+    upstreams: Mapping[str, UpstreamSettings] | None = None,
     stop: asyncio.Event,
     limits: Bounds | None = None,
     tls: DataPortTls | None = None,
@@ -67,17 +70,21 @@ async def serve(
     bounds = limits or Bounds()
     hooks = HookTable(addons)
     origin = UpstreamOrigin.from_settings(upstream)
+    others = {name: UpstreamOrigin.from_settings(each) for name, each in (upstreams or {}).items()}
     master = LeanMaster(addons, options or {})
     await master.running()
     connections = Connections(bounds)
     around = Surroundings(
         hooks=hooks,
-        pool=UpstreamPool(origin, bounds),
+        pool=UpstreamPools(
+            UpstreamPool(origin, bounds), {name: UpstreamPool(each, bounds) for name, each in others.items()}
+        ),
         terms=Terms(
             bounds=bounds,
             admission=Admission(bounds.requests),
             hooks=hooks,
             origin=origin,
+            others=others,
             utc_now=lambda: datetime.now(UTC),
             monotonic_ns=time.monotonic_ns,
             parting=stop.is_set,

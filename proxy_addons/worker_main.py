@@ -98,6 +98,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
                 sock=listener,
                 addons=build_addons(worker.feed, _ports(settings, (spool, table), rates, tally, traces.addon)),
                 upstream=settings.upstream,
+                upstreams=settings.upstreams,
                 tls=settings.proxy_tls,
                 on_certificate=worker.say_certificate,
                 on_gauges=live.append,

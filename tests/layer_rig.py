@@ -5,7 +5,7 @@ import asyncio
 import functools
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,8 @@ from policies.contracts.decision import Decision, Effect
 from policies.contracts.snapshot import Dialect, Route
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.http1.bounds import Bounds
-from proxy_addons.settings import DataPortTls, UpstreamSettings
+from proxy_addons.settings import DataPortTls
+from proxy_addons.upstreams_file import UpstreamSettings
 from proxy_addons.worker import Cut, new_event_loop, serve
 
 Respond = Callable[["Upstream", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -183,6 +184,7 @@ async def gateway(
     tls: DataPortTls | None = None,
     on_certificate: Callable[[str, str], None] | None = None,
     on_cut: Callable[[Cut], None] | None = None,
+    upstreams: Mapping[str, UpstreamSettings] | None = None,
 ) -> AsyncIterator[Gateway]:
     upstream = Upstream()
 
@@ -216,6 +218,7 @@ async def gateway(
             tls=tls,
             on_certificate=on_certificate,
             on_cut=on_cut,
+            upstreams=upstreams,
         ),
     )
     waiting = asyncio.create_task(ready.wait())

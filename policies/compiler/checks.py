@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from policies.compiler.prompts_checks import check_prompts
 from policies.compiler.redaction_checks import check_redactions
 from policies.compiler.screening_checks import check_screening
+from policies.compiler.upstreams_checks import check_upstreams
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.prompts import PromptRule
@@ -55,6 +56,7 @@ def check_together(documents: Sequence[PolicyDocument], detectors: Iterable[Name
         *_claimed_groups(documents),
         *_routes(documents),
         *check_prompts(documents),
+        *check_upstreams(documents),
         *check_each(documents, detectors),
         *check_canaries(documents),
         *_enough(documents),

@@ -14,6 +14,7 @@ from policies.contracts.recording import LoggingPolicy
 from policies.contracts.screening import ScreeningPolicy
 from policies.contracts.snapshot import AccessPolicy, GuardPolicy, LimitPolicy, PolicySnapshot, RedactionPolicy
 from policies.contracts.tools import ToolsPolicy
+from policies.contracts.upstreams import UpstreamsPolicy
 from policies.detectors.catalogue import Named
 from policies.detectors.registry import DETECTORS
 from policies.document.canaries import canaries_of
@@ -29,6 +30,7 @@ from policies.document.model import (
     RoutesSpec,
     ScreeningSpec,
     ToolsSpec,
+    UpstreamsSpec,
 )
 
 OPA_ONLY: Final = frozenset({"opa"})
@@ -183,6 +185,11 @@ def _snapshot(
             ScreeningPolicy(id=d.id, version=d.version, mode=d.mode, rules=spec.rules)
             for d, spec in specs
             if isinstance(spec, ScreeningSpec)
+        ),
+        upstreams=tuple(
+            UpstreamsPolicy(id=d.id, version=d.version, upstreams=spec.upstreams)
+            for d, spec in specs
+            if isinstance(spec, UpstreamsSpec)
         ),
         logging=tuple(
             LoggingPolicy(

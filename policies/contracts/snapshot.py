@@ -44,6 +44,7 @@ from policies.contracts.redaction import (
 from policies.contracts.routes import Dialect, Encoding, Modality, Route, UnknownFields
 from policies.contracts.screening import ScreeningPolicy
 from policies.contracts.tools import OnRefusal, ToolsPolicy
+from policies.contracts.upstreams import UpstreamsPolicy
 
 __all__ = [
     "SCHEMA",
@@ -169,6 +170,7 @@ class PolicySnapshot:
     canaries: tuple[Canary, ...] = field(default=(), metadata=ADDED)
     prompts: tuple[PromptsPolicy, ...] = field(default=(), metadata=ADDED)
     screening: tuple[ScreeningPolicy, ...] = field(default=(), metadata=ADDED)
+    upstreams: tuple[UpstreamsPolicy, ...] = field(default=(), metadata=ADDED)
 
     @cached_property
     def revision(self) -> str:
@@ -231,6 +233,7 @@ class PolicySnapshot:
             logging=tuple(map(LoggingPolicy.from_json, given.get("logging", ()))),
             prompts=tuple(map(PromptsPolicy.from_json, given.get("prompts", ()))),
             screening=tuple(map(ScreeningPolicy.from_json, given.get("screening", ()))),
+            upstreams=tuple(map(UpstreamsPolicy.from_json, given.get("upstreams", ()))),
             canaries=tuple(map(Canary.from_json, given.get("canaries", ()))),
         )
 

@@ -16,7 +16,7 @@ from policies.document.tree import Array, Node, Object, Scalar, read_tree
 _MEMBERS: Final = ("kind", "id", "version", "mode", "description", "spec", "tests")
 # What may be asked for, who may be known and what is kept of it: none can be tried without being in force. Tests decide
 # nothing.
-WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "tests"})
+WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "upstreams", "tests"})
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 
@@ -49,7 +49,7 @@ def _load(file: str, raw: bytes) -> PolicyDocument:
     # Without a kind, nothing can be said about the spec.
     spec = KINDS[kind](members, document_id) if kind else None
     if kind in WITHOUT_MODE and "mode" in members:
-        article = "An" if kind == "identity" else "A"
+        article = "An" if kind in {"identity", "upstreams"} else "A"
         notes.add("unknown-member", members.at("mode"), f"{article} {kind} policy has no mode.", "Remove it.")
     tests = read_tests(members)
     version = members.text("version", forms.VERSION)

@@ -29,6 +29,7 @@ from policies.contracts.snapshot import (
     Route,
 )
 from policies.contracts.tools import AskedCall, OnRefusal, ToolRule
+from policies.contracts.upstreams import UpstreamRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,11 @@ class ScreeningSpec:
     rules: tuple[ScreeningRule, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamsSpec:
+    upstreams: tuple[UpstreamRule, ...]
+
+
 Spec: TypeAlias = (
     AccessSpec
     | GuardSpec
@@ -166,6 +172,7 @@ Spec: TypeAlias = (
     | TestsSpec
     | PromptsSpec
     | ScreeningSpec
+    | UpstreamsSpec
 )
 
 

@@ -15,6 +15,7 @@ from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.casbin import CasbinAccess
 from policies.engines.groups import selectors_of
 from policies.evaluation import recording, tool_calls
+from policies.evaluation.upstreams import upstream_for
 from policies.redaction.selection import selects
 
 
@@ -60,6 +61,10 @@ def _of_texts(
             if selects(rule, operation=operation, model=model, subject=selectors):
                 yield policy.id, rule.id
                 break  # of a policy's rules the first counts
+    for upstreams in snapshot.upstreams:
+        name = upstream_for(snapshot, operation=operation, model=model)
+        if any(rule.name == name for rule in upstreams.upstreams):
+            yield upstreams.id, name
     for screening in snapshot.screening:
         for looking in screening.rules:
             if selects(looking, operation=operation, model=model, subject=selectors):

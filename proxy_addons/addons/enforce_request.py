@@ -19,8 +19,10 @@ from policies.contracts.record import span_hash
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
 from policies.contracts.screening import SCREENED
 from policies.contracts.snapshot import LogProbabilities, Route
+from policies.contracts.upstreams import DEFAULT
 from policies.evaluation.limits import body_limit
 from policies.evaluation.pipeline import TakeToken, decide
+from policies.evaluation.upstreams import upstream_for
 from policies.redaction.engine import AnswerBlocked
 from policies.redaction.findings import Tally
 from proxy_addons.addons.aside import LONG_BYTES, Aside
@@ -118,6 +120,9 @@ class EnforceRequest:
             _refuse_by(decision, flow, exchange, policy)
             return
         exchange.system_prompt = texts.prompt
+        if policy.snapshot.upstreams:
+            name = upstream_for(policy.snapshot, operation=route.operation, model=None if read is None else read.model)
+            exchange.upstream = None if name == DEFAULT else name
         exchange.tally = Tally(hashed=self._hashed)
         if (parameter := _refused_parameter(exchange, read)) is not None:
             refuse(flow, exchange, Reason(code=NOT_PERMITTED), message=message_for(NOT_PERMITTED, parameter))

@@ -114,6 +114,7 @@ class Exchange:
     evaluation: EvaluationRequest | None = None
     decision: Decision | None = None
     decide_us: int = 0
+    upstream: str | None = None  # the name of the upstream, None of the default one
     system_prompt: SystemPrompt | None = None  # the approved one that the request was allowed with
     refusal: Reason | None = None  # why the client is told no, or the stream was cut
     verdict: Verdict | None = None

@@ -210,6 +210,7 @@ def _envelope(
         ],
         **remarked(exchange, most),
         **prompted(exchange),
+        **({} if exchange.upstream is None else {"upstream": exchange.upstream}),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
         **called(exchange, MAX_COVERED if most is None else most),

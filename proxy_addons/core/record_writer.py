@@ -133,6 +133,7 @@ class RecordWriter:
             f",{source}"
             f',"subject":{self._subject(exchange)}{_prompted(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}{_called(exchange)}'
             f',"trace_id":{"null" if exchange.trace_id is None else quoted(exchange.trace_id)}'
+            f"{'' if exchange.upstream is None else _upstream(exchange.upstream)}"
             f',"verdict":{verdict},"would_have":{would_have}}}'
         )
 
@@ -219,6 +220,10 @@ def _called(exchange: Exchange) -> str:
     if not exchange.refused_calls:
         return ""
     return "," + canonical_bytes(called(exchange, MAX_COVERED)).decode()[1:-1]
+
+
+def _upstream(name: str) -> str:
+    return f',"upstream":{quoted(name)}'
 
 
 def _prompted(exchange: Exchange) -> str:

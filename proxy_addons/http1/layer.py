@@ -230,8 +230,10 @@ class Http1ReverseLayer(Answering):
             return
         self._stage = Stage.UPSTREAM
         if self.context.client.state is not ConnectionState.CLOSED:  # else the client left while addons decided
-            request = wire.upstream_request(flow.request, self._terms.origin, turn.exchange.request_id)
-            turn.call = CallUpstream(request, turn.to_head_request, turn.resendable)
+            name = turn.exchange.upstream
+            origin = self._terms.origin if name is None else self._terms.others[name]
+            request = wire.upstream_request(flow.request, origin, turn.exchange.request_id)
+            turn.call = CallUpstream(request, turn.to_head_request, turn.resendable, name)
             turn.exchange.upstream_started_ns = self._terms.monotonic_ns()
             yield turn.call
 

@@ -18,12 +18,13 @@ class CallUpstream(Command):
     """Send `request` to the upstream. Its answer comes as UpstreamEvents that name this call.
 
     `resendable`: the request costs and changes nothing at the upstream, so it may be sent again on a fresh connection
-    when a reused one turns out to have been closed.
+    when a reused one turns out to have been closed. `upstream` is the name of the upstream, None of the default one.
     """
 
     request: bytes
     to_head_request: bool
     resendable: bool
+    upstream: str | None = None
 
 
 @dataclass(eq=False)

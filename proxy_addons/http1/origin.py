@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from proxy_addons.settings import UpstreamSettings
+from proxy_addons.upstreams_file import UpstreamSettings
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -19,7 +19,6 @@ from proxy_addons.core.answer_framing import (
     AnswerInvalid,
     AnswerParser,
 )
-from proxy_addons.core.series import Series
 from proxy_addons.http1.bounds import Bounds
 from proxy_addons.http1.messages import (
     CallUpstream,
@@ -66,11 +65,9 @@ class UpstreamPool:
         else:
             connection.close()
 
-    def gauges(self) -> list[Series]:
-        return [
-            ("gatehouse_upstream_connections", (), self.open_count),
-            ("gatehouse_upstream_connections_idle", (), len(self._idle)),
-        ]
+    @property
+    def idle_count(self) -> int:
+        return len(self._idle)
 
     def forget(self, connection: "UpstreamConnection") -> None:
         if connection in self._idle:

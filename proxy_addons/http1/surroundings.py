@@ -8,7 +8,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from proxy_addons.http1.hooks import HookTable
-from proxy_addons.http1.pool import UpstreamPool
+from proxy_addons.http1.pools import UpstreamPools
 from proxy_addons.http1.turn import Terms
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Surroundings:
     """`registry` knows the open connections."""
 
     hooks: HookTable
-    pool: UpstreamPool
+    pool: UpstreamPools
     terms: Terms
     options: Options
     mode: ProxyMode

@@ -2,7 +2,7 @@
 """One turn of a connection: a request and its answer, as mitmproxy's flow and our exchange, and how far they are."""
 
 from asyncio import Task
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -37,7 +37,7 @@ class Hooks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a layer works by: limits, upstream, clocks.
+    """What a layer works by: limits, the default upstream and the others by name, clocks.
 
     `admission` says whether one more request is taken, `parting` that each answer is the last of its connection,
     `draining` that no further request may be taken.
@@ -51,6 +51,7 @@ class Terms:
     monotonic_ns: Callable[[], int]
     parting: Callable[[], bool]
     draining: Callable[[], bool]
+    others: Mapping[str, UpstreamOrigin] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

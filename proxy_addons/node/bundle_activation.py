@@ -22,6 +22,7 @@ from proxy_addons.node.bundle_store import Activated, BundleStore, etag_of
 from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.follow import NotAccepted
 from proxy_addons.node.guard_socket import GuardUnavailable
+from proxy_addons.node.known_upstreams import UpstreamUnknown
 from proxy_addons.node.messages import ActivateBundle
 from proxy_addons.node.patterns import PatternsNotCompiled
 from proxy_addons.node.status import RejectedBundle
@@ -153,6 +154,9 @@ class BundleActivation:
     async def _compiled(self, snapshot: PolicySnapshot, fetched: Fetched) -> str:
         try:
             return await self._patterns(snapshot)
+        except UpstreamUnknown as exc:
+            self._reject("upstream-unknown", fetched, final=False)
+            raise NotAccepted(str(exc)) from exc
         except PatternsNotCompiled as exc:
             self._reject("patterns-not-compiled", fetched, final=False)
             raise NotAccepted(str(exc)) from exc

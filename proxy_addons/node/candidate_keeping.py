@@ -23,6 +23,7 @@ from proxy_addons.node.bundle_store import BundleStore, etag_of
 from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.follow import Backoff
 from proxy_addons.node.guard_socket import GuardUnavailable
+from proxy_addons.node.known_upstreams import UpstreamUnknown
 from proxy_addons.node.messages import TryCandidate
 from proxy_addons.node.patterns import PatternsNotCompiled
 from proxy_addons.prepared_policy import prepare
@@ -155,6 +156,8 @@ class CandidateKeeper:
         try:
             patterns = await self._patterns(verified.snapshot)
             guard_socket = await self._guard(wanted.serial, verified.manifest_revision)
+        except UpstreamUnknown as exc:
+            raise CandidateUnusable("upstream-unknown") from exc
         except PatternsNotCompiled as exc:
             raise CandidateUnusable("patterns-not-compiled") from exc
         except GuardUnavailable as exc:

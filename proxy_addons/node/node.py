@@ -35,6 +35,7 @@ from proxy_addons.node.freshness import FEEDS, Freshness
 from proxy_addons.node.guard_socket import answers, guard_address
 from proxy_addons.node.health import serve_health
 from proxy_addons.node.issuer_keys import IssuerKeeper
+from proxy_addons.node.known_upstreams import check_upstreams
 from proxy_addons.node.listeners import bind_listeners
 from proxy_addons.node.lost_workers import LostWorkers
 from proxy_addons.node.messages import UseIssuerKeys
@@ -240,6 +241,7 @@ class Node:
         return await guard_address(self._settings.node_dir, serial, manifest_revision=manifest_revision)
 
     async def _compiled(self, snapshot: PolicySnapshot) -> str:
+        check_upstreams(snapshot, self._settings.upstreams)
         await self._patterns.prepare(snapshot.redactions)
         await self._patterns.prepare(as_redactions(snapshot.screening))
         return str(self._patterns.folder)

@@ -41,6 +41,7 @@ FULL = Exchange(
         revision="r",
         engines=(EngineAnswer(engine="opa", answers=(ANSWER,)),),
     ),
+    upstream="gpu",
     system_prompt=SystemPrompt(
         policy="p", rule="r", prompt=ApprovedPrompt(name="n", text="t", digest="sha256:0"), inserted=True
     ),

@@ -15,6 +15,7 @@ from policies.document.kinds.routes import read_routes
 from policies.document.kinds.screening import read_screening
 from policies.document.kinds.tests import read_tests_of
 from policies.document.kinds.tools import read_tools
+from policies.document.kinds.upstreams import read_upstreams
 from policies.document.model import Spec
 from policies.document.reader import Members
 
@@ -31,4 +32,5 @@ KINDS: Final[Mapping[str, Callable[[Members, str], Spec]]] = {
     "screening": read_screening,
     "tests": read_tests_of,
     "tools": read_tools,
+    "upstreams": read_upstreams,
 }

@@ -30,6 +30,7 @@ SPECS: Final[Mapping[str, Schema]] = {
     "screening": texts.SCREENING,
     "tests": TESTS_OF,
     "tools": access.TOOLS,
+    "upstreams": traffic.UPSTREAMS,
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of `routes`, `identity` and `logging`: what may be asked for, by whom, and what is kept of it."""
+"""The schemas of `routes`, `identity`, `upstreams` and `logging`: what is asked, by whom, where, what is kept."""
 
 from typing import Final
 
@@ -135,4 +135,25 @@ LOGGING: Final = members(
         {"required": ["max_bytes"]},
         {"required": ["content"], "properties": {"content": {"minProperties": 1}}},
     ],
+)
+
+_UPSTREAM: Final = members(
+    "Requests that go to one inference server.",
+    {
+        "name": text(
+            forms.ID, "The upstream, as the operator of the nodes named it; `default` is the one they all have."
+        ),
+        "operations": SELECTORS["operations"],
+        "models": SELECTORS["models"],
+    },
+    required=("name",),
+    anyOf=[
+        {"required": ["operations"], "properties": {"operations": {"minItems": 1}}},
+        {"required": ["models"], "properties": {"models": {"minItems": 1}}},
+    ],
+)
+UPSTREAMS: Final = members(
+    "Which requests go to which inference server; what nothing takes goes to `default`.",
+    {"upstreams": listed(_UPSTREAM, "The first that takes a request counts.", at_least=1, unique=False)},
+    required=("upstreams",),
 )

@@ -191,6 +191,7 @@ EXCHANGES = st.builds(
     refusal=st.none() | REASONS,
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
+    upstream=st.none() | TEXTS,
     system_prompt=st.none() | st.builds(SystemPrompt, policy=TEXTS, rule=TEXTS, prompt=PROMPTS, inserted=st.booleans()),
     screened=st.lists(st.builds(Screened, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS), max_size=2).map(tuple),
     refused_calls=st.lists(st.builds(RefusedCall, name=TEXTS, reason=REASONS, action=TEXTS), max_size=40).map(tuple),

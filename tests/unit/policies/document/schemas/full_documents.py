@@ -174,6 +174,12 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
             }
         ]
     },
+    "upstreams": {
+        "upstreams": [
+            {"name": "gpu", "operations": ["chat.completions", "*"], "models": ["parrot"]},
+            {"name": "default", "operations": ["models.list"]},
+        ]
+    },
     "tools": {
         "on_refusal": "replace",
         "rules": [
@@ -188,7 +194,7 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
         ],
     },
 }
-WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "tests"})
+WITHOUT_MODE: Final = frozenset({"upstreams", "routes", "identity", "logging", "tests"})
 
 
 def full(kind: str) -> dict[str, Any]:
