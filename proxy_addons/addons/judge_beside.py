@@ -127,6 +127,7 @@ class JudgeBeside:
             reasons = sorted({reason.code for reason in reasons_of(shadow)})
         except Exception as exc:  # noqa: BLE001  # what a candidate fails at is told of it, and changes nothing else
             _log.warning("candidate_failed", request_id=exchange.request_id, error=type(exc).__name__)
+        beside.headers, beside.content = (), None  # a stream may go on for long
         beside.judged = JudgedBeside(
             serial=beside.policy.serial,
             revision=beside.policy.snapshot.revision,

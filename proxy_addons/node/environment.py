@@ -27,6 +27,7 @@ class EnvironmentFollower:
     """The Acceptor of the environment feed. `verify(content)` raises BundleRejected.
 
     `use(document)` is called with each document that comes into force. `rejected` is why the newest one did not.
+    Raises StateUnreadable where a number was kept that cannot be read.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class EnvironmentFollower:
         self._path = path
         self._verify = verify
         self._use = use
-        self._number = 0
+        self._number, self._kept = _read(path)
 
     @property
     def refused(self) -> bool:
@@ -54,21 +55,12 @@ class EnvironmentFollower:
         return None if self.document is None else self.document.number
 
     async def resume(self) -> None:
-        """Go on by the document that was kept, unless one is in force. Raises StateUnreadable."""
-        if self.document is not None:
+        """Go on by the document that was kept, unless one is in force."""
+        kept, self._kept = self._kept, b""
+        if self.document is not None or not kept:
             return
         try:
-            kept = await asyncio.to_thread(self._path.read_bytes)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise StateUnreadable(f"{self._path} cannot be read") from exc
-        number, _, content = kept.partition(b"\n")
-        if not number.isdigit():
-            raise StateUnreadable(f"{self._path} does not begin with a number")
-        self._number = int(number)
-        try:
-            document = await asyncio.to_thread(self._verify, content)
+            document = await asyncio.to_thread(self._verify, kept)
         except BundleRejected as exc:
             _log.error("environment_not_resumed", code=exc.code)  # the code says which check
             return
@@ -103,3 +95,17 @@ class EnvironmentFollower:
         self.rejected = code
         self.etag = fetched.etag or None
         _log.error("environment_rejected", code=code, in_force=self._number)
+
+
+def _read(path: Path) -> tuple[int, bytes]:
+    """Return the number and the document that were kept; 0 and nothing where none was."""
+    try:
+        kept = path.read_bytes()
+    except FileNotFoundError:
+        return 0, b""
+    except OSError as exc:
+        raise StateUnreadable(f"{path} cannot be read") from exc
+    number, _, content = kept.partition(b"\n")
+    if not number.isdigit():
+        raise StateUnreadable(f"{path} does not begin with a number")
+    return int(number), content

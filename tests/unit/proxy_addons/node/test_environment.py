@@ -84,4 +84,4 @@ async def test_what_is_not_signed_by_the_key_is_refused(rig, tmp_path):
 async def test_a_kept_number_that_cannot_be_read_is_no_new_beginning(rig, tmp_path):
     (tmp_path / "environment.jws").write_bytes(b"three\n")
     with pytest.raises(StateUnreadable):
-        await rig.follower.resume()
+        rig.start()
