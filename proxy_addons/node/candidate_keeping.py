@@ -135,8 +135,9 @@ class CandidateKeeper:
             return
 
     def _note(self, wanted: Candidate, problem: BaseException) -> None:
-        code = problem.code if isinstance(problem, CandidateUnusable) else "candidate-unavailable"
-        if self._wanted == wanted and self.problem != code:
+        # A control plane or a disk that is not there for a moment is nothing that speaks against the candidate.
+        code = problem.code if isinstance(problem, CandidateUnusable) else ""
+        if self._wanted == wanted and (not code or self.problem != code):
             self.problem = code
             _log.error("candidate_not_tried", serial=wanted.serial, code=code, problem=type(problem).__name__)
             self._fleet.changed.notify()

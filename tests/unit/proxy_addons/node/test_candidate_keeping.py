@@ -116,12 +116,6 @@ async def test_what_is_on_disk_already_is_not_fetched(rig):
             id="of-other-bytes",
         ),
         pytest.param(
-            lambda rig: setattr(rig, "bundle", None),
-            lambda rig: setattr(rig, "bundle", rig.signer.bundle(9)),
-            "candidate-unavailable",
-            id="not-to-be-had",
-        ),
-        pytest.param(
             lambda rig: setattr(rig, "guard_problem", GuardUnavailable("none")),
             lambda rig: setattr(rig, "guard_problem", None),
             "guard-unavailable",
@@ -137,6 +131,15 @@ async def test_what_keeps_it_from_the_workers_is_said_and_tried_again(rig, break
     mend_it(rig)
     await rig.until(lambda: rig.fleet.told)
     assert rig.keeper.problem == ""
+
+
+async def test_that_it_cannot_be_had_for_a_moment_is_no_problem_of_the_candidate(rig):
+    rig.bundle = None
+    rig.keeper.follow(rig.candidate())
+    await rig.until(lambda: len(rig.fetched) > 1)
+    assert (rig.keeper.problem, rig.fleet.told) == ("", [])
+    rig.bundle = rig.signer.bundle(9)
+    await rig.until(lambda: rig.fleet.told)
 
 
 @pytest.mark.parametrize(
