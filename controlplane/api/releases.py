@@ -63,7 +63,9 @@ class ReleaseSchema(ma.Schema):
     )
     tests = fields.List(fields.Nested(PolicyTestSchema), required=True)
     warnings = fields.Function(
-        lambda release: ReleaseWarningSchema(many=True).dump(warnings_of(release.snapshot, release.created_at)),
+        lambda release: ReleaseWarningSchema(many=True).dump(
+            warnings_of(release.revision, release.snapshot, release.created_at)
+        ),
         required=True,
         metadata={
             "type": "array",

@@ -5,15 +5,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from policies.compiler.lints import lint
 from policies.contracts.snapshot import PolicySnapshot
 from policies.evaluation.recording import contradictions
 
-# A page of releases is read again and again, and each has a snapshot of its own.
-_REMEMBERED: Final = 64
+_REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +24,22 @@ class ReleaseWarning:
     pointer: str = ""
 
 
-@lru_cache(_REMEMBERED)
-def warnings_of(snapshot: bytes, made_at: datetime) -> tuple[ReleaseWarning, ...]:
-    """Return what an author of the release with that canonical snapshot should know, as of when it was made."""
-    read = PolicySnapshot.from_json(json.loads(snapshot))
-    return (*_contradicted(read), *_linted(read, made_at))
+_KNOWN: Final[dict[tuple[str, datetime], tuple[ReleaseWarning, ...]]] = {}
+
+
+def warnings_of(revision: str, snapshot: bytes, made_at: datetime) -> tuple[ReleaseWarning, ...]:
+    """Return what an author of the release with that canonical snapshot should know, as of when it was made.
+
+    `revision` is the digest of `snapshot`, which may have many MiB: a page of releases is read again and again.
+    """
+    key = revision, made_at
+    known = _KNOWN.get(key)
+    if known is None:
+        read = PolicySnapshot.from_json(json.loads(snapshot))
+        if len(_KNOWN) >= _REMEMBERED:
+            _KNOWN.clear()
+        known = _KNOWN[key] = (*_contradicted(read), *_linted(read, made_at))
+    return known
 
 
 def _linted(snapshot: PolicySnapshot, at: datetime) -> Iterator[ReleaseWarning]:
