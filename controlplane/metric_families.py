@@ -71,6 +71,12 @@ ACTIVATION_STEPS: Final = _family(
 BREAK_GLASS: Final = _family(
     "break_glass_total", Kind.COUNTER, (), "releases put to work by one person without the approvals they need"
 )
+BREAK_GLASS_REVIEWS: Final = _family(
+    "break_glass_reviews_total",
+    Kind.COUNTER,
+    ("verdict",),
+    "reviews of those by somebody else: `approved`, or `rejected`, which rolls back what is in force still",
+)
 STORE_UP: Final = _family("store_up", Kind.GAUGE, (), "1 where the database answered this scrape")
 SERIAL: Final = _family(
     "serial",
@@ -120,6 +126,7 @@ FAMILIES: Final = (
     ACTIVATIONS,
     ACTIVATION_STEPS,
     BREAK_GLASS,
+    BREAK_GLASS_REVIEWS,
     STORE_UP,
     SERIAL,
     NODES,

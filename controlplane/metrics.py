@@ -55,6 +55,7 @@ class Metrics:
         self._releases = self._counter(families.RELEASES)
         self._activations = self._counter(families.ACTIVATIONS)
         self._steps = self._counter(families.ACTIVATION_STEPS)
+        self._glass_reviews = self._counter(families.BREAK_GLASS_REVIEWS)
         self._break_glass = Counter(families.BREAK_GLASS.name, families.BREAK_GLASS.meaning, registry=self._counted)
         self._lags: Lags = dict
         self._sequencer: Sequencing | None = None
@@ -85,6 +86,9 @@ class Metrics:
     def waiting(self) -> AbstractContextManager[None]:
         """Count one parked request for as long as the context is open."""
         return self._waiters.track_inprogress()
+
+    def glass_reviewed(self, *, approved: bool) -> None:
+        self._glass_reviews.labels("approved" if approved else "rejected").inc()
 
     def release(self) -> AbstractContextManager[None]:
         """Count how the making of a release within the context ends."""

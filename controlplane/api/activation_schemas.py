@@ -6,7 +6,8 @@ from typing import Any, Final
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from controlplane.api.fields import MAX_INTEGER, Time, text
+from controlplane.api.fields import MAX_INTEGER, PageQuerySchema, Time, text
+from controlplane.services.approval import Word
 from controlplane.services.rollout import LEAST_REQUESTS, RolloutState
 from policies.bundle.environment import CandidateMode
 
@@ -98,6 +99,18 @@ class ReviewSchema(ma.Schema):
     by = fields.String(required=True)
     at = Time(required=True)
     approved = fields.Boolean(required=True)
+    comment = fields.String(required=True)
+
+
+class NewReviewSchema(ma.Schema):
+    verdict = fields.Enum(Word, by_value=True, required=True)
+    comment = text(longest=2000, shortest=0, load_default="")
+
+
+class ActivationsQuerySchema(PageQuerySchema):
+    """`review=awaiting` lists those alone that one person put to work and that nobody else looked at."""
+
+    review = fields.String(load_default=None, validate=validate.OneOf(["awaiting"]))
 
 
 class ActivationSchema(ma.Schema):
@@ -125,6 +138,7 @@ class ActivationSchema(ma.Schema):
     break_glass = fields.Nested(BreakGlassSchema, required=True, allow_none=True, attribute="rollout.asked.break_glass")
     break_glass_until = Time(required=True, allow_none=True, attribute="rollout.glass_until")
     review = fields.Nested(ReviewSchema, required=True, allow_none=True, attribute="rollout.review")
+    awaits_review = fields.Boolean(required=True, attribute="rollout.awaits_review")
     rolls_back = fields.String(required=True, allow_none=True, attribute="rollout.asked.rolls_back")
     previous_serial = fields.Integer(required=True, allow_none=True, attribute="rollout.previous")
     measured = fields.Nested(MeasuredSchema, required=True, allow_none=True)

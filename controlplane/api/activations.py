@@ -8,17 +8,20 @@ from flask import request
 
 from controlplane.api.activation_schemas import (
     ActivationSchema,
+    ActivationsQuerySchema,
     EnvironmentSchema,
     EnvironmentsSchema,
     NewActivationSchema,
+    NewReviewSchema,
     RollbackSchema,
 )
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import PageQuerySchema, page_schema
+from controlplane.api.fields import page_schema
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
 from controlplane.services.activation_views import ActivationView, EnvironmentView
+from controlplane.services.approval import Word
 from controlplane.services.preconditions import IfMatch
 from controlplane.services.rollout import Asked, BreakGlass, Canary, Thresholds
 
@@ -103,6 +106,22 @@ def cancel_activation(activation_id: str) -> ActivationView:
 
 @resource.endpoint(
     "POST",
+    "/activations/<activation_id>/review",
+    permission=Permission.ACTIVATIONS_WRITE,
+    body=NewReviewSchema,
+    gives=ActivationSchema,
+)
+def review_activation(body: dict[str, Any], activation_id: str) -> ActivationView:
+    """Say afterwards what a break-glass of somebody else was worth: rejected, it is rolled back at once."""
+    actor, approved = caller(), body["verdict"] is Word.APPROVE
+    reviewed = plane().activations.review(actor, activation_id, approved=approved, comment=body["comment"])
+    plane().metrics.glass_reviewed(approved=approved)
+    _log.warning("break_glass_reviewed", activation=activation_id, principal=actor.id, approved=approved)
+    return reviewed
+
+
+@resource.endpoint(
+    "POST",
     "/environments/<environment>:rollback",
     permission=Permission.ACTIVATIONS_WRITE,
     body=RollbackSchema,
@@ -124,12 +143,14 @@ def roll_back_environment(body: dict[str, Any], environment: str) -> ActivationV
     "GET",
     "/activations",
     permission=Permission.ACTIVATIONS_READ,
-    query=PageQuerySchema,
+    query=ActivationsQuerySchema,
     gives=page_schema(ActivationSchema),
 )
 def list_activations(query: dict[str, Any]) -> dict[str, Any]:
     """List the activations, the oldest first."""
-    return page_of(plane().activations.page(caller(), after=after_of(query), limit=limit_of(query)))
+    awaiting = query["review"] is not None
+    found = plane().activations.page(caller(), awaiting_review=awaiting, after=after_of(query), limit=limit_of(query))
+    return page_of(found)
 
 
 @resource.endpoint(

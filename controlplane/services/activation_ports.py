@@ -34,7 +34,9 @@ class Rollouts(Protocol):
     def open(self) -> tuple[Rollout, ...]:
         """Return those of every tenant for which something is to be done, sooner or later."""
 
-    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Rollout]: ...
+    def page(self, tenant: str, *, awaiting_review: bool = False, after: str | None, limit: int) -> Page[Rollout]:
+        """With `awaiting_review` only those by break-glass that nobody else looked at."""
+
     def history(self, tenant: str, rollout_id: str) -> tuple[Transition, ...]: ...
 
 

@@ -139,7 +139,7 @@ class Activations:
         self.published()
         return view
 
-    def review(self, actor: Principal, activation_id: str, *, approved: bool) -> ActivationView:
+    def review(self, actor: Principal, activation_id: str, *, approved: bool, comment: str = "") -> ActivationView:
         """Say afterwards what a break-glass was worth: approved it stays in force, else it is rolled back at once."""
         with self.store.write() as session:
             rollout, environment = self._locked(session, actor, activation_id)
@@ -149,7 +149,7 @@ class Activations:
                 raise Conflict("own-break-glass", "Somebody else reviews it.")
             if rollout.review is not None:
                 raise Conflict("reviewed-already", f"{rollout.review.by} reviewed it.")
-            reviewed = replace(rollout, review=Review(by=actor.id, at=self.clock(), approved=approved))
+            reviewed = replace(rollout, review=Review(by=actor.id, at=self.clock(), approved=approved, comment=comment))
             session.rollouts.set_review(reviewed)
             note(
                 session,
@@ -170,9 +170,11 @@ class Activations:
         with self.store.read() as session:
             return self.views.of(session, _known(session.rollouts.get(actor.tenant, activation_id)))
 
-    def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[ActivationView]:
+    def page(
+        self, actor: Principal, *, awaiting_review: bool = False, after: str | None, limit: int
+    ) -> Page[ActivationView]:
         with self.store.read() as session:
-            page = session.rollouts.page(actor.tenant, after=after, limit=limit)
+            page = session.rollouts.page(actor.tenant, awaiting_review=awaiting_review, after=after, limit=limit)
             items = tuple(self.views.of(session, rollout) for rollout in page.items)
             return Page(items=items, next_key=page.next_key)
 

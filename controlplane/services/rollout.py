@@ -141,6 +141,7 @@ class Review:
     by: str
     at: datetime
     approved: bool
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +185,11 @@ class Rollout:
     @property
     def glass_is_open(self) -> bool:
         return self.glass_until is not None and self.review is None
+
+    @property
+    def awaits_review(self) -> bool:
+        """Whether it was put to work by one person and nobody else has looked at that, also once it is over."""
+        return self.asked.break_glass is not None and self.review is None
 
     @property
     def falls_back(self) -> bool:

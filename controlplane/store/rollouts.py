@@ -61,8 +61,12 @@ class SqlRollouts:
         order = (rollouts.c.tenant, rollouts.c.environment, rollouts.c.id)
         return tuple(map(_rollout, self._connection.execute(query.order_by(*order))))
 
-    def page(self, tenant: str, *, after: str | None, limit: int) -> Page[Rollout]:
+    def page(self, tenant: str, *, awaiting_review: bool = False, after: str | None, limit: int) -> Page[Rollout]:
         query = select(rollouts).where(rollouts.c.tenant == tenant).order_by(rollouts.c.id).limit(limit + 1)
+        if awaiting_review:
+            query = query.where(
+                rollouts.c.review.is_(None), rollouts.c.asked.contains('"break_glass"', autoescape=True)
+            )
         if after is not None:
             query = query.where(rollouts.c.id > after)
         return page_of(self._connection.execute(query).all(), limit=limit, item=_rollout, key="id")
@@ -107,9 +111,7 @@ def _values(rollout: Rollout) -> dict[str, object]:
         "asked": json.dumps(rollout.asked.to_json(), sort_keys=True),
         "state": rollout.state.value,
         "is_open": int(rollout.is_open),
-        "review": None
-        if review is None
-        else json.dumps({"by": review.by, "at": format_time(review.at), "approved": review.approved}),
+        "review": None if review is None else json.dumps(asdict(review) | {"at": format_time(review.at)}),
     }
 
 

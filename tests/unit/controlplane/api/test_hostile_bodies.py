@@ -21,6 +21,7 @@ POSTS = {
     "/v1/policy-sets/default/releases/a/approvals/b:withdraw": "approver",
     "/v1/policy-sets/default/releases/a:promote": "author",
     "/v1/policy-sets/default/releases/a/evidence": "approver",
+    "/v1/activations/a/review": "approver",
     "/v1/activations": "approver",
     "/v1/records": "agent",
     "/v1/agents/n1/status": "agent",
