@@ -14,7 +14,7 @@ from controlplane.cli.shared import api, complain, fails_cleanly, json_option, s
 from controlplane.cli.tables import plain, show_table
 
 # Named here, so that the command starts without what replays: a test compares the two.
-CHANGES: Final = ("newly-refused", "newly-allowed", "reasons-changed", "newly-redacted", "no-longer-redacted")
+CHANGES: Final = ("newly-refused", "newly-allowed", "reasons-changed", "no-longer-redacted")
 NOT_COMPARED: Final = "not-compared"
 
 _BY: Final = (("by_reason", "reason"), ("by_policy", "policy"), ("by_model", "model"), ("by_subject", "subject"))

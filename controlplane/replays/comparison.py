@@ -30,7 +30,6 @@ class Change(StrEnum):
     NEWLY_REFUSED = "newly-refused"
     NEWLY_ALLOWED = "newly-allowed"
     REASONS_CHANGED = "reasons-changed"
-    NEWLY_REDACTED = "newly-redacted"
     NO_LONGER_REDACTED = "no-longer-redacted"
 
 

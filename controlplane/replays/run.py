@@ -180,9 +180,9 @@ class _Counting:
 
 def _deciding(change: Change, was: Judged, now: Judged) -> list[tuple[str, str]]:
     """Return code and policy of what makes the difference: of a request that is let through, what had refused it."""
+    if change is Change.NO_LONGER_REDACTED:
+        return [("", policy) for policy in was.redactions]
     told = was.reasons if change is Change.NEWLY_ALLOWED else now.reasons
-    if change in {Change.NEWLY_REDACTED, Change.NO_LONGER_REDACTED}:
-        return [("", policy) for policy in (was.redactions if change is Change.NO_LONGER_REDACTED else now.redactions)]
     return [(code, policy) for code, policy, _ in told]
 
 

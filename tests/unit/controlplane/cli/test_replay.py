@@ -50,8 +50,8 @@ def test_a_program_gets_the_report_itself(gatehouse, release):
     ("asked", "want"),
     [
         pytest.param(("--fail-on", "newly-refused"), REFUSED, id="there are some"),
-        pytest.param(("--fail-on", "newly-redacted", "--fail-on", "not-compared"), REFUSED, id="there are of one"),
-        pytest.param(("--fail-on", "newly-redacted"), DONE, id="there are none"),
+        pytest.param(("--fail-on", "no-longer-redacted", "--fail-on", "not-compared"), REFUSED, id="there are of one"),
+        pytest.param(("--fail-on", "no-longer-redacted"), DONE, id="there are none"),
         pytest.param(("--fail-on", "newly-refused", "--no-wait"), WRONG_USAGE, id="nobody would know"),
     ],
 )

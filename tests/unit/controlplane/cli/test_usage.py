@@ -34,6 +34,7 @@ ASKS_A_SERVER = [
     ("environment", "rules"),
     ("activate", "rel_x"),
     ("replay", "rel_x"),
+    ("policy", "explain", "--subject", "user:x", "--operation", "x"),
     ("key", "create", "user:carol"),
     ("key", "list"),
     ("key", "rotate", "x"),
