@@ -64,10 +64,14 @@ def _run(arguments: list[str]) -> int:
             return _init(sys.stdin.read(_LARGEST_INPUT))
         case ["rewrap"]:
             return _rewrap()
+        case ["rotate-bundle-key"]:
+            return _rotate_bundle_key()
         case ["grant", serving, ingestion, sequencing]:
             return _grant(Roles(serving=serving, ingestion=ingestion, sequencing=sequencing))
         case _:
-            usage = "usage: python -m controlplane [init | rewrap | grant SERVING INGESTION SEQUENCING]"
+            usage = (
+                "usage: python -m controlplane [init | rewrap | rotate-bundle-key | grant SERVING INGESTION SEQUENCING]"
+            )
             return _say(usage, _MISUSED)
 
 
@@ -101,6 +105,20 @@ def _init(text: str) -> int:
     store = SqlStore(engine, settings.payload_keys)
     try:
         prepare(_assemble(settings, store), tokens)
+    finally:
+        store.close()
+    return 0
+
+
+def _rotate_bundle_key() -> int:
+    """Sign what is published by the key that is set now; nodes must have its public half before."""
+    settings = StoreSettings.from_environment(os.environ)
+    engine = open_engine("GATEHOUSE_DATABASE_URL", settings.database_url)
+    check_schema(engine)
+    store = SqlStore(engine, settings.payload_keys)
+    try:
+        for environment in _assemble(settings, store).key_rotation.rotate(settings.signing_key_id):
+            sys.stdout.write(f"{environment} is signed by {settings.signing_key_id}\n")
     finally:
         store.close()
     return 0

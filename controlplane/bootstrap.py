@@ -34,6 +34,7 @@ from controlplane.services.hypotheses import Hypotheses
 from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
+from controlplane.services.key_rotation import KeyRotation
 from controlplane.services.legal_holds import LegalHolds
 from controlplane.services.lookups import Lookups
 from controlplane.services.opa_intake import OpaIntake
@@ -99,6 +100,7 @@ class ControlPlane:
     api_keys: ApiKeys
     blocked_subjects: BlockedSubjects
     revocations: Revocations
+    key_rotation: KeyRotation
     admin_events: AdminEvents
     proofs: Proofs
     payload_keys: PayloadKeys
@@ -229,6 +231,14 @@ def assemble(
             published=bell.ring,
         ),
         revocations=revocations,
+        key_rotation=KeyRotation(
+            store=store,
+            steps=steps,
+            revocations=revocations,
+            documents=environment_documents,
+            clock=clock,
+            published=bell.ring,
+        ),
         admin_events=AdminEvents(store=store),
         proofs=Proofs(store=store),
         payload_keys=PayloadKeys(store=keeping_store, clock=clock),
