@@ -114,18 +114,21 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
         query: type[ma.Schema] | None = None,
         content_type: str | None = None,
         max_body_bytes: int = SMALL_BODY_BYTES,
+        validates: bool = False,
         needs_if_match: bool = False,
         gives_headers: Sequence[str] = (),
     ) -> Callable[[View], View]:
         """Declare the decorated view. It is given the body, then the query, where it takes them.
 
-        `needs_if_match` and `gives_headers` are for the documentation: the view itself reads the one and gives the
-        others.
+        `validates`: it may answer 200 with what it would have made. That, `needs_if_match` and `gives_headers` are for
+        the documentation: the view itself reads the header and gives the others.
         """
 
         def declare(view: View) -> View:
             headers = {name: _GIVEN_HEADERS[name] for name in gives_headers}
             declared = self.response(status, gives, headers=headers)(view)
+            if validates:
+                declared = self.alt_response(200, schema=gives)(declared)
             if query is not None:
                 declared = self.arguments(query, location="query")(declared)
             if body is not None:

@@ -35,6 +35,10 @@ class NewReleaseSchema(ma.Schema):
     )
 
 
+class ValidateOnlySchema(ma.Schema):
+    validate_only = fields.String(load_default="false", validate=validate.OneOf(["true", "false"]))
+
+
 class PolicyTestSchema(ma.Schema):
     policy = fields.String(required=True)
     name = fields.String(required=True)
@@ -91,11 +95,16 @@ class ReleaseSchema(ma.Schema):
     permission=Permission.RELEASES_WRITE,
     status=201,
     body=NewReleaseSchema,
+    query=ValidateOnlySchema,
     gives=ReleaseSchema,
+    validates=True,
     gives_headers=("ETag", "Location"),
 )
-def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[str, str]]:
-    """Compile policies, run their tests, and keep the result. Stores nothing where one of them fails."""
+def make_release(body: dict[str, Any], query: dict[str, Any], policy_set: str) -> tuple[Release, int, dict[str, str]]:
+    """Compile policies, run their tests, and keep the result. Stores nothing where one of them fails.
+
+    With `validate_only=true` nothing is kept, and the answer (200) is the release that would have been made.
+    """
     with plane().metrics.release():
         made = plane().releases.make(
             caller(),
@@ -104,8 +113,12 @@ def make_release(body: dict[str, Any], policy_set: str) -> tuple[Release, dict[s
             description=body["description"],
             pins=body["policies"],
             untested_reason=body["untested_reason"],
+            validate_only=query["validate_only"] == "true",
         )
-    return made, {"ETag": f'"{made.revision}"', "Location": f"/v1/policy-sets/{policy_set}/releases/{made.id}"}
+    headers = {"ETag": f'"{made.revision}"'}
+    if query["validate_only"] == "true":
+        return made, 200, headers
+    return made, 201, headers | {"Location": f"/v1/policy-sets/{policy_set}/releases/{made.id}"}
 
 
 @resource.endpoint(

@@ -2,7 +2,7 @@
 """What a release passed, with evidence that the decision log bears out, and whether it may be promoted.
 
 Rules: whoever ran a gate says what became of each request; the log must say the same of every one of them, decided in
-that environment by that release. Nobody gives evidence for what they wrote.
+that environment by that release. Whoever made a release gives no evidence for it.
 """
 
 import json
@@ -56,7 +56,7 @@ class Gates:
         with self.store.read() as session:
             release = release_of(session, actor, policy_set, release_id)
             if actor.id in authors_of(session, release):
-                raise Forbidden("own-release", "Whoever wrote a release gives no evidence for it.")
+                raise Forbidden("own-release", "Whoever made a release gives no evidence for it.")
             match gate:
                 case Gate.SUITE:
                     claims, summary = read_suite(report)

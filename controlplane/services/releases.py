@@ -88,9 +88,9 @@ class Releases:
             )
         if tried.uncovered and rules.untested_needs_reason and not untested_reason:
             raise _untested(pinned, tried.uncovered, environment)
-        release = replace(release, manifest=self.publisher.sign_release(manifest_of(release)))
-        if validate_only:
+        if validate_only:  # unsigned: nobody must take it for a release
             return release
+        release = replace(release, manifest=self.publisher.sign_release(manifest_of(release)))
         with self.store.write() as session:
             session.releases.add(release)
             note(

@@ -44,6 +44,15 @@ def test_rules_that_no_test_tries_are_told_and_signed(under_test):
     assert (manifest.untested, manifest.untested_reason) == (("night-access/ops-chat",), "")
 
 
+def test_a_release_that_is_only_validated_is_not_kept(under_test):
+    tried = under_test.call("POST", f"{RELEASES}?validate_only=true", "author", json={})
+    assert (tried.status_code, tried.json["untested"]) == (200, ["night-access/ops-chat"])
+    assert ("Location" in tried.headers, tried.json["manifest"]) == (False, "")
+    assert under_test.call("GET", RELEASES, "author").json["items"] == []
+    assert under_test.call("POST", f"{RELEASES}?validate_only=yes", "author", json={}).status_code == 400
+    assert under_test.call("POST", f"{RELEASES}?validate_only=false", "author", json={}).status_code == 201
+
+
 def test_where_rules_ask_for_it_an_untested_rule_needs_a_reason(under_test):
     under_test.release()
     assert under_test.call("PUT", RULES, "admin", json={}, headers={"If-Match": "*"}).status_code == 200
