@@ -53,8 +53,9 @@ class BundleActivation:
 
     `verify(content, newer_than)` raises BundleRejected. `guard(serial, manifest_revision)` gives the address of the
     guard's server, empty where the guard is embedded, and raises GuardUnavailable. `patterns(snapshot)` gives the
-    folder of what the snapshot looks for, compiled, and raises PatternsNotCompiled. `in_force(snapshot)` is told what
-    workers enforce from now on. `also_kept()` gives serials whose files are not this one's to delete.
+    folder of what the snapshot looks for, compiled, and raises PatternsNotCompiled, or UpstreamUnknown for a snapshot
+    that this node cannot serve. `in_force(snapshot)` is told what workers enforce from now on. `also_kept()` gives
+    serials whose files are not this one's to delete.
     """
 
     def __init__(
