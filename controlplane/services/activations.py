@@ -20,6 +20,7 @@ from controlplane.services.preconditions import IfMatch
 from controlplane.services.rollout import IN_FORCE, Asked, Review, Rollout, RolloutState
 from controlplane.services.rollout_steps import Steps, the_system
 from policies.bundle.environment import CandidateMode
+from policies.contracts.codec import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +57,18 @@ class Activations:
             )
             waits = asked.not_before is not None and self.clock() < asked.not_before
             serial = session.activations.last_serial(actor.tenant, environment) + 1
+            glass = asked.break_glass
+            how: dict[str, JSON] = {} if glass is None else {"reason": glass.reason, "minutes": glass.minutes}
             note(
                 session,
                 actor,
                 self.clock,
-                action="break_glass_used" if asked.break_glass else "release_activated",
+                action="break_glass_used" if glass else "release_activated",
                 target=release.id,
                 environment=environment,
                 serial=None if waits else serial,
                 activation=rollout.id,
+                **how,
             )
             if not waits:
                 rollout = self.steps.start(session, actor, rollout, before)
@@ -199,7 +203,7 @@ class Activations:
         said = of_activation(live, activation, since=rollout.began_at)
         system = the_system(agent.tenant, self.clock)
         try:
-            if said.complete:
+            if said.complete and not (rollout.state is RolloutState.FAILED and rollout.falls_back):
                 self.steps.complete(session, system, rollout)
             elif said.refused is not None and rollout.state is RolloutState.PENDING:
                 self.steps.move(session, system, rollout, RolloutState.FAILED, why=said.refused)

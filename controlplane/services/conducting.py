@@ -105,6 +105,8 @@ class Conducting:
         environment = session.environments.get(rollout.tenant, rollout.environment)
         if activation is None or environment is None:
             return None
+        if rollout.state is not RolloutState.CANDIDATE and rollout.serial != environment.serial:
+            return None  # a server of a release without rollouts put something else in force: `adopt` takes that over
         live = live_nodes(session, rollout.tenant, rollout.environment, now=now)
         if rollout.state is RolloutState.CANDIDATE:
             said = of_candidate(live, activation, since=rollout.began_at)

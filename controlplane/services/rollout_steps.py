@@ -104,7 +104,8 @@ class Steps:
             glass_until=None if glass is None else now + timedelta(minutes=glass.minutes),
         )
         moved = self.move(session, actor, after, RolloutState.PENDING, why=why)
-        self.publish(session, tenant, environment.id)
+        if session.environment_documents.candidate(tenant, environment.id) is not None:
+            self.publish(session, tenant, environment.id)
         return moved
 
     def _try(self, session: Session, actor: Principal, rollout: Rollout, environment: Environment) -> Rollout:
