@@ -41,6 +41,7 @@ from controlplane.api import (
     retention,
     revocations,
     roles,
+    tenants,
     tlog,
 )
 from controlplane.api.endpoint import IdConverter, RevisionConverter
@@ -80,6 +81,7 @@ RESOURCES: Final = (
     legal_holds.resource,
     retention.resource,
     roles.resource,
+    tenants.resource,
     admin_events.resource,
     audit.resource,
     tlog.resource,

@@ -33,6 +33,7 @@ from controlplane.services.evaluation_answers import AskedBy, answer_of
 from controlplane.services.evaluation_questions import Asked, read_batch, read_one
 from controlplane.services.ingestion import Behind, TooLarge
 from controlplane.services.model import DEFAULT_ENVIRONMENT, Principal
+from controlplane.services.scope import require_scope
 
 EVALUATION: Final = "/access/v1/evaluation"
 EVALUATIONS: Final = "/access/v1/evaluations"
@@ -124,6 +125,7 @@ class AuthZen:
                 self._count(principal, questions)
                 by = AskedBy(principal=principal, request_id=own_id, client_request_id=_given_id(request))
                 environment = named or DEFAULT_ENVIRONMENT
+                require_scope(principal, environment)
                 deciding = self._plane.decision_point.submit(asked, by, environment=environment)
                 answered = await asyncio.wrap_future(deciding)
             answer = self._answer(asked, answered, principal)

@@ -57,6 +57,7 @@ from controlplane.services.rollout_steps import Steps
 from controlplane.services.rule_book import RuleBook
 from controlplane.services.sequencing import Sequencer
 from controlplane.services.tails import Tails
+from controlplane.services.tenancy import Tenancy
 from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.signing import BundlePublisher
 
@@ -90,6 +91,7 @@ class ControlPlane:
     approvals: Approvals
     gates: Gates
     promotions: Promotions
+    tenancy: Tenancy
     rule_book: RuleBook
     decisions: Decisions
     aggregates: Aggregates
@@ -187,6 +189,7 @@ def assemble(
         pseudonym_key=settings.pseudonym_key,
     )
     bell.listen(decision_point.ring)
+    access = Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id)
     releases = Releases(store=store, publisher=publisher, clock=clock, new_id=new_id, rego=settings.rego)
     revocations = Revocations(
         store=store,
@@ -206,7 +209,14 @@ def assemble(
     )
     return ControlPlane(
         store=store,
-        access=Access(store=store, matrix=load_matrix(), clock=clock, new_id=new_id),
+        access=access,
+        tenancy=Tenancy(
+            store=store,
+            access=access,
+            clock=clock,
+            publish=(api_keys.publish, revocations.begin),
+            published=bell.ring,
+        ),
         policies=Policies(store=store, clock=clock, rego=settings.rego),
         redactions=Redactions(store=store),
         releases=releases,

@@ -35,6 +35,7 @@ from controlplane.observed import name_route
 from controlplane.services.errors import NotFound, Refused, StoreUnavailable
 from controlplane.services.feeds import Feed
 from controlplane.services.model import Artifact, Principal
+from controlplane.services.scope import require_scope
 from controlplane.tail import PATH as TAIL
 from controlplane.tail import Tail
 
@@ -239,6 +240,7 @@ async def _when_newer(
     environment = request.path_params["environment"]
     if not is_plain_text(environment):
         raise NotFound("environment-unknown", "There is no such environment.")
+    require_scope(principal, environment)
     serial = request.path_params.get("serial")
     if serial is not None and not _SERIAL.fullmatch(serial):
         raise NotFound("nothing-published", "A candidate's serial is a number.")

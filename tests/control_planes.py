@@ -25,7 +25,7 @@ from tests.records import NOON, PSEUDONYM_KEY
 
 WITHOUT_OPA = RegoEngines(nodes=GuardEngineName.EMBEDDED, opa_binary=None)
 PAYLOAD_KEYS = KeyRing([b"k" * 32])
-ROLES = ("admin", "author", "approver", "auditor", "agent", "investigator", "pep")
+ROLES = ("admin", "author", "approver", "auditor", "agent", "investigator", "pep", "operator")
 TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ROLES}
 
 ACCESS = """\

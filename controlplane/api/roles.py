@@ -12,7 +12,9 @@ from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
 from controlplane.services.model import Role
+from controlplane.services.tenancy import MOST_ENVIRONMENTS
 
+_SHOWN = ("id", "name", "role", "environments", "person", "created_at")
 resource = Resource("roles", __name__, url_prefix="/v1", description="Roles, and who has them.")
 
 
@@ -26,15 +28,29 @@ class RolesSchema(ma.Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
+_environments = fields.List(
+    text(),
+    load_default=None,
+    allow_none=True,
+    validate=validate.Length(min=1, max=MOST_ENVIRONMENTS),
+)
+
+
 class NewRoleBindingSchema(ma.Schema):
+    """`environments`: where the role counts; null for everywhere. `person`: who has it, where they have several."""
+
     name = text(required=True)
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
+    environments = _environments
+    person = text(load_default=None, allow_none=True)
 
 
 class RoleBindingSchema(ma.Schema):
     id = fields.String(required=True)
     name = fields.String(required=True)
     role = fields.String(required=True)
+    environments = fields.List(fields.String(), required=True, allow_none=True)
+    person = fields.String(required=True, allow_none=True)
     created_at = Time(required=True)
 
 
@@ -73,9 +89,16 @@ def list_role_bindings(query: dict[str, Any]) -> dict[str, Any]:
     gives=ShownRoleBindingSchema,
 )
 def create_role_binding(body: dict[str, Any]) -> dict[str, Any]:
-    """Add somebody with one role, and show their token, this once."""
-    made, token = plane().access.create(caller(), name=body["name"], role=Role(body["role"]))
-    return {"id": made.id, "name": made.name, "role": made.role.value, "created_at": made.created_at, "token": token}
+    """Add somebody with one role, everywhere or in some environments, and show their token, this once."""
+    environments = body["environments"]
+    made, token = plane().access.create(
+        caller(),
+        name=body["name"],
+        role=Role(body["role"]),
+        environments=None if environments is None else tuple(sorted(set(environments))),
+        person=body["person"],
+    )
+    return {**{member: getattr(made, member) for member in _SHOWN}, "token": token}
 
 
 @resource.endpoint("DELETE", "/role-bindings/<binding_id>", permission=Permission.ROLES_WRITE, status=204, gives=None)

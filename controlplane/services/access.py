@@ -15,6 +15,7 @@ from controlplane.services.admin_log import note
 from controlplane.services.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from controlplane.services.model import DEFAULT_TENANT, Page, Principal, Role
 from controlplane.services.ports import Session, Store
+from controlplane.services.scope import BOUND_ROLES
 
 # Tokens are random, so a plain hash of one cannot be guessed back; 32 characters is what init insists on.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,256}", re.ASCII)
@@ -57,8 +58,40 @@ class Access:
         with self.store.read() as session:
             return session.principals.page(actor.tenant, after=after, limit=limit)
 
-    def create(self, actor: Principal, *, name: str, role: Role) -> tuple[Principal, str]:
+    def create(
+        self,
+        actor: Principal,
+        *,
+        name: str,
+        role: Role,
+        environments: tuple[str, ...] | None = None,
+        person: str | None = None,
+    ) -> tuple[Principal, str]:
         """Return a new principal and its token, which is not kept."""
+        if role is Role.OPERATOR and actor.tenant != DEFAULT_TENANT:
+            raise Forbidden("not-permitted", f"Operators are principals of the tenant {DEFAULT_TENANT!r}.")
+        if environments is not None and role not in BOUND_ROLES:
+            bound = ", ".join(sorted(BOUND_ROLES))
+            message = f"The role {role.value} counts in the whole tenant; bound to environments are {bound}."
+            raise Invalid("body-invalid", message, problems=(_at_environments(message),))
+        with self.store.write() as session:
+            unknown = {*(environments or ())} - {known.id for known in session.environments.all(actor.tenant)}
+            if unknown:
+                message = f"There is no environment {', '.join(sorted(unknown))}."
+                raise Invalid("body-invalid", message, problems=(_at_environments(message),))
+            return self.add(session, actor, name=name, role=role, environments=environments, person=person)
+
+    def add(
+        self,
+        session: Session,
+        actor: Principal,
+        *,
+        name: str,
+        role: Role,
+        environments: tuple[str, ...] | None = None,
+        person: str | None = None,
+    ) -> tuple[Principal, str]:
+        """Make a principal within the transaction of `session`."""
         token = "ght_" + secrets.token_urlsafe(32)
         principal = Principal(
             tenant=actor.tenant,
@@ -66,10 +99,19 @@ class Access:
             name=name,
             role=role,
             created_at=self.clock(),
+            environments=environments,
+            person=person,
         )
-        with self.store.write() as session:
-            session.principals.put(principal, token_hash=hash_token(token))
-            note(session, actor, self.clock, action="principal_created", target=principal.id, role=role.value)
+        session.principals.put(principal, token_hash=hash_token(token))
+        note(
+            session,
+            actor,
+            self.clock,
+            action="principal_created",
+            target=principal.id,
+            role=role.value,
+            environments=environments,
+        )
         return principal, token
 
     def remove(self, actor: Principal, principal_id: str) -> None:
@@ -103,6 +145,10 @@ class Access:
                 note(session, replace(principal, id="init"), self.clock, action="token_set", target=name)
             elif (known.tenant, known.id, known.role) != (principal.tenant, principal.id, principal.role):
                 raise Invalid("tokens-invalid", f"The token of {name} is in use by another principal.")
+
+
+def _at_environments(message: str) -> Problem:
+    return Problem(code="body-invalid", message=message, pointer="/environments")
 
 
 def hash_token(token: str) -> str:

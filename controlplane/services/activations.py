@@ -19,6 +19,7 @@ from controlplane.services.ports import Session, Store
 from controlplane.services.preconditions import IfMatch
 from controlplane.services.rollout import IN_FORCE, Asked, Review, Rollout, RolloutState
 from controlplane.services.rollout_steps import Steps, the_system
+from controlplane.services.scope import require_scope
 from policies.bundle.environment import CandidateMode
 from policies.contracts.codec import JSON
 
@@ -45,6 +46,7 @@ class Activations:
     ) -> ActivationView:
         """Put a release to work at the environment's next serial: at once, as a candidate, or when its time comes."""
         asked = asked or Asked()
+        require_scope(actor, environment)
         with self.store.write() as session:
             before = _must_have(session.environments.lock(actor.tenant, environment))
             if_match.check(str(before.serial))
@@ -114,6 +116,7 @@ class Activations:
 
         Where `from_serial` is not in force any more there is nothing to do: so a second call changes nothing.
         """
+        require_scope(actor, environment_id)
         with self.store.write() as session:
             environment = _must_have(session.environments.lock(actor.tenant, environment_id))
             if if_match is not None:
@@ -149,7 +152,7 @@ class Activations:
             rollout, environment = self._locked(session, actor, activation_id)
             if rollout.asked.break_glass is None:
                 raise Conflict("not-a-break-glass", "Only what was put to work by break-glass is reviewed.")
-            if rollout.by == actor.id:
+            if rollout.by in session.principals.of_the_persons(actor.tenant, {actor.id}):
                 raise Conflict("own-break-glass", "Somebody else reviews it.")
             if rollout.review is not None:
                 raise Conflict("reviewed-already", f"{rollout.review.by} reviewed it.")
@@ -254,6 +257,7 @@ class Activations:
 
     def _locked(self, session: Session, actor: Principal, activation_id: str) -> tuple[Rollout, Environment]:
         found = _known(session.rollouts.get(actor.tenant, activation_id))
+        require_scope(actor, found.environment)
         environment = _must_have(session.environments.lock(actor.tenant, found.environment))
         return _known(session.rollouts.get(actor.tenant, activation_id)), environment
 

@@ -24,6 +24,7 @@ from controlplane.services.model import Page, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.promotions import require_promoted
 from controlplane.services.release_lookup import pins_in_force, release_of
+from controlplane.services.scope import is_in_scope, require_scope
 
 _EVENTS: Final = {Word.APPROVE: "release_approved", Word.REJECT: "release_rejected"}
 
@@ -50,11 +51,12 @@ class Approvals:
         """Keep the word of `actor` for the release of `revision` in `environment`, which MUST be the release's own."""
         with self.store.write() as session:
             release = release_of(session, actor, policy_set, release_id)
+            require_scope(actor, release.environment)
             # Of two words of one principal at once the second finds the first.
             session.environments.lock(actor.tenant, release.environment)
             _check_target(release, revision=revision, environment=environment)
             rules = session.environment_rules.get(actor.tenant, release.environment)
-            if not _may_approve(session, actor.tenant, actor.id, rules):
+            if not _may_approve(session, actor.id, release, rules):
                 raise Forbidden("role-not-asked", f"In {release.environment} {_roles(rules)} approve.")
             if verdict is Word.APPROVE and actor.id in authors_of(session, release):
                 raise Forbidden("own-release", "Whoever wrote a release, or what it changes, cannot approve it.")
@@ -109,10 +111,11 @@ class Approvals:
             release = release_of(session, actor, policy_set, release_id)
             rules = session.environment_rules.get(actor.tenant, release.environment)
             judged = tuple(_judged(session, release, rules))
+            standing = _standing(session, judged, rules)
             listed = session.approvals.page(actor.tenant, release.id, after=after, limit=limit)
         by_id = {one.approval.id: one for one in judged}
         shown = Page(items=tuple(by_id[one.id] for one in listed.items), next_key=listed.next_key)
-        return _standing(judged, rules), shown
+        return standing, shown
 
 
 def require_activatable(
@@ -129,7 +132,7 @@ def require_activatable(
     if actor.id in authors:
         raise Forbidden("own-release", "Whoever wrote a release cannot put it to work; somebody else must.")
     require_promoted(session, release, rules)
-    standing = _standing(tuple(_judged(session, release, rules)), rules)
+    standing = _standing(session, tuple(_judged(session, release, rules)), rules)
     if standing.rejected_by:
         raise Conflict(
             "release-rejected",
@@ -137,7 +140,8 @@ def require_activatable(
             problems=tuple(Problem(code="rejected-by", message=by) for by in standing.rejected_by),
         )
     approved = set(standing.approved_by)
-    if _may_approve(session, actor.tenant, actor.id, rules):
+    mine = session.principals.of_the_persons(actor.tenant, {actor.id})
+    if _may_approve(session, actor.id, release, rules) and approved.isdisjoint(mine):
         approved.add(actor.id)
     missing = standing.required - len(approved)
     if missing > 0:
@@ -153,7 +157,7 @@ def approve_by_activating(
     session: Session, actor: Principal, release: Release, rules: EnvironmentRules, *, clock: Clock, new_id: NewId
 ) -> None:
     """Keep the approval that `actor` gives by activating `release`: it counts when somebody else rolls back to it."""
-    if not _may_approve(session, actor.tenant, actor.id, rules) or _has_word(session, actor, release):
+    if not _may_approve(session, actor.id, release, rules) or _has_word(session, actor, release):
         return
     session.approvals.add(
         Approval(
@@ -173,14 +177,16 @@ def approve_by_activating(
 
 
 def authors_of(session: Session, release: Release) -> frozenset[str]:
-    """Return who wrote what `release` would change."""
+    """Return who wrote what `release` would change, with every other principal of the same persons."""
     changed = set(release.policies) - pins_in_force(session, release.tenant, release.environment)
-    return session.policies.authors(release.tenant, changed) | {release.author}
+    wrote = session.policies.authors(release.tenant, changed) | {release.author}
+    return session.principals.of_the_persons(release.tenant, wrote)
 
 
 def _has_word(session: Session, actor: Principal, release: Release) -> bool:
     given = session.approvals.of_release(actor.tenant, release.id)
-    return any(one.by == actor.id and one.withdrawn_at is None for one in given)
+    mine = session.principals.of_the_persons(actor.tenant, {actor.id})
+    return any(one.by in mine and one.withdrawn_at is None for one in given)
 
 
 def _judged(session: Session, release: Release, rules: EnvironmentRules) -> Iterator[JudgedApproval]:
@@ -196,25 +202,36 @@ def _void(
         return Void.WITHDRAWN
     if (approval.revision, approval.environment) != (release.revision, release.environment):
         return Void.OTHER_RELEASE
-    if not _may_approve(session, approval.tenant, approval.by, rules):
+    if not _may_approve(session, approval.by, release, rules):
         return Void.ROLE_MISSING
     if approval.verdict is Word.APPROVE and approval.by in authors:
         return Void.OWN_RELEASE
     return None
 
 
-def _standing(judged: tuple[JudgedApproval, ...], rules: EnvironmentRules) -> Standing:
-    def by(verdict: Word) -> tuple[str, ...]:
-        return tuple(
-            sorted({one.approval.by for one in judged if one.void is None and one.approval.verdict is verdict})
-        )
+def _standing(session: Session, judged: tuple[JudgedApproval, ...], rules: EnvironmentRules) -> Standing:
+    """Return who approved, one principal of each person, and who rejected."""
+    counted = [one.approval for one in judged if one.void is None]
+    approved: set[str] = set()
+    for approval in sorted(counted, key=lambda approval: approval.by):
+        if approval.verdict is Word.APPROVE:
+            theirs = session.principals.of_the_persons(approval.tenant, {approval.by})
+            approved |= {approval.by} if approved.isdisjoint(theirs) else set()
+    rejected = {approval.by for approval in counted if approval.verdict is Word.REJECT}
+    return Standing(
+        required=rules.approvals_required,
+        approved_by=tuple(sorted(approved)),
+        rejected_by=tuple(sorted(rejected)),
+    )
 
-    return Standing(required=rules.approvals_required, approved_by=by(Word.APPROVE), rejected_by=by(Word.REJECT))
 
-
-def _may_approve(session: Session, tenant: str, principal_id: str, rules: EnvironmentRules) -> bool:
-    principal = session.principals.by_id(tenant, principal_id)
-    return principal is not None and principal.role.value in rules.approver_roles
+def _may_approve(session: Session, principal_id: str, release: Release, rules: EnvironmentRules) -> bool:
+    principal = session.principals.by_id(release.tenant, principal_id)
+    return (
+        principal is not None
+        and principal.role.value in rules.approver_roles
+        and is_in_scope(principal, release.environment)
+    )
 
 
 def _check_target(release: Release, *, revision: str, environment: str) -> None:

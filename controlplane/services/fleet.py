@@ -12,6 +12,7 @@ from controlplane.services.ingestion import tell_of_gaps
 from controlplane.services.model import Agent, Page, Principal
 from controlplane.services.ports import Store
 from controlplane.services.records import Gap, SourceClaim, SourceReading
+from controlplane.services.scope import require_scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Fleet:
         `claims` are what its processes numbered; what of it has stayed away for too long is written down and
         returned: it is missing.
         """
+        require_scope(actor, agent.environment)
         with self.store.write() as session:
             if session.environments.get(actor.tenant, agent.environment) is None:
                 raise NotFound("environment-unknown", "There is no such environment.")

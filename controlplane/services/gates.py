@@ -21,6 +21,7 @@ from controlplane.services.gate_trials import trials_of
 from controlplane.services.model import Page, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.release_lookup import release_of
+from controlplane.services.scope import require_scope
 from policies.contracts.codec import digest
 from policies.contracts.decision import Effect
 from policies.contracts.record import pseudonym
@@ -55,6 +56,7 @@ class Gates:
         """
         with self.store.read() as session:
             release = release_of(session, actor, policy_set, release_id)
+            require_scope(actor, release.environment)
             if actor.id in authors_of(session, release):
                 raise Forbidden("own-release", "Whoever made a release gives no evidence for it.")
             match gate:

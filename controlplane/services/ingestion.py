@@ -59,7 +59,7 @@ class Ingestion:
         quarantined: list[QuarantinedLine] = []
         for line in _lines(batch):
             try:
-                records.append(read_line(line, tenant=actor.tenant))
+                records.append(read_line(line, tenant=actor.tenant, environments=actor.environments))
             except UnreadableLine as exc:
                 quarantined.append(put_aside(line, tenant=actor.tenant, reason=exc.reason))
         if not records and not quarantined:

@@ -26,6 +26,7 @@ class Role(StrEnum):
     AGENT = "agent"
     INVESTIGATOR = "investigator"
     PEP = "pep"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +39,18 @@ class Page(Generic[ItemT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who uses the API: one role each. The token itself is never kept, only its hash."""
+    """Who uses the API: one role each. The token itself is never kept, only its hash.
+
+    `environments` are those in which the role counts; None: in all. Principals of one `person` are one to approvals.
+    """
 
     tenant: str
     id: str
     name: str
     role: Role
     created_at: datetime
+    environments: tuple[str, ...] | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from controlplane.services.opa_instances import Desired, Drift, OpaBundle, OpaIn
 from controlplane.services.ports import Session, Store
 from controlplane.services.record_lines import put_aside
 from controlplane.services.records import Ingested, QuarantinedLine, ReceivedRecord
+from controlplane.services.scope import require_scope
 
 MAX_CHUNK_BYTES: Final = 8 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
@@ -45,6 +46,7 @@ class OpaIntake:
 
     def decisions(self, actor: Principal, environment: str, chunk: bytes) -> Ingested:
         """Append the decisions of `chunk`, a JSON array as OPA sends it, and return what became of them."""
+        require_scope(actor, environment)
         events = _array(chunk)
         read: dict[tuple[str, str], ReceivedRecord] = {}
         aside: list[QuarantinedLine] = []
@@ -78,6 +80,7 @@ class OpaIntake:
 
     def status(self, actor: Principal, environment: str, report: Mapping[str, Any]) -> None:
         """Keep what an OPA says of itself. What it lost is said loudly: the log cannot have those decisions."""
+        require_scope(actor, environment)
         now = self.clock()
         reported = _instance(report, actor=actor, environment=environment, at=now)
         with self.store.write() as session:

@@ -57,6 +57,9 @@ class Principals(Protocol):
         """Add the principal, or give the one of that id this name, role and token."""
 
     def remove(self, tenant: str, principal_id: str) -> None: ...
+    def of_the_persons(self, tenant: str, principal_ids: Collection[str]) -> frozenset[str]:
+        """Return `principal_ids` with those of every other principal of the same persons."""
+
     def lock_of_role(self, tenant: str, role: str) -> frozenset[str]:
         """Return the ids of everybody with `role`, whom nobody else changes until the transaction ends."""
 
@@ -101,6 +104,9 @@ class Environments(Protocol):
         """As `get`, and nobody else takes a serial or an epoch of it until the transaction ends."""
 
     def all(self, tenant: str) -> tuple[Environment, ...]: ...
+    def tenants(self) -> tuple[str, ...]:
+        """Return every tenant that has an environment, sorted."""
+
     def heads(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """Return serial, epoch and the document's number of every (tenant, environment): what the feeds watch."""
 

@@ -13,7 +13,7 @@ floats are looked for. Whatever does not come out so is read again strictly, and
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
@@ -45,8 +45,8 @@ class UnreadableLine(Exception):
         self.reason = reason
 
 
-def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
-    """Return the record of `line`. Raises UnreadableLine."""
+def read_line(line: bytes, *, tenant: str, environments: Collection[str] | None = None) -> ReceivedRecord:
+    """Return the record of `line`, which is of `tenant` and of one of `environments`, or any. Raises UnreadableLine."""
     parts = _line(line)
     match parts:
         case {"envelope": str() as envelope_text, "payload": str() as payload_text} if len(parts) == 2:  # noqa: PLR2004  # these and no more
@@ -69,6 +69,8 @@ def read_line(line: bytes, *, tenant: str) -> ReceivedRecord:
         raise UnreadableLine("payload-digest-differs")
     if read.get("tenant") != tenant:
         raise UnreadableLine("tenant-differs")
+    if environments is not None and read.get("environment") not in environments:
+        raise UnreadableLine("environment-differs")
     try:
         return _READERS[schema](read, tenant=tenant, envelope=envelope, payload=payload)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:

@@ -15,6 +15,7 @@ from controlplane.services.rego_engines import RegoEngines
 from controlplane.services.release_lookup import check_set, release_of
 from controlplane.services.release_manifests import manifest_of
 from controlplane.services.release_tests import compile_and_test
+from controlplane.services.scope import require_scope
 from policies.contracts.codec import canonical_bytes
 from policies.contracts.errors import PolicyRejected
 from policies.document.loader import load_documents
@@ -49,6 +50,7 @@ class Releases:
         ask for a reason why rules are untested and there is none; nothing is stored then.
         """
         check_set(policy_set)
+        require_scope(actor, environment)
         with self.store.read() as session:
             if session.environments.get(actor.tenant, environment) is None:
                 raise NotFound("environment-unknown", "There is no such environment.")

@@ -44,6 +44,10 @@ class SqlEnvironments:
         query = select(*_COLUMNS).where(environments.c.tenant == tenant).order_by(environments.c.id)
         return tuple(map(_environment, self._connection.execute(query)))
 
+    def tenants(self) -> tuple[str, ...]:
+        query = select(environments.c.tenant).distinct().order_by(environments.c.tenant)
+        return tuple(self._connection.execute(query).scalars())
+
     def heads(self) -> dict[tuple[str, str], tuple[int, ...]]:
         document = and_(
             environment_documents.c.tenant == environments.c.tenant,

@@ -27,6 +27,9 @@ principals = Table(
     text("role"),
     text("token_hash"),
     time("created_at"),
+    # A list, in JSON. Null: everywhere in the tenant.
+    text("environments", nullable=True),
+    text("person", nullable=True),
     UniqueConstraint("token_hash"),
 )
 
