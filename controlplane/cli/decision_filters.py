@@ -56,6 +56,8 @@ def every_filter(command: Callable[..., None]) -> Callable[..., None]:
             ("span", "The hash of a text that was found, s1:HEX."),
             ("obligation", "The type of an obligation."),
             ("replayable", "What the record says of deciding it again."),
+            ("candidate-effect", "What a candidate said of it: allow, deny or error."),
+            ("differs", "Whether that differs from what was decided: true or false."),
             ("source", "The worker that wrote the record."),
             ("boot", "Its process."),
             ("trace-id", "A trace."),
