@@ -15,6 +15,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+import controlplane.store.store  # noqa: F401  # brings every table into METADATA, whoever imports this first
 from controlplane.store import tables
 from controlplane.store.columns import METADATA
 
