@@ -231,7 +231,7 @@ def assemble(
         aggregates=Aggregates(store=store),
         tails=Tails(store=store, decisions=decisions),
         fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
-        opa_intake=OpaIntake(store=records_store, clock=clock, new_id=new_id),
+        opa_intake=OpaIntake(store=records_store, serving_store=store, clock=clock, new_id=new_id),
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(
             store=store,

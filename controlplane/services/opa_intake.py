@@ -40,7 +40,13 @@ _log: Final = structlog.get_logger("gatehouse.opa")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpaIntake:
+    """What OPAs send goes to `store`; what is asked of them is read from `serving_store`.
+
+    They are two because the database role that takes in records may not read what is in force.
+    """
+
     store: Store
+    serving_store: Store
     clock: Clock
     new_id: NewId
 
@@ -105,7 +111,7 @@ class OpaIntake:
     def desired(self, actor: Principal) -> dict[str, Desired]:
         """Return what is in force, by environment."""
         found = {}
-        with self.store.read() as session:
+        with self.serving_store.read() as session:
             for environment in session.environments.all(actor.tenant):
                 active = session.activations.at_serial(actor.tenant, environment.id, environment.serial)
                 found[environment.id] = Desired(
@@ -116,7 +122,7 @@ class OpaIntake:
         return found
 
     def page(self, actor: Principal, *, after: str | None, limit: int) -> Page[OpaInstance]:
-        with self.store.read() as session:
+        with self.serving_store.read() as session:
             return session.opa.page(actor.tenant, after=after, limit=limit)
 
     def lag_s(self, desired: Desired) -> int | None:

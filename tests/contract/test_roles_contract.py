@@ -99,6 +99,17 @@ def test_every_table_was_given_or_kept_from_each_role_on_purpose():
     assert set(METADATA.tables) - writers == set()
 
 
+def test_every_table_that_there_is_was_given_to_somebody(owner):
+    """By what PostgreSQL says, so that a table that no module of ours knows is named as well."""
+    may = " OR ".join(f"has_table_privilege('{name}', c.oid, 'INSERT, UPDATE')" for name in NAMES)
+    forgotten = (
+        "SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        f"AND NOT relispartition AND relname <> 'alembic_version' AND NOT ({may})"
+    )
+    with owner.connect() as connection:
+        assert set(connection.execute(text(forgotten)).scalars()) == set()
+
+
 def test_the_whole_api_works_with_separate_roles(under_test):
     with structlog.testing.capture_logs() as logged:
         release = under_test.release()
