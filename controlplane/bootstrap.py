@@ -31,6 +31,7 @@ from controlplane.services.feeds import Feeds
 from controlplane.services.fleet import Fleet
 from controlplane.services.gates import Gates
 from controlplane.services.hypotheses import Hypotheses
+from controlplane.services.idempotency import Idempotency
 from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.ingestion import Ingestion
 from controlplane.services.jobs import Jobs
@@ -83,6 +84,7 @@ class ControlPlane:
 
     store: Store
     access: Access
+    idempotency: Idempotency
     policies: Policies
     redactions: Redactions
     releases: Releases
@@ -210,6 +212,12 @@ def assemble(
     return ControlPlane(
         store=store,
         access=access,
+        idempotency=Idempotency(
+            store=store,
+            clock=clock,
+            new_id=new_id,
+            secret=hmac.new(settings.key_pepper, b"gatehouse idempotency 1", hashlib.sha256).digest(),
+        ),
         tenancy=Tenancy(
             store=store,
             access=access,

@@ -83,6 +83,21 @@ class KeyRing:
         """Return the data key, ready to be used. Raises KeyUnknown, PayloadAltered."""
         return DataKey(tenant, key_id, AESGCM(self._unwrap(wrapped, tenant, key_id)))
 
+    def seal(self, content: bytes, place: bytes) -> bytes:
+        """Return `content` sealed under the current key itself, for the one place that `place` names."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self.current + nonce + self._by_id[self.current].encrypt(nonce, content, place)
+
+    def open(self, sealed: bytes, place: bytes) -> bytes:
+        """Return what was sealed for `place`. Raises KeyUnknown, PayloadAltered."""
+        wrapping, rest = wrapping_key_id(sealed), sealed[_ID_BYTES:]
+        if wrapping not in self._by_id:
+            raise KeyUnknown(f"it is sealed under the key {wrapping.hex()}")
+        try:
+            return self._by_id[wrapping].decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], place)
+        except (InvalidTag, ValueError) as exc:
+            raise PayloadAltered("it is not what was sealed for its place") from exc
+
     def knows(self, wrapping: bytes) -> bool:
         return wrapping in self._by_id
 

@@ -89,6 +89,7 @@ def serve(
             "days": plane.ingestion.prepare_days,
             "erasures": plane.erasures.go_on,
             "retention": plane.retention.go_on,
+            "idempotency_keys": plane.idempotency.prune,
             "credentials": plane.revocations.follow_up,
         }
         stack.callback(plane.decision_point.close)

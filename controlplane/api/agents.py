@@ -123,6 +123,7 @@ class AgentQuerySchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/agents/<node_id>/status",
+    takes_key=False,
     permission=Permission.AGENTS_REPORT,
     body=StatusSchema,
     gives=AcceptedSchema,

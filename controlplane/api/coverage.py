@@ -53,6 +53,7 @@ class PolicyTrialSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/policies:test",
+    takes_key=False,
     permission=Permission.POLICIES_VALIDATE,
     body=DocumentsSchema,
     gives=PolicyTrialSchema,

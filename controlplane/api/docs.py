@@ -15,7 +15,7 @@ from controlplane.api.openapi import DOCUMENT
 from controlplane.authz.permissions import Permission
 from controlplane.services.model import Role
 
-_EVERYBODY = Rules(permission=None, content_type=None, max_body_bytes=SMALL_BODY_BYTES)
+_EVERYBODY = Rules(permission=None, content_type=None, max_body_bytes=SMALL_BODY_BYTES, takes_key=False)
 
 
 def install(app: Any) -> None:

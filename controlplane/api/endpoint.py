@@ -18,6 +18,7 @@ from werkzeug.routing import BaseConverter
 from controlplane.api.strict_json import read_json
 from controlplane.authz.permissions import Permission
 from controlplane.services.errors import Invalid, Problem
+from controlplane.services.idempotency import KEY_FORM
 
 JSON_TYPE: Final = "application/json"
 SMALL_BODY_BYTES: Final = 64 * 1024
@@ -32,6 +33,12 @@ _IF_MATCH: Final = {
     "required": True,
     "description": "The ETag that the change starts from, in its quotes; `*` for whatever there is.",
     "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'},
+}
+_IDEMPOTENCY_KEY: Final = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "Sent again with the same key and body within a day, the request gets its first answer.",
+    "schema": {"type": "string", "pattern": KEY_FORM},
 }
 _GIVEN_HEADERS: Final = {
     "ETag": {"description": "Names this state, for If-Match.", "schema": {"type": "string"}},
@@ -53,11 +60,15 @@ class IdConverter(BaseConverter):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What is asked of a request before its view runs. Without `permission` the endpoint is for everybody."""
+    """What is asked of a request before its view runs. Without `permission` the endpoint is for everybody.
+
+    `takes_key`: a request that is sent again with its `Idempotency-Key` gets the answer of its first time.
+    """
 
     permission: Permission | None
     content_type: str | None
     max_body_bytes: int
+    takes_key: bool
 
 
 class _StrictParser(FlaskParser):
@@ -116,12 +127,14 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
         max_body_bytes: int = SMALL_BODY_BYTES,
         validates: bool = False,
         needs_if_match: bool = False,
+        takes_key: bool | None = None,
         gives_headers: Sequence[str] = (),
     ) -> Callable[[View], View]:
         """Declare the decorated view. It is given the body, then the query, where it takes them.
 
         `validates`: it may answer 200 with what it would have made. That, `needs_if_match` and `gives_headers` are for
-        the documentation: the view itself reads the header and gives the others.
+        the documentation: the view itself reads the header and gives the others. `takes_key`: every POST does, but
+        those that only ask, and those whose content says by itself what was sent before.
         """
 
         def declare(view: View) -> View:
@@ -133,8 +146,10 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
                 declared = self.arguments(query, location="query")(declared)
             if body is not None:
                 declared = self.arguments(body)(declared)
-            if needs_if_match:
-                declared = self.doc(parameters=[_IF_MATCH])(declared)
+            with_key = method == "POST" if takes_key is None else takes_key
+            parameters = [_IF_MATCH] * needs_if_match + [_IDEMPOTENCY_KEY] * with_key
+            if parameters:
+                declared = self.doc(parameters=parameters)(declared)
             if content_type is not None:
                 content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
                 declared = self.doc(requestBody={"required": True, "content": content})(declared)
@@ -144,6 +159,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
                 permission=permission,
                 content_type=JSON_TYPE if body is not None else content_type,
                 max_body_bytes=max_body_bytes,
+                takes_key=with_key,
             )
             self.route(rule, methods=[method])(declared)
             return view

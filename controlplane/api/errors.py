@@ -14,6 +14,7 @@ from controlplane.api.fields import ProblemSchema
 from controlplane.api.guard import request_id
 from controlplane.api.problems import MEDIA_TYPE, headers_of, problem_document, status_of
 from controlplane.services.errors import Problem, Refused, StoreUnavailable
+from controlplane.services.idempotency import InFlight
 from controlplane.services.ingestion import Behind
 
 _CODES: Final = {
@@ -55,8 +56,8 @@ def _refused(refused: Refused) -> Response:
         code=refused.code,
         detail=refused.detail,
         problems=refused.problems,
-        # A place is free within the time of a transaction, unlike what is refused for being asked for too often.
-        headers={"Retry-After": "1"} if isinstance(refused, Behind) else None,
+        # A place is free, and a first try done, within a moment, unlike what is refused for being asked for too often.
+        headers={"Retry-After": "1"} if isinstance(refused, Behind | InFlight) else None,
     )
 
 

@@ -128,6 +128,7 @@ class ExplanationSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/explanations",
+    takes_key=False,
     permission=Permission.EXPLANATIONS_ASK,
     body=ExplanationRequestSchema,
     gives=ExplanationSchema,

@@ -8,6 +8,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
+from controlplane.api import idempotency
 from controlplane.api.endpoint import Rules
 from controlplane.api.strict_json import is_plain_text
 from controlplane.bootstrap import ControlPlane
@@ -62,7 +63,7 @@ def request_id() -> str:
     return str(g.request_id)
 
 
-def _admit() -> None:
+def _admit() -> Response | None:
     g.started = time.monotonic()
     if request.url_rule is not None:
         name_route(request.environ.get("asgi.scope"), request.url_rule.rule)
@@ -76,6 +77,7 @@ def _admit() -> None:
         plane().access.authorize(g.principal, rules.permission)
     _check_text()
     _check_body(rules)
+    return idempotency.begin(plane().idempotency, caller()) if rules.takes_key else None
 
 
 def _check_text() -> None:
@@ -98,6 +100,7 @@ def _check_body(rules: Rules) -> None:
 
 
 def _finish(response: Response) -> Response:
+    idempotency.settle(plane().idempotency, response)
     response.headers.update(SECURITY_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Request-Id"] = request_id()

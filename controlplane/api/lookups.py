@@ -49,6 +49,7 @@ class SeenSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/hmac-lookups",
+    takes_key=False,
     permission=Permission.LOOKUPS_READ,
     body=LookupSchema,
     gives=SeenSchema,

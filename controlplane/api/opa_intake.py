@@ -65,6 +65,7 @@ class OpaInstanceSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/opa/v1/<environment>/logs",
+    takes_key=False,
     permission=Permission.RECORDS_WRITE,
     gives=IngestedSchema,
     content_type=JSON_TYPE,
@@ -78,6 +79,7 @@ def append_opa_decisions(environment: str) -> Ingested:
 @resource.endpoint(
     "POST",
     "/opa/v1/<environment>/logs/<partition>",
+    takes_key=False,
     permission=Permission.RECORDS_WRITE,
     gives=IngestedSchema,
     content_type=JSON_TYPE,
@@ -91,6 +93,7 @@ def append_opa_decisions_of_partition(environment: str, partition: str) -> Inges
 @resource.endpoint(
     "POST",
     "/opa/v1/<environment>/status",
+    takes_key=False,
     permission=Permission.AGENTS_REPORT,
     gives=OpaAcceptedSchema,
     content_type=JSON_TYPE,
@@ -104,6 +107,7 @@ def report_opa_status(environment: str) -> dict[str, bool]:
 @resource.endpoint(
     "POST",
     "/opa/v1/<environment>/status/<partition>",
+    takes_key=False,
     permission=Permission.AGENTS_REPORT,
     gives=OpaAcceptedSchema,
     content_type=JSON_TYPE,

@@ -72,16 +72,18 @@ def _with_refusals(operation: dict[str, Any], path: str) -> dict[str, Any]:
     else:
         header = {parameter["name"] for parameter in operation.get("parameters", ()) if "name" in parameter}
         changes = "requestBody" in operation
+        with_key = "Idempotency-Key" in header
         refusals = [
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.UNAUTHORIZED,
             HTTPStatus.FORBIDDEN,
             *([HTTPStatus.NOT_FOUND] if "{" in path or changes else []),
-            *([HTTPStatus.CONFLICT] if changes or path == "/v1/role-bindings/{binding_id}" else []),
+            *([HTTPStatus.CONFLICT] if changes or with_key or path == "/v1/role-bindings/{binding_id}" else []),
             *([HTTPStatus.PRECONDITION_FAILED] if "If-Match" in header else []),
             HTTPStatus.LENGTH_REQUIRED,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             *([HTTPStatus.UNSUPPORTED_MEDIA_TYPE] if changes else []),
+            *([HTTPStatus.UNPROCESSABLE_ENTITY] if with_key else []),
             *([HTTPStatus.PRECONDITION_REQUIRED] if "If-Match" in header else []),
             HTTPStatus.SERVICE_UNAVAILABLE,
         ]

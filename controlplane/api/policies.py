@@ -200,6 +200,7 @@ def get_revision(policy_id: str, revision: str) -> tuple[PolicyRevision, dict[st
 @resource.endpoint(
     "POST",
     "/policies/<policy_id>/revisions/<revision:revision>:validate",
+    takes_key=False,
     permission=Permission.POLICIES_VALIDATE,
     gives=ValidationSchema,
 )
@@ -212,6 +213,7 @@ def validate_revision(policy_id: str, revision: str) -> dict[str, Any]:
 @resource.endpoint(
     "POST",
     "/policies:validate",
+    takes_key=False,
     permission=Permission.POLICIES_VALIDATE,
     body=DocumentsSchema,
     gives=ValidationSchema,

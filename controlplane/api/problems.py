@@ -8,6 +8,7 @@ from typing import Any, Final
 from controlplane.services import errors
 from controlplane.services.access import Unauthenticated
 from controlplane.services.errors import Problem, Refused
+from controlplane.services.idempotency import KeyReused
 from controlplane.services.ingestion import Behind, TooLarge
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -17,6 +18,7 @@ _STATUSES: Final[tuple[tuple[type[Refused], HTTPStatus], ...]] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (Behind, HTTPStatus.TOO_MANY_REQUESTS),
+    (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Invalid, HTTPStatus.BAD_REQUEST),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),

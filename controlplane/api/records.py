@@ -25,6 +25,7 @@ class IngestedSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/records",
+    takes_key=False,
     permission=Permission.RECORDS_WRITE,
     gives=IngestedSchema,
     content_type="application/x-ndjson",

@@ -119,6 +119,7 @@ class RedactionTestResultSchema(ma.Schema):
 @resource.endpoint(
     "POST",
     "/redactions:test",
+    takes_key=False,
     permission=Permission.REDACTIONS_TEST,
     body=RedactionTestSchema,
     gives=RedactionTestResultSchema,

@@ -14,6 +14,7 @@ from typing import Protocol
 from controlplane.services.activation_ports import ActivationSession
 from controlplane.services.change_ports import ChangeSession
 from controlplane.services.decision_index import DecisionIndex
+from controlplane.services.idempotency_ports import IdempotencySession
 from controlplane.services.keeping_ports import KeepingSession
 from controlplane.services.log_ports import Checkpoints, LogCensus
 from controlplane.services.model import (
@@ -242,7 +243,7 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(KeepingSession, ChangeSession, ActivationSession, RevocationSession, Protocol):
+class Session(KeepingSession, ChangeSession, ActivationSession, RevocationSession, IdempotencySession, Protocol):
     """One transaction's view of the store."""
 
     @property

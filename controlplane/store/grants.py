@@ -76,6 +76,7 @@ _ADMINISTERED: Final = (
     "environment_documents",
     "environment_rules",
     "environments",
+    "idempotency_keys",
     "legal_holds",
     "operations",
     "policies",

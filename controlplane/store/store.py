@@ -26,6 +26,7 @@ from controlplane.store.environment_documents import SqlEnvironmentDocuments
 from controlplane.store.environment_rules import SqlEnvironmentRules
 from controlplane.store.environments import SqlEnvironments
 from controlplane.store.gates import SqlGates
+from controlplane.store.idempotency import SqlIdempotencyKeys
 from controlplane.store.keeping import SqlErasures, SqlLegalHolds
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.opa import SqlOpa
@@ -63,6 +64,7 @@ class SqlSession:
         self.revocations = SqlRevocations(connection)
         self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
+        self.idempotency_keys = SqlIdempotencyKeys(connection, ring)
         self.decisions = SqlDecisionLog(connection, self.payloads)
         self.log = SqlLogReader(connection, self.payloads)
         self.opa = SqlOpa(connection)

@@ -97,3 +97,14 @@ def test_a_key_file_has_the_current_key_first():
     ring = KeyRing.parse("ab" * 32 + "\n" + "cd" * 32 + "\n")
     assert ring.current == KeyRing.parse("AB" * 32).current
     assert ring.knows(KeyRing.parse("cd" * 32).current)
+
+
+class TestWhatIsSealedUnderTheRingItself:
+    def test_it_opens_at_its_place_alone_also_after_an_exchange(self):
+        sealed = KeyRing([b"a" * 32]).seal(b"text", b"here")
+        exchanged = KeyRing([b"b" * 32, b"a" * 32])
+        assert exchanged.open(sealed, b"here") == b"text"
+        with pytest.raises(PayloadAltered):
+            exchanged.open(sealed, b"there")
+        with pytest.raises(KeyUnknown):
+            KeyRing([b"b" * 32]).open(sealed, b"here")

@@ -82,8 +82,8 @@ def test_what_was_not_foreseen_tells_the_client_nothing(under_test, monkeypatch)
 def test_the_documentation_names_if_match_bodies_and_every_refusal(under_test):
     document = under_test.call("GET", "/openapi.json", None).json
     revise = document["paths"]["/v1/policies/{policy_id}/revisions"]["post"]
-    assert [each["name"] for each in revise["parameters"]] == ["If-Match"]
-    assert {"400", "401", "403", "404", "412", "428", "503"} <= revise["responses"].keys()
+    assert [each["name"] for each in revise["parameters"]] == ["If-Match", "Idempotency-Key"]
+    assert {"400", "401", "403", "404", "412", "422", "428", "503"} <= revise["responses"].keys()
     assert revise["responses"]["201"]["headers"].keys() == {"ETag", "Location"}
     assert "application/x-ndjson" in document["paths"]["/v1/records"]["post"]["requestBody"]["content"]
     for operations in document["paths"].values():
