@@ -175,6 +175,7 @@ class Node:
     def status(self) -> NodeStatus:
         return NodeStatus(
             node_id=self._settings.node_id,
+            environment=self._settings.environment,
             version=version("gatehouse"),
             workers=self._fleet.states,
             spool=self._shipper.depth,

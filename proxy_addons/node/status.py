@@ -49,6 +49,7 @@ class SpoolDepth:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
     node_id: str
+    environment: str
     version: str
     workers: tuple[WorkerState, ...]
     spool: SpoolDepth
@@ -67,6 +68,7 @@ class NodeStatus:
         rejected = self.rejected_bundle
         return {
             "node_id": self.node_id,
+            "environment": self.environment,
             "version": self.version,
             "workers": [self._worker(state) for state in self.workers],
             "spool": {

@@ -42,6 +42,7 @@ async def test_enforces_what_is_published_records_it_and_stops_in_order(enforcin
     assert await enforcing.chat(max_tokens=513) == (403, "max-tokens-over-cap")
     assert await enforcing.chat(key="gh_wrong") == (401, "credentials-invalid")
     workers = enforcing.workers()
+    assert enforcing.status["environment"] == "production"
     assert await enforcing.stop() == 0
     # A batch that was under way when the node was told to stop may be sent again; none is missing.
     assert len(set(control_plane.identities())) == 4

@@ -10,6 +10,7 @@ from proxy_addons.node.worker_process import WorkerState
 
 STATUS = NodeStatus(
     node_id="node-1",
+    environment="production",
     version="1",
     workers=(WorkerState(slot=0, pid=1, ready=True, serial=7, revision="sha256:ab", epoch=3), WorkerState(slot=1)),
     spool=SpoolDepth(records=4, oldest_s=9, shipped=11),

@@ -31,7 +31,13 @@ def times(*durations_ns: int) -> list[int]:
 async def read() -> Readings:
     return Readings(
         status=NodeStatus(
-            node_id="node-1", version="0", workers=(), spool=SpoolDepth(), guard_engine="opa", rejected_bundle=None
+            node_id="node-1",
+            environment="production",
+            version="0",
+            workers=(),
+            spool=SpoolDepth(),
+            guard_engine="opa",
+            rejected_bundle=None,
         ),
         sums={
             ("gatehouse_requests_total", ("chat.completions", "allow", "", "forwarded")): [3],

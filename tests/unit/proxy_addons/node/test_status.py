@@ -8,21 +8,25 @@ from proxy_addons.node.worker_process import WorkerState
 CANDIDATE = ("candidate_serial", "candidate_error")
 
 
-def reported(*said: Trying, wanted: int | None = 9, problem: str = "") -> dict:
-    state = WorkerState(slot=0)
-    for message in said:
-        state = state.after(message)
-    status = NodeStatus(
+def status_of(*workers: WorkerState, wanted: int | None = None, problem: str = "") -> NodeStatus:
+    return NodeStatus(
         node_id="node-1",
+        environment="staging",
         version="1",
-        workers=(state,),
+        workers=workers,
         spool=SpoolDepth(),
         guard_engine="opa",
         rejected_bundle=None,
         candidate_wanted=wanted,
         candidate_problem=problem,
     )
-    (worker,) = status.to_json()["workers"]
+
+
+def reported(*said: Trying, wanted: int | None = 9, problem: str = "") -> dict:
+    state = WorkerState(slot=0)
+    for message in said:
+        state = state.after(message)
+    (worker,) = status_of(state, wanted=wanted, problem=problem).to_json()["workers"]
     return {name: worker[name] for name in CANDIDATE if name in worker}
 
 
@@ -40,3 +44,7 @@ def reported(*said: Trying, wanted: int | None = 9, problem: str = "") -> dict:
 )
 def test_a_worker_is_reported_with_the_candidate_that_it_tries_or_why_not(said, wanted, problem, want):
     assert reported(*said, wanted=wanted, problem=problem) == want
+
+
+def test_a_node_says_of_which_environment_it_is():
+    assert status_of().to_json()["environment"] == "staging"
