@@ -6,7 +6,7 @@ that was kept is what left, after redaction, so that it tells what a release wou
 it would find again what is no longer there.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -14,10 +14,10 @@ from typing import Final
 from policies.contracts.codec import digest
 from policies.contracts.decision import Verdict
 from policies.contracts.members import plain
-from policies.contracts.snapshot import RedactionPolicy
+from policies.contracts.snapshot import PolicySnapshot, RedactionPolicy
 
-# Of an environment that changes daily, some years.
-_MOST_REMEMBERED: Final = 1024
+# The log is read in its order, in which few decide at a time. Large ones are some hundred megabytes together.
+_MOST_REMEMBERED: Final = 16
 
 
 class Redacted(StrEnum):
@@ -35,13 +35,22 @@ Rules = frozenset[str]
 
 @dataclass(slots=True, kw_only=True)
 class RulesInForce:
-    """The rules by policy of the snapshots that decided, which `load` finds by environment, serial and revision."""
+    """The snapshots that decided, which `load` finds by environment, serial and revision, and their redaction rules."""
 
-    load: Callable[[str, int, str], Sequence[RedactionPolicy] | None]
-    _known: dict[tuple[str, int, str], Mapping[str, str] | None] = field(default_factory=dict)
+    load: Callable[[str, int, str], PolicySnapshot | None]
+    _known: dict[tuple[str, int, str], tuple[PolicySnapshot, Mapping[str, str]] | None] = field(default_factory=dict)
+
+    def snapshot_of(self, envelope: Mapping[str, object]) -> PolicySnapshot | None:
+        """Return the snapshot that decided; None where it is not known any more."""
+        found = self._find(envelope)
+        return None if found is None else found[0]
 
     def of(self, envelope: Mapping[str, object]) -> Mapping[str, str] | None:
-        """Return the rules of the snapshot that decided; None where it is not known any more."""
+        """Return its redaction rules by policy."""
+        found = self._find(envelope)
+        return None if found is None else found[1]
+
+    def _find(self, envelope: Mapping[str, object]) -> tuple[PolicySnapshot, Mapping[str, str]] | None:
         match envelope:
             case {"environment": str() as environment, "serial": int() as serial, "revision": str() as revision}:
                 key = (environment, serial, revision)
@@ -50,8 +59,8 @@ class RulesInForce:
         if key not in self._known:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            policies = self.load(*key)
-            self._known[key] = None if policies is None else rules_by_policy(policies)
+            snapshot = self.load(*key)
+            self._known[key] = None if snapshot is None else (snapshot, rules_by_policy(snapshot.redactions))
         return self._known[key]
 
 

@@ -12,12 +12,12 @@ from controlplane.replays.evaluator import Evaluator, evaluator
 from controlplane.replays.recorded_decision import NotReplayable, Replayable, read_decision
 from controlplane.replays.redaction_rules import Redacted, RulesInForce, redaction_of, rules_by_policy, rules_of
 from controlplane.replays.tally import Tally
+from controlplane.replays.text_rules import is_settled, text_rules_for
 from controlplane.services.latencies import bucket_of, quantiles
 from controlplane.services.records import LoggedDecision
 from controlplane.services.rego_engines import RegoEngines
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
-from policies.contracts.redaction import RedactionPolicy
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.evaluation.expected import expected_of
@@ -37,7 +37,7 @@ class ReplayRun:
     baseline: PolicySnapshot | None
     compares_baseline: bool
     most_examples: int
-    rules_in_force: Callable[[str, int, str], Sequence[RedactionPolicy] | None]
+    in_force_then: Callable[[str, int, str], PolicySnapshot | None]
 
     async def over(self, slices: Iterable[Sequence[LoggedDecision]]) -> dict[str, Any]:
         """Return the counts of the report. Raises EvaluationFailed, OpaNotStarted, RegoRefused."""
@@ -46,7 +46,7 @@ class ReplayRun:
                 release=release,
                 baseline=baseline if self.compares_baseline else None,
                 tally=Tally(most_examples=self.most_examples),
-                rules=RulesInForce(load=self.rules_in_force),
+                rules=RulesInForce(load=self.in_force_then),
             )
             for decisions in slices:
                 await counting.add(decisions)
@@ -101,6 +101,8 @@ class _Counting:
     def _count(self, each: Replayable, was: Judged, now: Judged) -> None:
         tally = self._tally
         change = change_of(was, now)
+        if not isinstance(change, Cause) and not self._is_settled(each, was, now):
+            change = Cause.TEXT_NOT_JUDGED
         if isinstance(change, Cause):
             tally.leave_out(change, each.request.request_id, (code for code, _, _ in each.was.reasons))
             return
@@ -115,6 +117,23 @@ class _Counting:
             return
         deciding = _deciding(change, was, now)
         tally.changes[change].add(each.seen, was, now, deciding=deciding)
+
+    def _is_settled(self, each: Replayable, was: Judged, now: Judged) -> bool:
+        """Return whether what changed can be said without the texts of the request."""
+        now_rules = text_rules_for(self._release.snapshot, each.request)
+        if self._baseline is not None:
+            before: PolicySnapshot | None = self._baseline.snapshot
+        elif now_rules:
+            before = self._rules.snapshot_of(each.envelope)
+        else:
+            return True
+        return is_settled(
+            was,
+            now,
+            was_rules=None if before is None else text_rules_for(before, each.request),
+            now_rules=now_rules,
+            is_on_record=self._baseline is None,
+        )
 
     def _count_what_else(self, each: Replayable, now: Judged) -> None:
         if now.would_have is Effect.DENY:

@@ -28,7 +28,6 @@ from controlplane.services.records import LoggedDecision
 from controlplane.services.rego_engines import OpaNotStarted, RegoEngines
 from policies.contracts.codec import JSON, canonical_bytes
 from policies.contracts.errors import EvaluationFailed
-from policies.contracts.redaction import RedactionPolicy
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.rego_plan import RegoRefused
 
@@ -121,7 +120,7 @@ class ReplayWork:
             baseline=other,
             compares_baseline=against["kind"] != RECORDED,
             most_examples=question["examples"],
-            rules_in_force=lambda environment, serial, revision: self._rules(tenant, environment, serial, revision),
+            in_force_then=lambda environment, serial, revision: self._then(tenant, environment, serial, revision),
         )
         try:
             counted = asyncio.run(run.over(self._slices(job, question)))
@@ -151,14 +150,12 @@ class ReplayWork:
             if after is None:
                 return
 
-    def _rules(self, tenant: str, environment: str, serial: int, revision: str) -> Sequence[RedactionPolicy] | None:
-        """Return the redaction policies of the snapshot that decided; None where it is of another history."""
+    def _then(self, tenant: str, environment: str, serial: int, revision: str) -> PolicySnapshot | None:
+        """Return the snapshot that decided; None where it is of another history."""
         with self.store.read() as session:
             activation = session.activations.at_serial(tenant, environment, serial)
             release = None if activation is None else session.releases.get(tenant, activation.release)
-        if release is None or release.revision != revision:
-            return None
-        return [RedactionPolicy.from_json(each) for each in json.loads(release.snapshot)["redactions"]]
+        return None if release is None or release.revision != revision else _snapshot(release)
 
 
 def _refuse_names(actor: Principal, wanted: DecisionFilter) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from controlplane.replays.redaction_rules import Redacted, RulesInForce, redaction_of, rules_by_policy, rules_of
 from policies.redaction.examination import everything
+from tests.unit.policies.evaluation.test_pipeline import snapshot
 
 POLICY = everything()
+REDACTING = snapshot(redactions=(POLICY,))
 ONE, OTHER = frozenset({"one"}), frozenset({"other"})
 NONE: frozenset[str] = frozenset()
 
@@ -41,8 +43,9 @@ def test_another_version_of_the_same_rules_is_the_same():
 
 def test_a_snapshot_that_decided_is_loaded_once():
     asked = []
-    rules = RulesInForce(load=lambda *key: asked.append(key) or [POLICY])
+    rules = RulesInForce(load=lambda *key: asked.append(key) or REDACTING)
     envelope = {"environment": "production", "serial": 7, "revision": "sha256:1"}
     assert rules.of(envelope) == rules.of(envelope) == rules_by_policy([POLICY])
+    assert rules.snapshot_of(envelope) is REDACTING
     assert rules.of({"environment": None}) is None
     assert asked == [("production", 7, "sha256:1")]

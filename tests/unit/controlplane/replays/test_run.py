@@ -14,9 +14,12 @@ from tests.unit.controlplane.replays.test_recorded_decision import decision
 from tests.unit.policies.evaluation.test_bulk import ACCESS
 from tests.unit.policies.evaluation.test_head import ROUTE
 from tests.unit.policies.evaluation.test_pipeline import snapshot
+from tests.unit.policies.evaluation.test_screening import OVERRIDE
+from tests.unit.policies.evaluation.test_screening import policy as screening
 
 POLICY = snapshot(access=(ACCESS,), guards=(), routes=(ROUTE,))
 REDACTING = replace(POLICY, redactions=(everything(),))
+SCREENING = replace(POLICY, screening=(screening(OVERRIDE),))
 OWED = [{"type": "redact", "policy": "everything", "status": "done"}]
 
 
@@ -27,7 +30,7 @@ def run(policy, *decisions, in_force=None, **changes):
         baseline=changes.pop("baseline", None),
         compares_baseline=changes.pop("compares_baseline", False),
         most_examples=3,
-        rules_in_force=lambda *_: in_force,
+        in_force_then=lambda *_: in_force,
     )
     report = asyncio.run(made.over([decisions]))
     changed = sum(change["count"] for change in report["changes"].values())
@@ -39,11 +42,9 @@ def run(policy, *decisions, in_force=None, **changes):
 @pytest.mark.parametrize(
     ("policy", "members", "in_force", "want"),
     [
-        pytest.param(POLICY, {}, [], "same", id="no rules then and now"),
-        pytest.param(
-            REDACTING, {"obligations": OWED, "verdict": "redacted"}, [everything()], "same", id="the same rules"
-        ),
-        pytest.param(REDACTING, {}, [], "content-not-kept", id="rules where there were none"),
+        pytest.param(POLICY, {}, POLICY, "same", id="no rules then and now"),
+        pytest.param(REDACTING, {"obligations": OWED, "verdict": "redacted"}, REDACTING, "same", id="the same rules"),
+        pytest.param(REDACTING, {}, POLICY, "content-not-kept", id="rules where there were none"),
         pytest.param(REDACTING, {}, None, "content-not-kept", id="none were owed, wherever they stood"),
         pytest.param(REDACTING, {"obligations": OWED}, None, "rules-unknown", id="rules that are not known"),
         pytest.param(
@@ -61,11 +62,34 @@ def test_what_is_said_of_redaction(policy, members, in_force, want):
 
 def test_with_a_baseline_its_rules_count_and_not_those_of_then():
     report = run(
-        POLICY, decision(verdict="redacted", obligations=OWED), baseline=REDACTING, compares_baseline=True, in_force=[]
+        POLICY,
+        decision(verdict="redacted", obligations=OWED),
+        baseline=REDACTING,
+        compares_baseline=True,
+        in_force=POLICY,
     )
     (example,) = report["changes"]["no-longer-redacted"]["examples"]
     assert example["request_id"] == "req_1"
     assert report["changes"]["no-longer-redacted"]["by_policy"]["top"] == [{"policy": "everything", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "in_force", "want"),
+    [
+        pytest.param(SCREENING, POLICY, {"text-not-judged": 1}, id="a rule where there was none"),
+        pytest.param(SCREENING, None, {"text-not-judged": 1}, id="rules that are not known"),
+        pytest.param(SCREENING, SCREENING, {}, id="the same rules"),
+        pytest.param(POLICY, SCREENING, {}, id="no rule any more: it was allowed with it"),
+    ],
+)
+def test_what_rules_for_texts_would_say_is_not_guessed(policy, in_force, want):
+    report = run(policy, decision(), in_force=in_force)
+    assert {cause: left["count"] for cause, left in report["not_compared"]["by_cause"].items()} == want
+
+
+def test_a_baseline_may_have_refused_a_text():
+    assert run(POLICY, decision(), baseline=SCREENING, compares_baseline=True)["compared"] == 0
+    assert run(SCREENING, decision(), baseline=SCREENING, compares_baseline=True)["unchanged"] == 1
 
 
 def test_what_only_observes_would_refuse():
