@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ("admin", "author", "approver", "auditor", "agent")}
 BUNDLE = "/opa/v1/production/bundles/gatehouse.tar.gz"
 CREDENTIALS = "/opa/v1/production/credentials"
+# Starting takes a second, and many on a machine that does other things.
+_STARTED_WITHIN_S = 60.0
 ACCESS = """\
 kind: access
 id: chat-access
@@ -100,7 +102,7 @@ def served(environment: dict[str, str], port: int) -> Iterator[Served]:
     )
     found = Served(process, f"http://127.0.0.1:{port}")
     try:
-        until(lambda: answers(found))
+        until(lambda: answers(found), within_s=_STARTED_WITHIN_S)
         yield found
     finally:
         process.kill()

@@ -16,6 +16,8 @@ from policies.contracts.record import UNNUMBERED, DecisionRecord, RecordOutcome
 _NUMBER: Final = b'\\"seq\\":%d}'
 _UNNUMBERED: Final = _NUMBER % UNNUMBERED
 _IN_ENVELOPE: Final = b'"seq":%d}' % UNNUMBERED
+# How many that wait for one write go on in one round of the event loop.
+_WOKEN_AT_ONCE: Final = 8
 
 
 class SpoolUnavailable(Exception):
@@ -89,10 +91,17 @@ def wake(groups: Iterable[Group], lost: Iterable[Pending], problem: str) -> None
 
 
 def _wake(waiting: "list[asyncio.Future[None]]", failed: set[int], problem: str) -> None:
-    for done in waiting:
+    """Wake the first of `waiting`, and the others in the rounds of the loop that follow.
+
+    Whoever is woken goes on in the next round, and each takes a fifth of a millisecond there: the ends of 500 streams,
+    cut at once and durable at once, would keep everybody else waiting for a tenth of a second.
+    """
+    for done in waiting[:_WOKEN_AT_ONCE]:
         if done.done():  # the writer was cancelled; its record is kept
             continue
         if id(done) in failed:
             done.set_exception(SpoolUnavailable(problem))
         else:
             done.set_result(None)
+    if rest := waiting[_WOKEN_AT_ONCE:]:
+        asyncio.get_running_loop().call_soon(_wake, rest, failed, problem)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -46,6 +47,18 @@ async def test_who_only_asks_is_woken_in_every_group():
     async with asyncio.timeout(5):
         await asyncio.gather(*(each for group in groups for each in group.asking))
         await asyncio.gather(*(each.done for group in groups for each in group.pending))
+
+
+async def test_they_are_woken_a_few_in_a_round_so_that_the_loop_serves_others_in_between():
+    loop = asyncio.get_running_loop()
+    group = Group(loop, [pending(done=loop.create_future()) for _ in range(100)])
+    wake([group], [group.pending[99]], "no room")
+    woken = [0]
+    while woken[-1] < 100:
+        await asyncio.sleep(0)
+        woken.append(sum(each.done.done() for each in group.pending))
+    assert max(after - before for before, after in pairwise(woken)) <= 8
+    assert isinstance(group.pending[99].done.exception(), SpoolUnavailable)
 
 
 def test_a_loop_that_ended_is_not_woken():
