@@ -4,6 +4,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+# Made once: loading the authorities is most of the time that a call takes, and these calls are without TLS.
+_TLS = ssl.create_default_context()
 TOKENS = {role: f"ght_{role}_" + "0" * 32 for role in ("admin", "author", "approver", "auditor", "agent")}
 BUNDLE = "/opa/v1/production/bundles/gatehouse.tar.gz"
 CREDENTIALS = "/opa/v1/production/credentials"
@@ -49,7 +52,7 @@ class Served:
     def call(self, method: str, path: str, role: str, **arguments: Any) -> httpx.Response:
         """Call the API with the token of `role`, on a connection of its own."""
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} | arguments.pop("headers", {})
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=20, verify=_TLS) as client:
             return client.request(method, path, headers=headers, **arguments)
 
     def park(self, path: str, etag: str, *, wait_s: int = 10) -> tuple[httpx.Response, float]:
@@ -113,12 +116,12 @@ def answers(found: Served) -> bool:
     if found.process.poll() is not None:
         pytest.fail(f"the control plane ended with {found.process.returncode}")
     try:
-        return httpx.get(found.url + "/readyz", trust_env=False).status_code == 200
+        return httpx.get(found.url + "/readyz", trust_env=False, verify=_TLS).status_code == 200
     except httpx.TransportError:
         return False
 
 
-def until(condition: Callable[[], bool], *, within_s: float = 20) -> None:
+def until(condition: Callable[[], bool], *, within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
