@@ -238,7 +238,7 @@ def assemble(
         ingestion=ingestion,
         aggregates=Aggregates(store=store),
         tails=Tails(store=store, decisions=decisions),
-        fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock),
+        fleet=Fleet(store=store, records_store=records_store, activations=activations, clock=clock, new_id=new_id),
         opa_intake=OpaIntake(store=records_store, serving_store=store, clock=clock, new_id=new_id),
         api_keys=api_keys,
         blocked_subjects=BlockedSubjects(

@@ -91,6 +91,12 @@ STALE_NODES: Final = _family(
     ("tenant", "environment"),
     "those of them that did not report for 15 s",
 )
+FINDINGS: Final = _family(
+    "posture_findings",
+    Kind.GAUGE,
+    ("tenant", "environment", "check"),
+    "open findings of nodes' checks of themselves; `other` is a check that this release does not know",
+)
 SINK_LAG: Final = _family(
     "sink_lag_entries",
     Kind.GAUGE,
@@ -131,6 +137,7 @@ FAMILIES: Final = (
     SERIAL,
     NODES,
     STALE_NODES,
+    FINDINGS,
     SINK_LAG,
     SINK_LOST,
     SINK_FAILING,

@@ -15,6 +15,7 @@ from controlplane import metric_families as families
 from controlplane.metric_families import Family
 from controlplane.services.errors import Refused, StoreUnavailable
 from controlplane.services.fleet import EnvironmentReading
+from controlplane.services.posture import CHECKS
 from controlplane.services.records import Gap, Ingested
 from controlplane.services.rollout import Rollout
 from controlplane.services.sequencing import LogStatus
@@ -162,7 +163,18 @@ def _read(readings: Readings) -> Iterator[Metric]:
     yield _gauge(families.SERIAL, {key: one.serial for key, one in by_environment.items()})
     yield _gauge(families.NODES, {key: one.nodes for key, one in by_environment.items()})
     yield _gauge(families.STALE_NODES, {key: one.stale_nodes for key, one in by_environment.items()})
+    yield _gauge(families.FINDINGS, _findings(read))
     yield _gauge(families.BUILD_INFO, {(version("gatehouse"),): 1})
+
+
+def _findings(read: Iterable[EnvironmentReading]) -> dict[tuple[str, ...], float]:
+    """Return the open findings by their labels: 0 where there is none, so that an alert sees it end."""
+    shown: dict[tuple[str, ...], float] = {}
+    for one in read:
+        where = (one.tenant, one.environment)
+        shown |= {(*where, check): float(one.findings.get(check, 0)) for check in CHECKS}
+        shown[(*where, "other")] = float(sum(count for check, count in one.findings.items() if check not in CHECKS))
+    return shown
 
 
 def _sinks(lags: Mapping[str, Lag]) -> Iterator[Metric]:

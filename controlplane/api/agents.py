@@ -22,6 +22,7 @@ from controlplane.services.model import (
     SpoolStatus,
     WorkerStatus,
 )
+from controlplane.services.posture import CheckResult, PostureResult
 from controlplane.services.records import SourceClaim, SourceReading
 
 resource = Resource("agents", __name__, url_prefix="/v1", description="The proxy nodes.")
@@ -29,6 +30,9 @@ resource = Resource("agents", __name__, url_prefix="/v1", description="The proxy
 _MAX_WORKERS = 1024
 _MAX_SOURCES = 16 * _MAX_WORKERS
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_CHECKS = 32
+# What a check is called, and what it came to: a word, never a text of anybody.
+_code = validate.Regexp(r"\A[a-z0-9-]{1,64}\Z")
 # Printable, and without a space: it stands in page keys and in paths.
 _name = validate.Regexp(r"\A[\x21-\x7e]{1,256}\Z")
 
@@ -56,6 +60,15 @@ class RejectedBundleSchema(ma.Schema):
     etag = text(load_default=None, allow_none=True, shortest=0)
 
 
+class PostureResultSchema(ma.Schema):
+    """What a check came to; `detail` is a code."""
+
+    check = fields.String(required=True, validate=_code)
+    result = fields.Enum(CheckResult, by_value=True, required=True)
+    detail = fields.String(required=True, validate=_code)
+    at = Time(required=True)
+
+
 class SourceClaimSchema(ma.Schema):
     id = fields.String(required=True, validate=_name)
     boot_id = fields.String(required=True, validate=_name)
@@ -78,7 +91,8 @@ class StatusSchema(ma.Schema):
     `environment_number` is that of the environment document that it follows, and a worker's `candidate_serial` and
     `candidate_error` say which candidate of it is tried, or why not.
 
-    `sources` are the numbers that its processes gave last: what has not arrived after a while is missing.
+    `sources` are the numbers that its processes gave last: what has not arrived after a while is missing. `posture` is
+    what its checks of itself last came to; a finding is open from the first failure of a check until it passes.
     """
 
     node_id = fields.String(required=True, validate=_name)
@@ -95,6 +109,9 @@ class StatusSchema(ma.Schema):
     environment_number = count(load_default=None, allow_none=True)
     sources = fields.List(
         fields.Nested(SourceClaimSchema), load_default=list, validate=validate.Length(max=_MAX_SOURCES)
+    )
+    posture = fields.List(
+        fields.Nested(PostureResultSchema), load_default=list, validate=validate.Length(max=_MAX_CHECKS)
     )
 
 
@@ -153,6 +170,7 @@ def report_status(body: dict[str, Any], node_id: str) -> dict[str, bool]:
             environment_number=body["environment_number"],
         ),
         claims=_claims(body["sources"], node_id, body["environment"]),
+        posture=_posture(body["posture"]),
     )
     plane().metrics.missing(gaps)
     return {"accepted": True}
@@ -218,6 +236,13 @@ def _claims(claimed: list[dict[str, Any]], node_id: str, environment: str) -> tu
         )
         for claim in claimed
     )
+
+
+def _posture(reported: list[dict[str, Any]]) -> tuple[PostureResult, ...]:
+    if len({each["check"] for each in reported}) != len(reported):
+        wrong = Problem(code="body-invalid", message="A check is there twice.", pointer="/posture")
+        raise Invalid("body-invalid", "The body is not what this endpoint takes.", problems=(wrong,))
+    return tuple(PostureResult(**each) for each in reported)
 
 
 def _slot_problem(message: str) -> Invalid:

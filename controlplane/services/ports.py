@@ -33,6 +33,7 @@ from controlplane.services.model import (
 )
 from controlplane.services.opa_instances import OpaInstance
 from controlplane.services.operation import OperationStore
+from controlplane.services.posture import PostureSession
 from controlplane.services.pushing import SinkPosition
 from controlplane.services.records import (
     Batch,
@@ -243,7 +244,15 @@ class AdminEvents(Protocol):
     def page(self, tenant: str, *, after: int | None, limit: int) -> Page[AdminEvent]: ...
 
 
-class Session(KeepingSession, ChangeSession, ActivationSession, RevocationSession, IdempotencySession, Protocol):
+class Session(
+    KeepingSession,
+    ChangeSession,
+    ActivationSession,
+    RevocationSession,
+    IdempotencySession,
+    PostureSession,
+    Protocol,
+):
     """One transaction's view of the store."""
 
     @property

@@ -81,6 +81,8 @@ _ADMINISTERED: Final = (
     "operations",
     "policies",
     "policy_revisions",
+    "posture_findings",
+    "posture_results",
     "principals",
     "release_evidence",
     "releases",

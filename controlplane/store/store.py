@@ -33,6 +33,7 @@ from controlplane.store.opa import SqlOpa
 from controlplane.store.operations import SqlOperations
 from controlplane.store.payload_vault import SqlPayloadVault
 from controlplane.store.policies import SqlPolicies
+from controlplane.store.posture import SqlPosture
 from controlplane.store.principals import SqlPrincipals
 from controlplane.store.releases import SqlReleases
 from controlplane.store.retention import SqlRetention
@@ -65,6 +66,7 @@ class SqlSession:
         self.blocked_subjects = SqlBlockedSubjects(connection)
         self.agents = SqlAgents(connection)
         self.idempotency_keys = SqlIdempotencyKeys(connection, ring)
+        self.posture = SqlPosture(connection)
         self.decisions = SqlDecisionLog(connection, self.payloads)
         self.log = SqlLogReader(connection, self.payloads)
         self.opa = SqlOpa(connection)
