@@ -178,7 +178,7 @@ def _assemble(
             log=log,
         )
     except ValueError as exc:
-        raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE cannot be used: {exc}") from exc
+        raise SettingInvalid(f"GATEHOUSE_SIGNING_KEY_FILE, or the earlier one, cannot be used: {exc}") from exc
 
 
 def prepare(plane: ControlPlane, tokens: dict[str, str]) -> None:

@@ -61,6 +61,7 @@ from controlplane.services.tails import Tails
 from controlplane.services.tenancy import Tenancy
 from controlplane.settings import WITHOUT_LOG_KEY, LogSettings, StoreSettings
 from controlplane.signing import BundlePublisher
+from policies.bundle.jws import load_signing_key
 
 
 class Bell:
@@ -148,13 +149,14 @@ def assemble(
 
     `log` says by which keys its archives verify.
 
-    Raises ValueError where the signing key is none.
+    Raises ValueError where a signing key is none.
     """
     records_store, keeping_store = ingestion_store or store, upkeep_store or store
     bell = Bell()
+    earlier = settings.earlier_signing_key
     publisher = BundlePublisher(
-        signing_key=settings.signing_key,
-        key_id=settings.signing_key_id,
+        signer=load_signing_key(settings.signing_key, key_id=settings.signing_key_id),
+        earlier=None if earlier is None else load_signing_key(earlier, key_id=settings.earlier_signing_key_id),
         pepper=settings.key_pepper,
         clock=clock,
     )

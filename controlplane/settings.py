@@ -20,6 +20,7 @@ _COLLECTOR: Final = re.compile(r"https?://[^/?#@\s]+(?:/[^?#@\s]*)?")
 _HIGHEST_PORT: Final = 65535
 _EXPORT_MAX_BYTES: Final = 10 * 1024**3
 _SQLITE: Final = "sqlite:///"
+_KEY_ID: Final = "gatehouse-1"
 
 
 class SettingInvalid(Exception):
@@ -37,16 +38,19 @@ class StoreSettings:
     pseudonym_key: bytes = field(repr=False)
     payload_keys: KeyRing = field(repr=False)
     rego: RegoEngines
+    earlier_signing_key: bytes | None = field(default=None, repr=False)
+    earlier_signing_key_id: str = ""
     export_dir: Path | None = None
     export_max_bytes: int = _EXPORT_MAX_BYTES
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises SettingInvalid for the first variable that is missing or wrong."""
+        earlier_key, earlier_key_id = _earlier_signing_key(environment)
         return cls(
             database_url=_required(environment, "GATEHOUSE_DATABASE_URL", "Set it to sqlite:///PATH or postgresql://…"),
             signing_key=_file(environment, "GATEHOUSE_SIGNING_KEY_FILE", "an EC P-256 private key in PEM"),
-            signing_key_id=environment.get("GATEHOUSE_BUNDLE_KEY_ID", "gatehouse-1"),
+            signing_key_id=environment.get("GATEHOUSE_BUNDLE_KEY_ID", _KEY_ID),
             key_pepper=_key(environment, "GATEHOUSE_KEY_PEPPER_FILE"),
             pseudonym_key=_key(environment, "GATEHOUSE_PSEUDONYM_KEY_FILE"),
             payload_keys=_key_ring(environment, "GATEHOUSE_PAYLOAD_KEY_FILE"),
@@ -54,6 +58,8 @@ class StoreSettings:
                 nodes=_guard_engine(environment),
                 opa_binary=environment.get("GATEHOUSE_OPA_BINARY") or None,
             ),
+            earlier_signing_key=earlier_key,
+            earlier_signing_key_id=earlier_key_id,
             export_dir=_export_dir(environment),
             export_max_bytes=_bytes("GATEHOUSE_EXPORT_MAX_BYTES", environment, default=_EXPORT_MAX_BYTES),
         )
@@ -192,6 +198,17 @@ def _port(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) <= _HIGHEST_PORT:
         raise SettingInvalid(f"{name} is not a port: set it to a number from 1 to 65535")
     return int(value)
+
+
+def _earlier_signing_key(environment: Mapping[str, str]) -> tuple[bytes | None, str]:
+    """Return the key that signed until a rotation that is under way, and its id; None where there is none."""
+    name, id_name = "GATEHOUSE_EARLIER_SIGNING_KEY_FILE", "GATEHOUSE_EARLIER_BUNDLE_KEY_ID"
+    if not environment.get(name):
+        return None, ""
+    key_id = _required(environment, id_name, "Set it to the id that GATEHOUSE_BUNDLE_KEY_ID had before the rotation")
+    if key_id == environment.get("GATEHOUSE_BUNDLE_KEY_ID", _KEY_ID):
+        raise SettingInvalid(f"{id_name} is GATEHOUSE_BUNDLE_KEY_ID: two keys need two ids")
+    return _file(environment, name, "the EC P-256 private key, in PEM, that signed before"), key_id
 
 
 def _export_dir(environment: Mapping[str, str]) -> Path | None:

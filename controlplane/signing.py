@@ -18,7 +18,7 @@ from policies.bundle.credentials import (
 )
 from policies.bundle.discovery import pack_discovery
 from policies.bundle.environment import EnvironmentDocument, sign_environment
-from policies.bundle.jws import load_signing_key
+from policies.bundle.jws import SigningKey, public_pem
 from policies.bundle.pack import pack
 from policies.bundle.release import ReleaseManifest, sign_release
 from policies.bundle.revocations import RevocationsDocument, sign_revocations
@@ -29,9 +29,14 @@ from policies.contracts.snapshot import PolicySnapshot
 class BundlePublisher:
     """`controlplane.services.publishing.Publisher`, over `policies.bundle`."""
 
-    def __init__(self, *, signing_key: bytes, key_id: str, pepper: bytes, clock: Clock) -> None:
-        self._signer = load_signing_key(signing_key, key_id=key_id)
-        self._discovery = _artifact(pack_discovery(self._signer, further_keys={}))
+    def __init__(self, *, signer: SigningKey, earlier: SigningKey | None = None, pepper: bytes, clock: Clock) -> None:
+        """`earlier` is the key of before a rotation that is under way: OPAs were booted with it and know no other.
+
+        So it signs discovery, which tells them of the key that signs everything else.
+        """
+        self._signer = signer
+        further_keys = {} if earlier is None else {signer.id: public_pem(signer)}
+        self._discovery = _artifact(pack_discovery(earlier or signer, further_keys=further_keys))
         self._pepper = pepper
         self._clock = clock
 

@@ -49,7 +49,7 @@ class KeyRotation:
         if release is not None:
             rollout = self.steps.ask(session, actor, release, Asked(), why=why)
             self.steps.start(session, actor, rollout, head)
-        else:
-            self.documents.publish(session, tenant, environment)
+        # A step signs it where a candidate came or went, and only there.
+        self.documents.publish(session, tenant, environment)
         self.revocations.publish_both(session, tenant, environment)
         note(session, actor, self.clock, action="bundle_key_rotated", target=environment, key_id=key_id)

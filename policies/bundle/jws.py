@@ -15,7 +15,12 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from policies.contracts.codec import JSON, canonical_bytes
 from policies.contracts.errors import BundleRejected
@@ -46,6 +51,12 @@ def load_signing_key(pem: bytes, *, key_id: str) -> SigningKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("the bundle signing key is not an EC P-256 key, the only kind of ES256")  # noqa: TRY004  # one type for any unfit key
     return SigningKey(id=key_id, key=key)
+
+
+def public_pem(signer: SigningKey) -> str:
+    """Return the public half of `signer` in PEM."""
+    public = signer.key.public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
 
 def load_verification_keys(keys: VerificationKeys) -> dict[str, ec.EllipticCurvePublicKey]:

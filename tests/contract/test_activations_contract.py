@@ -2,13 +2,12 @@
 """How environments are run and releases put to work, on every database."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import event
 
 from controlplane.identifiers import new_ulid
 from controlplane.services.activation_views import Views
@@ -23,6 +22,7 @@ from controlplane.store.store import SqlStore
 from policies.bundle.environment import CandidateMode
 from policies.contracts.codec import canonical_bytes
 from tests.control_planes import TurnableClock
+from tests.dying_stores import Crash, DyingStore
 from tests.records import NOON
 from tests.unit.policies.bundle.bundles import make_snapshot
 
@@ -71,10 +71,6 @@ def test_many_who_publish_at_once_take_a_number_each(store):
 class PackingPublisher(NumberingPublisher):
     def pack(self, snapshot, *, serial):
         return Artifact(etag=f"sha256-{serial}", content=f"{serial} {snapshot.revision}".encode())
-
-
-class Crash(Exception):
-    """The process dies here: nothing after it happens, and its transaction is rolled back by the database."""
 
 
 @dataclass
@@ -260,35 +256,3 @@ def test_a_process_that_dies_between_any_two_statements_leaves_a_state_that_goes
     rollouts, _, environment, _, _ = scene.seen()
     assert environment.serial == serial
     assert {rollout.id: rollout.state for rollout in rollouts}[asked.id] is state
-
-
-class DyingStore:
-    """A store whose process dies after so many statements that were to change something."""
-
-    def __init__(self, store, *, after):
-        self._store = store
-        self._left = after
-
-    def read(self):
-        return self._store.read()
-
-    @contextmanager
-    def write(self):
-        with self._store.write() as session:
-            connection = session.rollouts._connection
-
-            def count(_connection, _cursor, statement, *_):
-                if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")):
-                    self._left -= 1
-                    if self._left < 0:
-                        raise Crash
-
-            event.listen(connection, "before_cursor_execute", count)
-            try:
-                yield session
-            finally:
-                event.remove(connection, "before_cursor_execute", count)
-            # Dying right before the commit is the last place there is.
-            self._left -= 1
-            if self._left < 0:
-                raise Crash

@@ -96,6 +96,34 @@ def test_where_results_go(environment, changes, want):
     assert StoreSettings.from_environment(environment | changes).export_dir == want
 
 
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param({}, "GATEHOUSE_EARLIER_BUNDLE_KEY_ID is not set", id="no-id"),
+        pytest.param({"GATEHOUSE_EARLIER_BUNDLE_KEY_ID": "gatehouse-1"}, "two keys need two ids", id="the-same-id"),
+        pytest.param(
+            {"GATEHOUSE_EARLIER_BUNDLE_KEY_ID": "k-0", "GATEHOUSE_EARLIER_SIGNING_KEY_FILE": "/nowhere"},
+            "GATEHOUSE_EARLIER_SIGNING_KEY_FILE names a file that cannot be read",
+            id="no-file",
+        ),
+    ],
+)
+def test_an_earlier_key_that_cannot_be_told_apart_is_named(environment, changes, want):
+    named = {"GATEHOUSE_EARLIER_SIGNING_KEY_FILE": environment["GATEHOUSE_SIGNING_KEY_FILE"]}
+    with pytest.raises(SettingInvalid, match=want):
+        StoreSettings.from_environment(environment | named | changes)
+
+
+def test_an_earlier_key_is_read_with_its_id_and_never_shown(environment):
+    named = {
+        "GATEHOUSE_EARLIER_SIGNING_KEY_FILE": environment["GATEHOUSE_SIGNING_KEY_FILE"],
+        "GATEHOUSE_EARLIER_BUNDLE_KEY_ID": "k-0",
+    }
+    settings = StoreSettings.from_environment(environment | named)
+    assert (settings.earlier_signing_key, settings.earlier_signing_key_id) == (b"a key", "k-0")
+    assert "a key" not in repr(settings)
+
+
 @pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "٣", "9" * 40])
 def test_a_number_of_bytes_that_is_none_is_named(environment, value):
     with pytest.raises(SettingInvalid, match="GATEHOUSE_EXPORT_MAX_BYTES"):
