@@ -7,12 +7,16 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import Time, count, text
+from controlplane.api.fields import Time, count
+from controlplane.api.fields import text as _text
 from controlplane.api.guard import caller, plane
 from controlplane.authz.permissions import Permission
-from controlplane.services.hypotheses import Hypothesis
+from controlplane.services.hypotheses import ROLES, Hypothesis, shown_of
 from controlplane.services.model import DEFAULT_ENVIRONMENT
+from policies.contracts.identity import CertificateField
+from policies.contracts.redaction import Direction, FieldClass
 from policies.contracts.request import RequestFacts, Subject
+from policies.evaluation.explaining_texts import MOST_CHARACTERS, MOST_TEXTS
 
 resource = Resource("explanations", __name__, url_prefix="/v1", description="Why a policy says what it says.")
 
@@ -20,7 +24,7 @@ _MOST_NAMES: Final = 256
 
 
 def _names(**arguments: Any) -> fields.List[Any]:
-    return fields.List(text(), validate=validate.Length(max=_MOST_NAMES), **arguments)
+    return fields.List(_text(), validate=validate.Length(max=_MOST_NAMES), **arguments)
 
 
 class HypothesisFactsSchema(ma.Schema):
@@ -32,27 +36,64 @@ class HypothesisFactsSchema(ma.Schema):
     message_count = count()
     roles = _names()
     tools = _names()
-    tool_choice = text(allow_none=True)
+    tool_choice = _text(allow_none=True)
     text_chars = count()
     body_bytes = count()
+
+
+class AskedMessageSchema(ma.Schema):
+    role = fields.String(required=True, validate=validate.OneOf(sorted(ROLES)))
+    content = _text(required=True, longest=MOST_CHARACTERS)
+
+
+class AskedScopeSchema(ma.Schema):
+    """What an API key is narrowed to; null leaves that measure to policy."""
+
+    operations = _names(load_default=None, allow_none=True)
+    models = _names(load_default=None, allow_none=True)
+
+
+class AskedCertificateSchema(ma.Schema):
+    field = fields.Enum(CertificateField, by_value=True, required=True)
+    name = _text(required=True)
+
+
+class AskedCredentialSchema(ma.Schema):
+    """A token of `issuer` (and for `audience`), a `certificate`, or neither: an API key. No secret is asked for."""
+
+    issuer = _text(load_default=None, allow_none=True)
+    audience = _text(load_default=None, allow_none=True)
+    certificate = fields.Nested(AskedCertificateSchema, load_default=None, allow_none=True)
+    scope = fields.Nested(AskedScopeSchema, load_default=lambda: AskedScopeSchema().load({}))
+
+    @ma.validates_schema
+    def _is_one(self, given: dict[str, Any], **_: Any) -> None:
+        if given.get("certificate") is not None and (given.get("issuer") or given.get("audience")):
+            raise ma.ValidationError("A credential is a token or a certificate, not both.", "certificate")
 
 
 class ExplanationRequestSchema(ma.Schema):
     """Either `decision`, a request id or record id of the log, or a `subject` and an `operation`.
 
     It is explained by `release`; without one a decision by what decided it, and a subject by what is in force in
-    `environment`. `groups` are those that an issuer vouches for.
+    `environment`. `groups` are those that an issuer vouches for. What the request says may be given as one `text`, in
+    `direction` and `field`, or as `messages`; without them no text is judged. `credential`: who would know the caller.
     """
 
-    decision = text()
+    decision = _text()
     subject = fields.String(validate=validate.Regexp(r"(user|service):[A-Za-z0-9._@-]{1,128}\Z"))
     groups = _names(load_default=[])
-    operation = text()
-    model = text(load_default=None, allow_none=True)
+    operation = _text()
+    model = _text(load_default=None, allow_none=True)
     facts = fields.Nested(HypothesisFactsSchema, load_default={})
     time = Time(load_default=None)
-    release = text(load_default=None, allow_none=True)
-    environment = text(load_default=DEFAULT_ENVIRONMENT)
+    text = _text(longest=MOST_CHARACTERS, shortest=0)
+    direction = fields.Enum(Direction, by_value=True)
+    field = fields.Enum(FieldClass, by_value=True)
+    messages = fields.List(fields.Nested(AskedMessageSchema), validate=validate.Length(max=MOST_TEXTS))
+    credential = fields.Nested(AskedCredentialSchema, load_default=None, allow_none=True)
+    release = _text(load_default=None, allow_none=True)
+    environment = _text(load_default=DEFAULT_ENVIRONMENT)
 
     @ma.validates_schema
     def _says_one_thing(self, given: dict[str, Any], **_: Any) -> None:
@@ -62,6 +103,15 @@ class ExplanationRequestSchema(ma.Schema):
                 raise ma.ValidationError("A decision has its subject and operation: leave these out.", "decision")
         elif asked != {"subject", "operation"}:
             raise ma.ValidationError("Give a subject and an operation, or a decision.", "subject")
+
+    @ma.validates_schema
+    def _says_texts_once(self, given: dict[str, Any], **_: Any) -> None:
+        if "messages" in given and {"text", "direction", "field"} & given.keys():
+            raise ma.ValidationError("Give a text or messages, not both.", "messages")
+        if {"direction", "field"} & given.keys() and "text" not in given:
+            raise ma.ValidationError("It says where a text stands: give the text.", "text")
+        if sum(len(each["content"]) for each in given.get("messages", ())) > MOST_CHARACTERS:
+            raise ma.ValidationError(f"They have more than {MOST_CHARACTERS} characters together.", "messages")
 
 
 class RulePlaceSchema(ma.Schema):
@@ -141,6 +191,7 @@ def explain(body: dict[str, Any]) -> dict[str, Any]:
         recorded=body.get("decision"),
         release=body["release"],
         environment=body["environment"],
+        also=shown_of(body),
     )
 
 

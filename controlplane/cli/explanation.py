@@ -2,9 +2,10 @@
 """What `gatehouse policy explain` asks, and how it shows what comes of it."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -13,6 +14,14 @@ from controlplane.cli.tables import show_table
 
 if TYPE_CHECKING:
     from controlplane.services.rego_engines import RegoEngines
+
+
+ALSO: Final = (
+    *("text_file", "direction", "field", "messages_file", "issuer", "audience", "certificate"),
+    *("scope_operations", "scope_models"),
+)
+_CERTIFICATE_FIELDS: Final = ("san-uri", "san-dns", "cn")
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 
 
 def question(
@@ -34,10 +43,69 @@ def question(
     return {name: value for name, value in asked.items() if value not in (None, [])} | {"facts": facts}
 
 
+def beside(
+    *,
+    text_file: TextIO | None,
+    direction: str | None,
+    field: str | None,
+    messages_file: TextIO | None,
+    issuer: str | None,
+    audience: str | None,
+    certificate: str | None,
+    scope_operations: Sequence[str],
+    scope_models: Sequence[str],
+) -> dict[str, Any]:
+    """Return what the body says beside the request: its texts and its credential."""
+    said: dict[str, Any] = {} if text_file is None else {"text": text_file.read().removesuffix("\n")}
+    said |= {name: value for name, value in (("direction", direction), ("field", field)) if value is not None}
+    if messages_file is not None:
+        said["messages"] = _messages(messages_file)
+    of_text = said.keys() & {"text", "direction", "field"}
+    if of_text and ("messages" in said or "text" not in said):
+        raise click.UsageError("--direction and --field say where the text of --text-file stands; give it alone")
+    credential: dict[str, Any] = {}
+    if certificate is not None:
+        where, _, name = certificate.partition("=")
+        if where not in _CERTIFICATE_FIELDS or not name or issuer or audience:
+            raise click.UsageError(f"--certificate is FIELD=NAME, alone; FIELD is {', '.join(_CERTIFICATE_FIELDS)}")
+        credential["certificate"] = {"field": where, "name": name}
+    credential |= {name: value for name, value in (("issuer", issuer), ("audience", audience)) if value is not None}
+    scope = {"operations": list(scope_operations), "models": list(scope_models)}
+    narrowed = {name: listed for name, listed in scope.items() if listed}
+    if narrowed:
+        credential["scope"] = narrowed
+    return said | ({"credential": credential} if credential else {})
+
+
+def _messages(file: TextIO) -> list[dict[str, str]]:
+    try:
+        messages = json.load(file)
+    except ValueError:
+        messages = None
+    if not isinstance(messages, list) or not all(map(_is_message, messages)):
+        raise click.UsageError('--messages-file holds a JSON list of {"role": …, "content": "…"}')
+    return messages
+
+
+def _is_message(message: object) -> bool:
+    return (
+        isinstance(message, dict)
+        and message.keys() == {"role", "content"}
+        and message["role"] in _ROLES
+        and isinstance(message["content"], str)
+    )
+
+
 def offline(asked: Mapping[str, Any], files: Mapping[str, bytes], *, rego: "RegoEngines") -> dict[str, Any]:
     """Return the explanation by the documents of `files`. Raises PolicyRejected."""
     # Only this command needs the compiler.
-    from controlplane.services.hypotheses import Hypothesis, explained_by, request_of, shown  # noqa: PLC0415
+    from controlplane.services.hypotheses import (  # noqa: PLC0415
+        Hypothesis,
+        explained_by,
+        request_of,
+        shown,
+        shown_of,
+    )
     from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT  # noqa: PLC0415
     from controlplane.services.rule_places import RulePlaces  # noqa: PLC0415
     from policies.compiler.compile import compile_release  # noqa: PLC0415
@@ -72,7 +140,11 @@ def offline(asked: Mapping[str, Any], files: Mapping[str, bytes], *, rego: "Rego
         facts=RequestFacts(**facts),
         at=at,
     )
-    explained = asyncio.run(explained_by(rego, request_of(hypothesis, snapshot, now=at), snapshot))
+    try:
+        also = shown_of(asked)
+    except ValueError:
+        raise click.UsageError("--field is the class of a text, such as user, system or tool-result") from None
+    explained = asyncio.run(explained_by(rego, request_of(hypothesis, snapshot, now=at), snapshot, also))
     head = {"release": None, "revision": snapshot.revision, "environment": snapshot.environment}
     return head | shown(explained, RulePlaces.of_documents(documents, files))
 

@@ -22,6 +22,15 @@ from controlplane.cli.shared import api, fails_cleanly, json_option, show_json
 @click.option("--body-bytes", type=click.IntRange(0), help="The size of its body.")
 @click.option("--stream", is_flag=True, help="It asks for a stream.")
 @click.option("--time", "at", help="RFC 3339 time at which it is asked; now, unless said.")
+@click.option("--text-file", type=click.File(), help="What it says, judged as well and kept nowhere; '-' reads it.")
+@click.option("--direction", type=click.Choice(["request", "answer"]), help="Whose text it is; default request.")
+@click.option("--field", help="Where the text stands, such as tool-result; default user, or assistant-text.")
+@click.option("--messages-file", type=click.File(), help="In place of a text: a JSON list of role and content.")
+@click.option("--issuer", help="Its credential is a token of this issuer.")
+@click.option("--audience", help="For whom the token is.")
+@click.option("--certificate", help="Its credential is a certificate: FIELD=NAME, such as san-dns=jobs.example.")
+@click.option("--scope-operation", "scope_operations", multiple=True, help="Its key is for this; may be repeated.")
+@click.option("--scope-model", "scope_models", multiple=True, help="Its key is for this model; may be repeated.")
 @click.option("--environment", help="Without PATHS: by what is in force there; default production.")
 @click.option("--release", help="Without PATHS: by this release.")
 @engine_option
@@ -41,7 +50,8 @@ def explain(
 
     By the documents in PATHS (files or folders), without a server; without PATHS by what is in force.
     """
-    body = explanation.question(groups=groups, **asked)
+    also = {name: asked.pop(name) for name in explanation.ALSO}
+    body = explanation.question(groups=groups, **asked) | explanation.beside(**also)
     if paths:
         if environment or release:
             raise click.UsageError("PATHS are explained by themselves: leave --environment and --release out")

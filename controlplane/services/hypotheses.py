@@ -19,13 +19,27 @@ from controlplane.services.model import Principal, Release, Role
 from controlplane.services.ports import Session, Store
 from controlplane.services.rego_engines import OpaNotStarted, RegoEngines
 from controlplane.services.rule_places import RulePlaces
+from policies.contracts.decision import Effect
 from policies.contracts.errors import EvaluationFailed
+from policies.contracts.identity import CertificateField
+from policies.contracts.redaction import Direction, FieldClass
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.contracts.scope import Scope
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.casbin import CasbinAccess
 from policies.engines.rego_plan import RegoRefused
-from policies.evaluation.explaining import Explained, Rule, Said, explain_request
+from policies.evaluation.explained import Rule, Said
+from policies.evaluation.explaining import Explained, explain_request
+from policies.evaluation.explaining_credentials import AskedCredential
+from policies.evaluation.explaining_texts import AskedText
 
+ROLES: Final = {
+    "system": FieldClass.SYSTEM,
+    "developer": FieldClass.DEVELOPER,
+    "user": FieldClass.USER,
+    "assistant": FieldClass.ASSISTANT_TEXT,
+    "tool": FieldClass.TOOL_RESULT,
+}
 _MAY_READ_DECISIONS: Final = frozenset({Role.AUDITOR, Role.INVESTIGATOR})
 
 
@@ -38,6 +52,14 @@ class Hypothesis:
     model: str | None
     facts: RequestFacts
     at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What else is shown of a request. `texts` None: what it says is not known, and judged by nobody."""
+
+    texts: tuple[AskedText, ...] | None = None
+    credential: AskedCredential | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +76,7 @@ class Hypotheses:
         recorded: str | None,
         release: str | None,
         environment: str,
+        also: Shown | None = None,
     ) -> dict[str, Any]:
         """Return the explanation of a hypothesis or of a recorded request, by a release or by what is in force.
 
@@ -72,7 +95,7 @@ class Hypotheses:
         else:
             raise Invalid("body-invalid", "Say what is to be explained: a subject and an operation, or a request id.")
         try:
-            explained = asyncio.run(explained_by(self.rego, request, snapshot))
+            explained = asyncio.run(explained_by(self.rego, request, snapshot, also))
         except (RegoRefused, OpaNotStarted, EvaluationFailed) as exc:
             raise Conflict("not-evaluable", f"The engine did not answer for the release: {exc}.") from exc
         return {
@@ -81,6 +104,34 @@ class Hypotheses:
             "environment": chosen.environment,
             **shown(explained, RulePlaces.of(files)),
         }
+
+
+def shown_of(body: Mapping[str, Any]) -> Shown:
+    """Return what the body of a question shows beside the request."""
+    texts: tuple[AskedText, ...] | None = None
+    if "text" in body:
+        direction = Direction(body.get("direction", Direction.REQUEST))
+        texts = (AskedText(text=body["text"], direction=direction, field=_field(body, direction)),)
+    elif "messages" in body:
+        texts = tuple(AskedText(text=each["content"], field=ROLES[each["role"]]) for each in body["messages"])
+    given = body.get("credential")
+    if given is None:
+        return Shown(texts=texts)
+    scope, certificate = given.get("scope") or {}, given.get("certificate") or {}
+    if certificate:
+        certificate = {"field": CertificateField(certificate["field"]), "name": certificate["name"]}
+    narrowed = {name: None if listed is None else tuple(listed) for name, listed in scope.items()}
+    return Shown(
+        texts=texts,
+        credential=AskedCredential(
+            issuer=given.get("issuer"), audience=given.get("audience"), scope=Scope(**narrowed), **certificate
+        ),
+    )
+
+
+def _field(body: Mapping[str, Any], direction: Direction) -> FieldClass:
+    usual = FieldClass.USER if direction is Direction.REQUEST else FieldClass.ASSISTANT_TEXT
+    return FieldClass(body.get("field", usual))
 
 
 def request_of(hypothesis: Hypothesis, snapshot: PolicySnapshot, *, now: datetime) -> EvaluationRequest:
@@ -98,17 +149,28 @@ def request_of(hypothesis: Hypothesis, snapshot: PolicySnapshot, *, now: datetim
     )
 
 
-async def explained_by(rego: RegoEngines, request: EvaluationRequest, snapshot: PolicySnapshot) -> Explained:
+async def explained_by(
+    rego: RegoEngines, request: EvaluationRequest, snapshot: PolicySnapshot, also: Shown | None = None
+) -> Explained:
     """Return the explanation by a snapshot. Raises EvaluationFailed, OpaNotStarted, RegoRefused."""
+    also = also or Shown()
     async with rego.many(snapshot) as (_, many):
-        return await explain_request(request, snapshot=snapshot, access=CasbinAccess(snapshot), guards=many)
+        return await explain_request(
+            request,
+            snapshot=snapshot,
+            access=CasbinAccess(snapshot),
+            guards=many,
+            texts=also.texts,
+            credential=also.credential,
+        )
 
 
 def shown(explained: Explained, places: RulePlaces) -> dict[str, Any]:
-    """Return the explanation as JSON, each rule with its place."""
+    """Return the explanation as JSON, each rule with its place. A stage beside the decision may refuse as well."""
     decision = explained.decision
+    beside = [stage.reason for stage in explained.stages if stage.reason is not None]
     return {
-        "effect": decision.effect.value,
+        "effect": (Effect.DENY if beside else decision.effect).value,
         "reasons": [
             {
                 "code": reason.code,
@@ -116,7 +178,7 @@ def shown(explained: Explained, places: RulePlaces) -> dict[str, Any]:
                 "rule": reason.rule or None,
                 "source": places.source(reason.policy, reason.rule or reason.code),
             }
-            for reason in decision.reasons
+            for reason in (*beside, *decision.reasons)
         ],
         "would_have": None if decision.would_have is None else decision.would_have.value,
         "groups": list(explained.groups),

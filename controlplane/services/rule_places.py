@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the rules of a release stand: file, line and column in the sources that it pins."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.codec import JSON
 from policies.contracts.errors import PolicyRejected, Position
 from policies.document.loader import load_documents
-from policies.document.model import GuardSpec, PolicyDocument
+from policies.document.model import GuardSpec, IdentitySpec, PolicyDocument
 from policies.evaluation.coverage import rules_of
 
 _LONGEST_LINE: Final = 200
@@ -37,6 +37,8 @@ class RulePlaces:
             policies[document.id] = document.places.at("")
             for ref in rules_of(document):
                 rules[ref.policy, ref.rule] = _place(document, ref.rule, ref.pointer)
+            for rule, pointer in _untested(document):
+                rules.setdefault((document.id, rule), document.places.at(pointer))
         lines = {name: source.decode("utf-8", "replace").splitlines() for name, source in files.items()}
         return cls(rules=rules, policies=policies, lines=lines)
 
@@ -55,6 +57,15 @@ def _loaded(name: str, source: bytes) -> tuple[PolicyDocument, ...]:
         return load_documents({name: source})
     except PolicyRejected:
         return ()
+
+
+def _untested(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Give the rules that no test of a document can ask for, and that have a place nevertheless."""
+    if isinstance(document.spec, IdentitySpec):
+        for number, issuer in enumerate(document.spec.issuers):
+            yield issuer.id, f"/spec/issuers/{number}"
+        for number, certificate in enumerate(document.spec.certificates):
+            yield certificate.id, f"/spec/certificates/{number}"
 
 
 def _place(document: PolicyDocument, rule: str, pointer: str) -> Position:

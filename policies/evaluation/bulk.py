@@ -10,7 +10,8 @@ says nothing of any request: it is raised, lest a report takes an outage for a p
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from policies.contracts.decision import Decision, EngineAnswer
@@ -25,7 +26,6 @@ from policies.evaluation.pipeline import (
     AskGuard,
     AskTexts,
     Evaluation,
-    TakeToken,
     evaluate,
     refuse_unexpected,
 )
@@ -34,6 +34,12 @@ from policies.evaluation.pipeline import (
 _AT_ONCE: Final = 64
 
 Given = EngineAnswer | EvaluationFailed
+
+
+class JudgeTexts(Protocol):
+    """What judges the texts of a request by the policies of one engine."""
+
+    def __call__(self, ask: AskTexts, request: EvaluationRequest) -> EngineAnswer: ...
 
 
 class GuardMany(Protocol):
@@ -78,13 +84,17 @@ async def decide_many(
     snapshot: PolicySnapshot,
     access: AccessEngine,
     guards: GuardMany,
+    texts: JudgeTexts | None = None,
 ) -> list[Decision]:
-    """Return the decision on each of `requests`, without rates. Raises EvaluationFailed where the engine is gone."""
+    """Return the decision on each of `requests`, without rates. Raises EvaluationFailed where the engine is gone.
+
+    `texts` says what the policies for texts make of those that all of `requests` have; without it they are not asked.
+    """
     decisions: list[Decision | None] = [refused_on_head(request, snapshot) for request in requests]
     waiting: list[tuple[int, Evaluation, AskGuard]] = []
     for place, request in enumerate(requests):
         if decisions[place] is None:
-            evaluation = evaluate(request, snapshot=snapshot, access=access)
+            evaluation = evaluate(request, snapshot=snapshot, access=access, with_texts=texts is not None)
             come_to = _driven(evaluation, None, snapshot)
             if isinstance(come_to, Decision):
                 decisions[place] = come_to
@@ -92,21 +102,27 @@ async def decide_many(
                 waiting.append((place, evaluation, come_to))
     given = await guards.evaluate_many([ask for _, _, ask in waiting])
     for (place, evaluation, _), answer in zip(waiting, given, strict=True):
-        come_to = _driven(evaluation, answer, snapshot)
+        judge = None if texts is None else partial(texts, request=requests[place])
+        come_to = _driven(evaluation, answer, snapshot, judge)
         if isinstance(come_to, AskGuard):
             come_to = refuse_unexpected(TypeError(), engine="evaluation", snapshot=snapshot)
         decisions[place] = come_to
     return [decision for decision in decisions if decision is not None]
 
 
-def _driven(evaluation: Evaluation, given: Given | None, snapshot: PolicySnapshot) -> Decision | AskGuard:
+def _driven(
+    evaluation: Evaluation,
+    given: Given | None,
+    snapshot: PolicySnapshot,
+    judge: Callable[[AskTexts], EngineAnswer] | None = None,
+) -> Decision | AskGuard:
     """Drive the evaluation to its question to the guards or to its end; `given` is what it waits for."""
     try:
         ask = _resumed(evaluation, given)
-        while isinstance(ask, TakeToken):
-            ask = evaluation.send(0.0)
-        if isinstance(ask, AskTexts):
-            raise TypeError("nobody said that the texts are here")  # noqa: TRY301  # as below
+        while not isinstance(ask, AskGuard):
+            if isinstance(ask, AskTexts) and judge is None:
+                raise TypeError("nobody said that the texts are here")  # noqa: TRY301  # as below
+            ask = evaluation.send(judge(ask) if judge is not None and isinstance(ask, AskTexts) else 0.0)
     except StopIteration as done:
         decision: Decision = done.value
         return decision

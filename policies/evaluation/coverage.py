@@ -25,6 +25,7 @@ from policies.document.model import (
     RoutesSpec,
     ScreeningSpec,
     ToolsSpec,
+    UpstreamsSpec,
 )
 
 # What the two rules of a guard are called that give no reason code. No code of `spec.reasons` is `allow` by chance: it
@@ -33,6 +34,11 @@ ALLOW: Final = "allow"
 OBLIGATIONS: Final = "obligations"
 BODY_LIMIT: Final = "max_body_bytes"
 _OF_MODULE: Final = re.compile(r"^(?:default[ \t]+)?(allow|obligations)\b", re.MULTILINE)
+
+
+class _Rule(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 class Tested(Protocol):
@@ -97,6 +103,10 @@ def uncovered(documents: Sequence[PolicyDocument], results: Iterable[Tested]) ->
     return tuple(each.ref for each in coverage(documents, results) if each.mode is Mode.ENFORCE and not each.tests)
 
 
+def _of_rules(rules: Sequence[_Rule]) -> Iterator[tuple[str, str]]:
+    yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(rules))
+
+
 def _rules(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     spec = document.spec
     match spec:
@@ -110,13 +120,9 @@ def _rules(document: PolicyDocument) -> Iterator[tuple[str, str]]:
         case LimitsSpec():
             if spec.max_body_bytes is not None:
                 yield BODY_LIMIT, f"/spec/{BODY_LIMIT}"
-        case PromptsSpec():
-            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
-        case ScreeningSpec():
-            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
-        case RedactionSpec():
-            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
-        case ToolsSpec():
-            yield from ((rule.id, f"/spec/rules/{number}") for number, rule in enumerate(spec.rules))
+        case PromptsSpec() | ScreeningSpec() | RedactionSpec() | ToolsSpec():
+            yield from _of_rules(spec.rules)
+        case UpstreamsSpec():
+            yield from ((rule.name, f"/spec/upstreams/{number}") for number, rule in enumerate(spec.upstreams))
         case _:
             return

@@ -3,8 +3,9 @@
 
 Rules: an allow grant has a part in a request that was allowed, a deny grant in one that its policy denied; a reason
 code where its guard gave it, whatever the guard's mode; a route where its operation was decided on; a limit where it
-refused the size; a rule for texts where it found something, one for tool calls where it took the call and the call
-left, or was refused. Whether the test looked at any of that is known to who asks.
+refused the size; an upstream where what was allowed goes to it; a rule for texts where it found something, one for tool
+calls where it took the call and the call left, or was refused. Whether the
+test looked at any of that is known to who asks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,9 @@ from policies.contracts.snapshot import PolicySnapshot
 from policies.contracts.tools import AskedCall
 from policies.engines.casbin import CasbinAccess
 from policies.engines.groups import selectors_of
-from policies.evaluation.system_prompts import ENGINE, rule_for
+from policies.evaluation.system_prompts import ENGINE, WITH_ROLES, rule_for
 from policies.evaluation.tool_calls import CallRules, CallVerdict, taking
+from policies.evaluation.upstreams import upstream_for
 from policies.redaction.examination import Examined
 
 Exercised: TypeAlias = tuple[str, str]
@@ -39,6 +41,7 @@ def by_decision(
             if _had_a_part(effect, answers.get(policy), decision):
                 yield policy, grant
     yield from _prompts(decision, request, snapshot)
+    yield from _upstream(decision, request, snapshot)
     for guard in snapshot.guards:
         answer = answers.get(guard.id)
         if answer is None:
@@ -51,13 +54,28 @@ def by_decision(
 
 
 def _prompts(decision: Decision, request: EvaluationRequest, snapshot: PolicySnapshot) -> Iterator[Exercised]:
-    """Give the rules for system prompts that were kept in what was allowed, or that said no. Without a text, none."""
+    """Give the rules for system prompts that were kept in what was allowed, or that said no. Without a text, none.
+
+    Of an operation without system prompts, such as embeddings, a rule has nothing to keep.
+    """
+    has_system = any(route.operation == request.action and route.dialect in WITH_ROLES for route in snapshot.routes)
     said = {answer.policy: answer for each in decision.engines if each.engine == ENGINE for answer in each.answers}
     for policy in snapshot.prompts if said else ():
         rule = rule_for(policy, request, snapshot)
         denied = said[policy.id].outcome is Outcome.DENY
-        if rule is not None and (denied or decision.effect is Effect.ALLOW):
+        if rule is not None and (denied or (has_system and decision.effect is Effect.ALLOW)):
             yield policy.id, rule.id
+
+
+def _upstream(decision: Decision, request: EvaluationRequest, snapshot: PolicySnapshot) -> Iterator[Exercised]:
+    """Give the rule that says where what was allowed goes."""
+    if decision.effect is not Effect.ALLOW:
+        return
+    model = request.resource.id if request.resource.type == "model" else None
+    name = upstream_for(snapshot, operation=request.action, model=model)
+    yield from (
+        (policy.id, name) for policy in snapshot.upstreams if any(name == each.name for each in policy.upstreams)
+    )
 
 
 def by_text(examined: Examined) -> Iterator[Exercised]:

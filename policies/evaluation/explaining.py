@@ -20,37 +20,11 @@ from policies.evaluation.bulk import GuardMany, decide_many
 from policies.evaluation.concerning import concerning
 from policies.evaluation.counterfactuals import single_changes
 from policies.evaluation.expected import expected_of
+from policies.evaluation.explained import Rule, Said, Stage
+from policies.evaluation.explaining_credentials import AskedCredential, credential_stages
+from policies.evaluation.explaining_texts import AskedText, AskedTexts
 from policies.evaluation.head import head_code
 from policies.evaluation.limits import body_limit, rates_for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A rule that had a part: a grant, a guard's reason code, a route. `role` says which part."""
-
-    policy: str
-    rule: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What one policy says at one stage. `facts` are numbers and names of policy, such as a limit."""
-
-    policy: str
-    mode: Mode
-    outcome: str
-    rules: tuple[Rule, ...] = ()
-    facts: Mapping[str, JSON] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """`verdict` is `pass`, `refuse`, `not-asked` (refused before) or `unknown`: it needs what was not given."""
-
-    name: str
-    verdict: str
-    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +39,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """`tried` counts the changes that were decided; `differences` are those that matter."""
+    """`decision` is what the engines say; a stage before or behind them may refuse what it allows (`Stage.reason`).
+
+    `tried` counts the changes that were decided; `differences` are those that matter.
+    """
 
     request: EvaluationRequest
     groups: tuple[str, ...]
@@ -76,20 +53,29 @@ class Explained:
 
 
 async def explain_request(
-    request: EvaluationRequest, *, snapshot: PolicySnapshot, access: CasbinAccess, guards: GuardMany
+    request: EvaluationRequest,
+    *,
+    snapshot: PolicySnapshot,
+    access: CasbinAccess,
+    guards: GuardMany,
+    texts: Sequence[AskedText] | None = None,
+    credential: AskedCredential | None = None,
 ) -> Explained:
-    """Return the explanation of `request`. Rates are not counted, texts not judged.
+    """Return the explanation of `request`. Rates are not counted; without `texts` none are judged.
 
     Raises EvaluationFailed where an engine is gone.
     """
+    given = None if texts is None else AskedTexts(texts, snapshot)
     changes = list(single_changes(request, snapshot))
     asked = [request, *(change.request for change in changes)]
-    decision, *others = await decide_many(asked, snapshot=snapshot, access=access, guards=guards)
+    judge = None if given is None else given.judge
+    decision, *others = await decide_many(asked, snapshot=snapshot, access=access, guards=guards, texts=judge)
+    before = () if credential is None else tuple(credential_stages(credential, request, snapshot))
     return Explained(
         request=request,
         groups=groups_of(snapshot, request.subject),
         decision=decision,
-        stages=tuple(_stages(request, decision, snapshot, access)),
+        stages=(*before, *_stages(request, decision, snapshot, access, given)),
         differences=tuple(
             Difference(what=change.what, to=change.to, effect=other.effect, reasons=_codes(other))
             for change, other in zip(changes, others, strict=True)
@@ -104,7 +90,11 @@ def _codes(decision: Decision) -> tuple[str, ...]:
 
 
 def _stages(
-    request: EvaluationRequest, decision: Decision, snapshot: PolicySnapshot, access: CasbinAccess
+    request: EvaluationRequest,
+    decision: Decision,
+    snapshot: PolicySnapshot,
+    access: CasbinAccess,
+    texts: AskedTexts | None,
 ) -> Iterator[Stage]:
     head = head_code(request, snapshot)
     rules = concerning(snapshot, request)
@@ -115,28 +105,55 @@ def _stages(
     guarded = [answer for name in ("opa", "rego-embedded", "guard") for answer in answers.get(name, ())]
     yield _guards(guarded, snapshot, asked=head is None)
     for engine, judging in expected_of(snapshot).texts:
-        said = tuple(Said(policy=policy, mode=mode, outcome="unknown") for policy, mode in judging.modes.items())
-        yield Stage(name=engine, verdict="unknown", said=said)
+        if texts is None:
+            yield Stage(name=engine, verdict="unknown", said=_concerned(judging.modes, rules, outcome="unknown"))
+        else:
+            yield texts.stage(engine, request, decision)
     allowed = decision.effect is Effect.ALLOW
     yield _rates(request, snapshot, asked=allowed)
-    redactions = {policy.id: policy.mode for policy in snapshot.redactions}
-    yield _of_texts("redaction", redactions, rules, asked=allowed)
+    if texts is None:
+        redactions = {policy.id: policy.mode for policy in snapshot.redactions}
+        yield _of_texts("redaction", redactions, rules, asked=allowed)
+    else:
+        yield texts.redaction(request, decision)
     yield _of_texts("tools", {policy.id: policy.mode for policy in snapshot.tools}, rules, asked=allowed)
+    yield from _behind(snapshot, rules, allowed=allowed)
+
+
+def _behind(snapshot: PolicySnapshot, rules: Mapping[str, tuple[str, ...]], *, allowed: bool) -> Iterator[Stage]:
+    """Give the stages that refuse nothing: where the request goes, and what is kept of it."""
+    if snapshot.upstreams:
+        modes = {policy.id: Mode.ENFORCE for policy in snapshot.upstreams}
+        said = _concerned(modes, rules, role="sends") if allowed else ()
+        yield Stage(name="upstream", verdict="pass" if allowed else "not-asked", said=said)
+    if snapshot.logging:
+        modes = {policy.id: Mode.ENFORCE for policy in snapshot.logging}
+        yield Stage(name="logging", verdict="pass", said=_concerned(modes, rules))
 
 
 def _of_texts(name: str, modes: Mapping[str, Mode], concerned: Mapping[str, tuple[str, ...]], *, asked: bool) -> Stage:
     """Return the stage of policies that act on texts or calls: which of their rules are for the request."""
-    said = tuple(
+    said = _concerned(modes, concerned)
+    return Stage(name=name, verdict="not-asked" if not asked else "unknown" if said else "pass", said=said)
+
+
+def _concerned(
+    modes: Mapping[str, Mode],
+    concerned: Mapping[str, tuple[str, ...]],
+    *,
+    outcome: str = "applies",
+    role: str = "applies",
+) -> tuple[Said, ...]:
+    return tuple(
         Said(
             policy=policy,
             mode=mode,
-            outcome="applies",
-            rules=tuple(Rule(policy=policy, rule=rule, role="applies") for rule in concerned[policy]),
+            outcome=outcome,
+            rules=tuple(Rule(policy=policy, rule=rule, role=role) for rule in concerned[policy]),
         )
         for policy, mode in modes.items()
         if policy in concerned
     )
-    return Stage(name=name, verdict="not-asked" if not asked else "unknown" if said else "pass", said=said)
 
 
 def _route(request: EvaluationRequest, snapshot: PolicySnapshot) -> Stage:
