@@ -81,6 +81,17 @@ def test_the_same_test_fails_on_every_engine(engine):
 
 
 @pytest.mark.opa
+def test_a_guard_that_would_run_for_hours_is_ended_by_the_deadline(opa_binary):
+    few = "some a in numbers.range(1, 5000); some b in numbers.range(1, 5000); some c in numbers.range(1, 5000)"
+    endless = f'deny contains "too-many" if {{ input.request.max_tokens > 512; {few}; a + b + c < 0 }}'
+    results = run(endless, nodes=GuardEngineName.OPA, opa=opa_binary)
+    assert {result.name: result.passed for result in results if result.policy == "caps"} == {
+        "a small answer is allowed": True,
+        "a large one is not": False,
+    }
+    assert opa_children() == []
+
+
 def test_a_guard_that_only_opa_can_run_is_tested_with_opa(opa_binary):
     assert all(result.passed for result in run(OPA_ONLY, nodes=GuardEngineName.OPA, opa=opa_binary))
 
