@@ -2,12 +2,18 @@
 """`gatehouse key`: the API keys that applications call the proxy with."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from controlplane.cli.shared import api, fails_cleanly, json_option, say, segment, show_json
 from controlplane.cli.tables import show_table
+
+_SHOWN: Final = ("id", "subject", "environment", "created_at", "expires_at", "revoked_at")
+
+environment_option = click.option(
+    "--environment", default="production", show_default=True, help="Each environment has its own."
+)
 
 
 @click.group()
@@ -20,16 +26,23 @@ def key() -> None:
 @click.option("--expires-at", help="RFC 3339 time, such as 2027-01-31T00:00:00Z.")
 @click.option("--operation", "operations", multiple=True, help="Only for this operation; may be repeated.")
 @click.option("--model", "models", multiple=True, help="Only for this model; may be repeated.")
+@environment_option
 @json_option
 @fails_cleanly
 def create(
-    subject: str, *, expires_at: str | None, operations: tuple[str, ...], models: tuple[str, ...], as_json: bool
+    subject: str,
+    *,
+    expires_at: str | None,
+    operations: tuple[str, ...],
+    models: tuple[str, ...],
+    environment: str,
+    as_json: bool,
 ) -> None:
-    """Create a key for SUBJECT (`user:NAME` or `service:NAME`) and show it, this once.
+    """Create a key for SUBJECT (`user:NAME` or `service:NAME`) and show it, this once. It counts in one environment.
 
     A key for some operations or models narrows what policy permits its subject; it never widens that.
     """
-    body: dict[str, Any] = {"subject": subject}
+    body: dict[str, Any] = {"subject": subject, "environment": environment}
     if expires_at:
         body["expires_at"] = expires_at
     if operations or models:
@@ -73,46 +86,50 @@ def list_keys(*, as_json: bool) -> None:
         show_json({"items": items})
     else:
         show_table(
-            ("KEY", "SUBJECT", "CREATED", "EXPIRES", "REVOKED", "ONLY FOR", "REPLACED BY"),
-            (
-                (i["id"], i["subject"], i["created_at"], i["expires_at"], i["revoked_at"], _only(i), i["replaced_by"])
-                for i in items
-            ),
+            ("KEY", "SUBJECT", "ENVIRONMENT", "CREATED", "EXPIRES", "REVOKED", "ONLY FOR", "REPLACED BY"),
+            ((*(i[name] for name in _SHOWN), _only(i), i["replaced_by"]) for i in items),
         )
 
 
 @key.command()
 @click.argument("subject")
+@environment_option
 @json_option
 @fails_cleanly
-def block(subject: str, *, as_json: bool) -> None:
-    """Refuse every key, token and certificate of SUBJECT, everywhere within a second."""
-    api("admin").put(f"/v1/blocked-subjects/{segment(subject)}")
+def block(subject: str, *, environment: str, as_json: bool) -> None:
+    """Refuse every key, token and certificate of SUBJECT in one environment, on every worker within a second."""
+    api("admin").put(_blocked_path(subject, environment))
     _show_block(subject, blocked=True, as_json=as_json)
 
 
 @key.command()
 @click.argument("subject")
+@environment_option
 @json_option
 @fails_cleanly
-def unblock(subject: str, *, as_json: bool) -> None:
+def unblock(subject: str, *, environment: str, as_json: bool) -> None:
     """Let the credentials of SUBJECT count again."""
-    api("admin").delete(f"/v1/blocked-subjects/{segment(subject)}")
+    api("admin").delete(_blocked_path(subject, environment))
     _show_block(subject, blocked=False, as_json=as_json)
 
 
 @key.command()
+@environment_option
 @json_option
 @fails_cleanly
-def blocked(*, as_json: bool) -> None:
+def blocked(*, environment: str, as_json: bool) -> None:
     """List the subjects that are blocked."""
-    items = list(api("admin").every("/v1/blocked-subjects"))
+    items = list(api("admin").every("/v1/blocked-subjects", {"environment": environment}))
     if as_json:
         show_json({"items": items})
     else:
         show_table(
             ("SUBJECT", "BLOCKED", "BY"), ((item["subject"], item["blocked_at"], item["blocked_by"]) for item in items)
         )
+
+
+def _blocked_path(subject: str, environment: str) -> str:
+    return f"/v1/blocked-subjects/{segment(subject)}?environment={segment(environment)}"
 
 
 def _show_made(made: Mapping[str, Any], *, as_json: bool) -> None:

@@ -94,11 +94,12 @@ def _asked(
                     }
                 )
                 if answer.is_success != (trial["effect"] == "allow"):
-                    wrong.append(f"{trial['policy']}: {trial['name']}: answered {answer.status_code}")
+                    wrong.append(f"{trial['policy']}: {trial['name']}: answered {answer.status_code}{_code_of(answer)}")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise NothingAnswers(f"the proxy at {proxy_url} does not answer ({type(exc).__name__})") from exc
     if wrong:
-        raise click.ClickException("\n".join(["the proxy did not answer as the tests expect:", *wrong]))
+        hint = "Where the model cannot answer a test, mark those that are to be asked with `canary: true`."
+        raise click.ClickException("\n".join(["the proxy did not answer as the tests expect:", *wrong, hint]))
     return told
 
 
@@ -112,6 +113,14 @@ def _send(proxy: httpx.Client, trial: Mapping[str, Any], key: str) -> httpx.Resp
         after = answer.headers.get("Retry-After", "1")
         time.sleep(min(float(after) if after.isdigit() else 1.0, _LONGEST_RETRY_S))
     return answer
+
+
+def _code_of(answer: httpx.Response) -> str:
+    # The code of a refusal tells what is to be done: another key, another rate, a test that this model cannot answer.
+    try:
+        return f" {answer.json()['error']['code']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _give(client: ApiClient, path: str, kind: str, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,18 @@ def test_a_subject_is_blocked_listed_and_let_back(gatehouse):
     assert shown(gatehouse("key", "blocked", "--json"))["items"] == []
 
 
+def test_keys_and_blocks_are_of_the_environment_that_is_named(gatehouse, under_test):
+    assert under_test.call("POST", "/v1/environments", "admin", json={"id": "staging"}).status_code == 201
+    there = ("--environment", "staging")
+    assert shown(gatehouse("key", "create", "user:carol", *there, "--json"))["environment"] == "staging"
+    assert "staging" in gatehouse("key", "list").stdout
+    gatehouse("key", "block", "user:carol", *there)
+    assert shown(gatehouse("key", "blocked", "--json"))["items"] == []
+    assert "user:carol" in gatehouse("key", "blocked", *there).stdout
+    gatehouse("key", "unblock", "user:carol", *there)
+    assert shown(gatehouse("key", "blocked", *there, "--json"))["items"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
