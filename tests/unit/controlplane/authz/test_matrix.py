@@ -16,10 +16,12 @@ def test_every_permission_is_granted_to_somebody_and_none_to_all():
 
 def test_the_auditor_writes_nothing_and_nobody_both_writes_and_approves():
     matrix = load_matrix()
-    # Trying redaction stores nothing; an export is a way to read.
+    # Trying redaction and asking for an explanation store nothing; an export and a replay are ways to read.
     reading = matrix[Role.AUDITOR] - {
         Permission.REDACTIONS_TEST,
+        Permission.EXPLANATIONS_ASK,
         Permission.EXPORTS_WRITE,
+        Permission.REPLAYS_WRITE,
         Permission.OPERATIONS_WRITE,
     }
     assert all(permission.endswith(":read") for permission in reading)

@@ -33,6 +33,19 @@ ASKS_A_SERVER = [
     ("release", "verify", "rel_x"),
     ("environment", "rules"),
     ("activate", "rel_x"),
+    ("activation", "list"),
+    ("activation", "show", "act_x"),
+    ("activation", "cancel", "act_x"),
+    ("activation", "promote", "act_x"),
+    ("rollback",),
+    ("policy", "diff", "{documents}"),
+    ("policy", "plan", "{documents}"),
+    ("policy", "export", "folder"),
+    ("policy", "remove", "x"),
+    ("revoke", "key", "x"),
+    ("revoke", "subject", "user:x"),
+    ("revoke", "token", "--issuer", "x", "--jti", "x"),
+    ("revoke", "status"),
     ("replay", "rel_x"),
     ("policy", "explain", "--subject", "user:x", "--operation", "x"),
     ("key", "create", "user:carol"),
@@ -106,6 +119,7 @@ def test_every_command_but_run_and_the_filter_prints_json_on_request():
 def test_the_table_of_this_file_is_complete():
     local = {("run",), ("redact",), ("policy", "validate"), ("policy", "test"), ("conformance",), ("policy", "schema")}
     local |= {("conformance-upstream",), ("audit", "fsck"), ("audit", "verify"), ("audit", "witness")}
+    local |= {("policy", "lint"), ("policy", "compile"), ("policy", "import", "casbin"), ("policy", "import", "rego")}
     leaves = {path for path, command in EVERY if not isinstance(command, click.Group) or path == ("release",)}
     asked = (*ASKS_A_SERVER, *ASKS_A_SUPERVISOR)
     tried = {max((leaf for leaf in leaves if leaf == path[: len(leaf)]), key=len) for path in asked}
