@@ -27,6 +27,8 @@ _VERSION: Final = 1
 # How a sealed payload begins.
 SEALED: Final = bytes([_VERSION])
 _HEADER: Final = struct.Struct(">BIH6s")
+# What of it says which key, and that it is sealed at all.
+KEY_PREFIX_BYTES: Final = 7
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _ID_BYTES: Final = 8

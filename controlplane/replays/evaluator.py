@@ -3,7 +3,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,12 +38,20 @@ class Evaluator:
 
     async def judge(self, requests: Sequence[EvaluationRequest]) -> list[Judged]:
         """Return what the release says of each request. Raises EvaluationFailed where an engine is gone."""
-        keys = [self._key_of(request) for request in requests]
+        return await self.judge_by_key(list(map(self.distinct.key_of, requests)), requests.__getitem__)
+
+    async def judge_by_key(
+        self, questions: Sequence[bytes | None], request_at: Callable[[int], EvaluationRequest]
+    ) -> list[Judged]:
+        """Return the same for the keys of requests; one is made only where its key is new, or None."""
+        keys = [None if key is None else hashlib.sha256(key).digest() for key in questions]
         found = [None if key is None else self._known.get(key) for key in keys]
         new: dict[bytes | int, EvaluationRequest] = {}
         for place, (key, known) in enumerate(zip(keys, found, strict=True)):
             if known is None:
-                new.setdefault(place if key is None else key, requests[place])
+                asked_as = place if key is None else key
+                if asked_as not in new:
+                    new[asked_as] = request_at(place)
         answers = dict(zip(new, await self._ask(list(new.values())), strict=True))
         for asked, answer in answers.items():
             if isinstance(asked, bytes):
@@ -58,10 +66,6 @@ class Evaluator:
         began = time.perf_counter_ns()
         await decide(request, snapshot=self.snapshot, access=self.access, guard=self.guard, take_token=_always_there)
         return (time.perf_counter_ns() - began) // 1000
-
-    def _key_of(self, request: EvaluationRequest) -> bytes | None:
-        key = self.distinct.key_of(request)
-        return None if key is None else hashlib.sha256(key).digest()
 
     async def _ask(self, requests: Sequence[EvaluationRequest]) -> list[Judged]:
         began = time.perf_counter_ns()

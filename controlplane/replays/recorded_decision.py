@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A decision of the log as a replay needs it, or why it cannot be decided again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,8 +9,9 @@ import orjson
 
 from controlplane.replays.comparison import Cause, Judged, recorded
 from controlplane.replays.tally import Seen
-from controlplane.services.payload_state import PayloadState
-from controlplane.services.records import EntryKind, LoggedDecision, LoggedRecord
+from controlplane.services.decision_index import DescribedDecision
+from controlplane.services.payload_state import OpenedPayload, PayloadState
+from controlplane.services.records import EntryKind, LoggedDecision
 from policies.contracts.request import EvaluationRequest
 from policies.evaluation.recorded import InputUnreadable, request_of
 
@@ -23,19 +24,30 @@ _NOT_KEPT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Replayable:
-    """A decision that can be asked again, and what it came to then."""
+    """A decision that can be asked again, and what it came to then. Its request is made when somebody wants it."""
 
+    request_id: str
     log_index: int
-    request: EvaluationRequest
+    scope: tuple[str, str]
     was: Judged
     envelope: Mapping[str, Any]
     payload: Mapping[str, Any]
+    key: bytes | None = None
+    _made: EvaluationRequest | None = None
+
+    @property
+    def request(self) -> EvaluationRequest:
+        """Raises InputUnreadable; never of what `read_described` returned."""
+        if self._made is None:
+            tenant, environment = self.scope
+            self._made = request_of(self.payload, request_id=self.request_id, tenant=tenant, environment=environment)
+        return self._made
 
     @property
     def seen(self) -> Seen:
-        return Seen.of(self.request.request_id, self.log_index, self.envelope)
+        return Seen.of(self.request_id, self.log_index, self.envelope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,32 +65,52 @@ def read_decision(decision: LoggedDecision, *, tenant: str, environment: str) ->
     if shown is None:
         return NotReplayable(request_id=decision.request_id, cause=Cause.RECORD_DROPPED)
     envelope = orjson.loads(shown.envelope) if decision.members is None else decision.members
+    payload = OpenedPayload(shown.payload_state, shown.payload)
+    described = DescribedDecision(decision.request_id, shown.log_index, envelope, payload)
+    return read_described(described, scope=(tenant, environment))
+
+
+def read_described(
+    decision: DescribedDecision,
+    *,
+    scope: tuple[str, str],
+    key_of: Callable[[Mapping[str, Any]], bytes | None] = lambda _: None,
+) -> Replayable | NotReplayable:
+    """Return the decision as it is asked again in `scope`. A payload of which `key_of` gives a key is a request's."""
+    request_id, log_index, envelope, opened = decision
     if envelope.get("kind") in _OF_OTHERS:
-        return NotReplayable(request_id=decision.request_id, cause=Cause.OTHER_SOURCE)
-    codes = tuple(_codes(envelope))
+        return NotReplayable(request_id=request_id, cause=Cause.OTHER_SOURCE)
     if envelope.get("revision") is None:
-        return NotReplayable(request_id=decision.request_id, cause=Cause.REFUSED_BEFORE_DECISION, codes=codes)
-    payload = _payload(shown)
+        return _not(decision, Cause.REFUSED_BEFORE_DECISION)
+    payload = _payload(opened)
     if isinstance(payload, Cause):
-        return NotReplayable(request_id=decision.request_id, cause=payload, codes=codes)
-    try:
-        request = request_of(payload, request_id=decision.request_id, tenant=tenant, environment=environment)
-    except InputUnreadable:
-        return NotReplayable(request_id=decision.request_id, cause=Cause.INPUT_UNREADABLE, codes=codes)
-    return Replayable(
-        log_index=shown.log_index,
-        request=request,
+        return _not(decision, payload)
+    found = Replayable(
+        request_id=request_id,
+        log_index=log_index,
+        scope=scope,
         was=recorded(envelope),
         envelope=envelope,
         payload=payload,
+        key=key_of(payload),
     )
+    if found.key is None:
+        try:
+            _ = found.request
+        except InputUnreadable:
+            return _not(decision, Cause.INPUT_UNREADABLE)
+    return found
 
 
-def _payload(record: LoggedRecord) -> Mapping[str, Any] | Cause:
-    if record.payload is None:
-        return _NOT_KEPT.get(record.payload_state, Cause.PAYLOAD_MISSING)
+def _not(decision: DescribedDecision, cause: Cause) -> NotReplayable:
+    return NotReplayable(request_id=decision.request_id, cause=cause, codes=tuple(_codes(decision.members)))
+
+
+def _payload(opened: OpenedPayload) -> Mapping[str, Any] | Cause:
+    if opened.content is None:
+        return _NOT_KEPT.get(opened.state, Cause.PAYLOAD_MISSING)
     try:
-        payload = orjson.loads(record.payload)
+        payload = orjson.loads(opened.content)
     except ValueError:  # ingestion vouches for a payload's digest only
         return Cause.INPUT_UNREADABLE
     if not isinstance(payload, dict):

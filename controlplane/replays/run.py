@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """One replay: slices of the log in, counts out."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from controlplane.replays.comparison import Cause, Change, Judged, change_of
 from controlplane.replays.evaluator import Evaluator, evaluator
-from controlplane.replays.recorded_decision import NotReplayable, Replayable, read_decision
+from controlplane.replays.recorded_decision import NotReplayable, Replayable, read_described
 from controlplane.replays.redaction_rules import Redacted, RulesInForce, redaction_of, rules_by_policy, rules_of
 from controlplane.replays.tally import Tally
-from controlplane.replays.text_rules import is_settled, text_rules_for
+from controlplane.replays.text_rules import is_settled, may_refuse_texts, text_rules_for
+from controlplane.services.decision_index import DescribedDecision
 from controlplane.services.latencies import bucket_of, quantiles
-from controlplane.services.records import LoggedDecision
 from controlplane.services.rego_engines import RegoEngines
 from policies.contracts.codec import JSON
 from policies.contracts.decision import Effect, Mode
@@ -39,8 +40,11 @@ class ReplayRun:
     most_examples: int
     in_force_then: Callable[[str, int, str], PolicySnapshot | None]
 
-    async def over(self, slices: Iterable[Sequence[LoggedDecision]]) -> dict[str, Any]:
-        """Return the counts of the report. Raises EvaluationFailed, OpaNotStarted, RegoRefused."""
+    async def over(self, slices: Iterator[Sequence[DescribedDecision]]) -> dict[str, Any]:
+        """Return the counts of the report. `slices` is read in another thread, one slice ahead.
+
+        Raises EvaluationFailed, OpaNotStarted, RegoRefused.
+        """
         async with self._evaluators() as (release, baseline):
             counting = _Counting(
                 release=release,
@@ -48,8 +52,9 @@ class ReplayRun:
                 tally=Tally(most_examples=self.most_examples),
                 rules=RulesInForce(load=self.in_force_then),
             )
-            for decisions in slices:
-                await counting.add(decisions)
+            decisions = await asyncio.to_thread(_next, slices)
+            while decisions is not None:
+                _, decisions = await asyncio.gather(counting.add(decisions), asyncio.to_thread(_next, slices))
             timed = await _timed(counting.timed, release, baseline)
         return counting.to_json(timed)
 
@@ -77,34 +82,45 @@ class _Counting:
         self._was_rules = None if baseline is None else rules_by_policy(baseline.snapshot.redactions)
         self._recorded_us: Counter[int] = Counter()
         self._redaction: Counter[str] = Counter()
+        sides = [release.snapshot] if baseline is None else [release.snapshot, baseline.snapshot]
+        self._have_texts = any(map(may_refuse_texts, sides))
+        self._have_rates = any(limit.rate is not None for limit in release.snapshot.limits)
         self.timed: list[EvaluationRequest] = []
 
-    async def add(self, decisions: Sequence[LoggedDecision]) -> None:
-        scope = self._release.snapshot
+    async def add(self, decisions: Sequence[DescribedDecision]) -> None:
+        scope = (self._release.snapshot.tenant, self._release.snapshot.environment)
         again: list[Replayable] = []
+        keys: list[bytes | None] = []
         for decision in decisions:
             self._tally.decisions += 1
-            read = read_decision(decision, tenant=scope.tenant, environment=scope.environment)
+            read = read_described(decision, scope=scope, key_of=self._release.distinct.recorded_key)
             if isinstance(read, NotReplayable):
                 self._tally.leave_out(read.cause, read.request_id, read.codes)
             else:
                 again.append(read)
-        requests = [each.request for each in again]
+                keys.append(read.key)
         before = self._release.asked
-        now = await self._release.judge(requests)
+        now = await self._judged(self._release, again, keys)
         if self._release.asked > before and len(self.timed) < _TIMED:
-            self.timed += requests[: _TIMED - len(self.timed)]
-        was = [each.was for each in again] if self._baseline is None else await self._baseline.judge(requests)
+            self.timed += [each.request for each in again[: _TIMED - len(self.timed)]]
+        was = [each.was for each in again]
+        if self._baseline is not None:
+            distinct = self._baseline.distinct
+            was = await self._judged(self._baseline, again, [distinct.recorded_key(each.payload) for each in again])
         for each, before_it, after_it in zip(again, was, now, strict=True):
             self._count(each, before_it, after_it)
+
+    @staticmethod
+    async def _judged(by: Evaluator, again: Sequence[Replayable], keys: Sequence[bytes | None]) -> list[Judged]:
+        return await by.judge_by_key(keys, lambda place: again[place].request)
 
     def _count(self, each: Replayable, was: Judged, now: Judged) -> None:
         tally = self._tally
         change = change_of(was, now)
-        if not isinstance(change, Cause) and not self._is_settled(each, was, now):
+        if self._have_texts and not isinstance(change, Cause) and not self._is_settled(each, was, now):
             change = Cause.TEXT_NOT_JUDGED
         if isinstance(change, Cause):
-            tally.leave_out(change, each.request.request_id, (code for code, _, _ in each.was.reasons))
+            tally.leave_out(change, each.request_id, (code for code, _, _ in each.was.reasons))
             return
         tally.compared += 1
         self._time(each)
@@ -138,7 +154,7 @@ class _Counting:
     def _count_what_else(self, each: Replayable, now: Judged) -> None:
         if now.would_have is Effect.DENY:
             self._tally.would_refuse += 1
-        rates = rates_for(self._release.snapshot, each.request.subject)
+        rates = rates_for(self._release.snapshot, each.request.subject) if self._have_rates else ()
         if any(applied.mode is Mode.ENFORCE for applied in rates):
             self._tally.under_rates += 1
 
@@ -156,9 +172,9 @@ class _Counting:
             return Change.NO_LONGER_REDACTED
         if found is Redacted.TEXT_NEEDED:
             kept = "content-not-read" if each.payload.get("content") else "content-not-kept"
-            self._tally.leave_redaction_out(kept, each.request.request_id)
+            self._tally.leave_redaction_out(kept, each.request_id)
         elif found is Redacted.RULES_UNKNOWN:
-            self._tally.leave_redaction_out(found, each.request.request_id)
+            self._tally.leave_redaction_out(found, each.request_id)
         return None
 
     def _time(self, each: Replayable) -> None:
@@ -195,6 +211,10 @@ class _Counting:
                 **timed,
             },
         }
+
+
+def _next(slices: Iterator[Sequence[DescribedDecision]]) -> Sequence[DescribedDecision] | None:
+    return next(slices, None)
 
 
 def _deciding(change: Change, was: Judged, now: Judged) -> list[tuple[str, str]]:

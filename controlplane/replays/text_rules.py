@@ -32,6 +32,11 @@ def text_rules_for(snapshot: PolicySnapshot, request: EvaluationRequest) -> Text
     )
 
 
+def may_refuse_texts(snapshot: PolicySnapshot) -> bool:
+    """Return whether any request can be refused for what it says."""
+    return bool(_refusing(snapshot))
+
+
 def is_settled(
     was: Judged, now: Judged, *, was_rules: TextRules | None, now_rules: TextRules, is_on_record: bool
 ) -> bool:

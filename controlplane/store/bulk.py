@@ -38,10 +38,10 @@ def rows_of(connection: Connection, statement: str, *bound: Any, among: Sequence
         if is_postgres(connection):
             text = "text" if isinstance(some[0], str) else "bigint"
             asked = statement.replace("?", "%s").replace("{among}", f"= ANY(%b::{text}[])")
-            yield from connection.exec_driver_sql(asked, (*bound, list(some)))
+            yield from connection.exec_driver_sql(asked, (*bound, list(some))).all()
         else:
             asked = statement.replace("{among}", f"IN ({', '.join('?' * len(some))})")
-            yield from connection.exec_driver_sql(asked, (*bound, *some))
+            yield from connection.exec_driver_sql(asked, (*bound, *some)).all()
 
 
 def rows_at(

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from controlplane.services.decision_filter import DecisionFilter
+from controlplane.services.decision_index import DescribedDecision, DescribedDecisions
 from controlplane.services.records import FoundDecisions, LoggedDecision, LoggedRecord
-from controlplane.store.decision_query import WORK, DecisionQuery, Hit
+from controlplane.store.decision_query import WORK, WORK_OF_A_CANDIDATE, DecisionQuery, Hit, described_by
 from controlplane.store.index_geometry import GEOMETRY, Geometry
 from controlplane.store.log_reader import SqlLogReader
 from controlplane.store.lookup import Lookup
@@ -36,6 +37,27 @@ class SqlDecisionIndex:
         )
         hits = query.run(after=after, limit=limit)
         return FoundDecisions(items=self._decisions(tenant, hits.found), at=hits.at)
+
+    def described(
+        self, tenant: str, wanted: DecisionFilter, *, after: int | None, as_of: int, limit: int
+    ) -> DescribedDecisions:
+        query = DecisionQuery(
+            self._connection,
+            tenant,
+            wanted,
+            as_of=as_of,
+            descending=False,
+            geometry=self._geometry,
+            work=WORK + limit * WORK_OF_A_CANDIDATE,
+        )
+        hits = query.run(after=after, limit=limit)
+        payloads = self._log.payloads_at(tenant, {described_by(hit): _digest(hit) for hit in hits.found})
+        items = tuple(
+            DescribedDecision(hit.request_id, at, hit.members or {}, payloads[at])
+            for hit in hits.found
+            for at in (described_by(hit),)
+        )
+        return DescribedDecisions(items, hits.at)
 
     def by_request(self, tenant: str, request_id: str, *, as_of: int) -> LoggedDecision | None:
         found = self.find(
@@ -76,3 +98,8 @@ class SqlDecisionIndex:
             )
             for hit in hits
         )
+
+
+def _digest(hit: Hit) -> str | None:
+    named = None if hit.members is None else hit.members.get("payload_digest")
+    return named if isinstance(named, str) else None

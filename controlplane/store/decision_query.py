@@ -9,7 +9,7 @@ items than asked for, and the next page goes on from there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -24,7 +24,7 @@ from controlplane.store.lookup import Boot, Lookup
 
 # What a page may cost, in bitmaps read: some ten milliseconds each for bitmaps and for comparing.
 WORK: Final = 8_000
-_WORK_OF_A_CANDIDATE: Final = 8
+WORK_OF_A_CANDIDATE: Final = 8
 _WORK_OF_TIMES: Final = 200
 # Chunks looked at together: few at first, since a page is often full soon; each time nothing is found, twice as many.
 _FIRST_WINDOW: Final = 16
@@ -36,9 +36,12 @@ _LARGEST_SLICE: Final = 256
 _FEW: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hit:
-    """A decision that was asked for: where its records are, as far as the log went, and what the last one says."""
+    """A decision that was asked for: where its records are, as far as the log went, and what the last one says.
+
+    Not frozen, which would take three times as long.
+    """
 
     log_index: int
     request_id: str
@@ -199,25 +202,27 @@ class DecisionQuery:
 
     def _compared(self, indexes: Sequence[int]) -> list[Hit]:
         """Return those of `indexes` that are what is asked for."""
-        self._left -= _WORK_OF_A_CANDIDATE * len(indexes)
+        self._left -= WORK_OF_A_CANDIDATE * len(indexes)
         statement = (
             "SELECT log_index, request_id, admission_index, terminal_index FROM decisions "
             "WHERE tenant = ? AND log_index {among}"
         )
-        hits = {
-            row.log_index: Hit(row.log_index, row.request_id, self._seen(row[2]), self._seen(row[3]))
-            for row in rows_of(self._connection, statement, self._tenant, among=indexes)
-        }
-        describing = {described_by(hit): hit for hit in hits.values()}
+        found = rows_of(self._connection, statement, self._tenant, among=indexes)
+        hits = [Hit(index, request, self._seen(first), self._seen(last)) for index, request, first, last in found]
+        describing = {described_by(hit): hit for hit in hits}
         envelopes = self._lookup.envelopes(list(describing))
-        held = {
-            hit.log_index: replace(hit, members=envelopes[at])
-            for at, hit in describing.items()
-            if at in envelopes
-            and self._wanted.holds_for(envelopes[at])
-            and self._wanted.has_gap in {None, hit.terminal_index is None or self._is_of_gap(envelopes[at])}
-        }
+        held: dict[int, Hit] = {}
+        for at, hit in describing.items():
+            hit.members = envelope = envelopes.get(at)
+            if envelope is not None and self._holds(hit, envelope):
+                held[hit.log_index] = hit
         return [held[index] for index in indexes if index in held]
+
+    def _holds(self, hit: Hit, envelope: Mapping[str, Any]) -> bool:
+        wanted = self._wanted
+        return wanted.holds_for(envelope) and (
+            wanted.has_gap is None or wanted.has_gap is (hit.terminal_index is None or self._is_of_gap(envelope))
+        )
 
     def _is_of_gap(self, members: Mapping[str, Any]) -> bool:
         source = members.get("source")

@@ -4,7 +4,7 @@
 The leaf hash of an entry is what the tree has of it, not what its envelope gives now: whoever doubts compares them.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from controlplane.audit.hashes import EMPTY_ROOT, HASH_BYTES
 from controlplane.audit.tiles import TILE_WIDTH
 from controlplane.services.payload_state import OpenedPayload, PayloadState
 from controlplane.services.records import Head, LogDay, LogEntry, LoggedRecord, TileMissing
+from controlplane.store.bulk import rows_of
 from controlplane.store.columns import day_of
 from controlplane.store.log_days import days_of
 from controlplane.store.log_tables import log_days, log_heads, payloads, records
@@ -73,6 +74,21 @@ class SqlLogReader:
                 payload_state=payload.state,
             )
             for index, (row, payload) in self._kept(tenant, indexes).items()
+        }
+
+    def payloads_at(self, tenant: str, digests: Mapping[int, str | None]) -> dict[int, OpenedPayload]:
+        """Return the payloads of the records at these indexes; `digests` are what their envelopes name them by."""
+        days = days_of(self._connection, tenant, digests)
+        if not days:
+            return {}
+        # As in `_kept`; the days are numbers of ours.
+        named = ", ".join(map(str, days))
+        statement = (
+            f"SELECT log_index, content FROM payloads WHERE tenant = ? AND day IN ({named}) AND log_index {{among}}"  # noqa: S608
+        )
+        sealed = dict(rows_of(self._connection, statement, tenant, among=list(digests)))
+        return {
+            index: self._vault.open_named(tenant, index, digest, sealed.get(index)) for index, digest in digests.items()
         }
 
     def tile(self, tenant: str, level: int, number: int, width: int) -> bytes:

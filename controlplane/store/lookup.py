@@ -74,9 +74,9 @@ class Lookup:
             f"SELECT log_index, envelope FROM records WHERE tenant = ? AND day IN ({named}) AND log_index {{among}}"  # noqa: S608
         )
         return {
-            row.log_index: orjson.loads(bytes(row.envelope))
-            for row in rows_of(self._connection, statement, self._tenant, among=indexes)
-            if row.envelope is not None
+            index: orjson.loads(envelope)
+            for index, envelope in rows_of(self._connection, statement, self._tenant, among=indexes)
+            if envelope is not None
         }
 
     def _entries(self, dimension: str, member: str, values: Sequence[str], as_of: int) -> dict[int, Mapping[str, Any]]:

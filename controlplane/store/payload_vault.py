@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from controlplane.sealing import (
+    KEY_PREFIX_BYTES,
     SEALED,
     DataKey,
     KeyId,
@@ -33,6 +34,9 @@ from controlplane.store.payload_tables import payload_keys
 
 _DIGEST: Final = re.compile(rb'"payload_digest":"(sha256:[0-9a-f]{64})"')
 
+_NONE: Final = OpenedPayload(PayloadState.NONE, None)
+_ERASED: Final = OpenedPayload(PayloadState.ERASED, None)
+
 _log = structlog.get_logger("gatehouse.payloads")
 
 Seal = Callable[[int, bytes, str], bytes]
@@ -45,6 +49,7 @@ class SqlPayloadVault:
         self._connection = connection
         self._ring = ring
         self._opened: dict[tuple[str, KeyId], DataKey | None] = {}
+        self._by_prefix: dict[tuple[str, bytes], DataKey | None] = {}
 
     def sealer(self, tenant: str, day: date, *, at: datetime) -> Seal:
         """Return what seals the payloads of one append: `(log_index, payload, payload_digest) -> bytes`.
@@ -74,17 +79,27 @@ class SqlPayloadVault:
 
         What releases before there were keys stored in plain is returned as it is.
         """
-        if content is None or envelope is None:
-            return OpenedPayload(PayloadState.ERASED if _digest(envelope) else PayloadState.NONE, None)
+        if envelope is None:
+            return _NONE
+        return self.open_named(tenant, log_index, _digest(envelope), content)
+
+    def open_named(self, tenant: str, log_index: int, digest: str | None, content: Any) -> OpenedPayload:
+        """Return the same as `open`, for a record whose envelope names its payload by `digest`."""
+        if content is None:
+            return _ERASED if digest else _NONE
         sealed = bytes(content)
         try:
-            key_id = key_of(sealed)
-            if key_id is None:
-                return OpenedPayload(PayloadState.KEPT, sealed)
-            key = self._key(tenant, key_id)
+            place = (tenant, sealed[:KEY_PREFIX_BYTES])
+            if place in self._by_prefix:
+                key = self._by_prefix[place]
+            else:
+                key_id = key_of(sealed)
+                if key_id is None:
+                    return OpenedPayload(PayloadState.KEPT, sealed)
+                key = self._by_prefix[place] = self._key(tenant, key_id)
             if key is None:
-                return OpenedPayload(PayloadState.ERASED, None)
-            return OpenedPayload(PayloadState.KEPT, key.open(log_index, sealed, _digest(envelope) or ""))
+                return _ERASED
+            return OpenedPayload(PayloadState.KEPT, key.open(log_index, sealed, digest or ""))
         except (KeyUnknown, PayloadAltered) as exc:
             _log.error("payload_unreadable", tenant=tenant, log_index=log_index, problem=str(exc))
             return OpenedPayload(PayloadState.UNREADABLE, None)
@@ -105,6 +120,7 @@ class SqlPayloadVault:
                 .values(wrapped=None, destroyed_at=at),
             ).rowcount
         self._opened.clear()
+        self._by_prefix.clear()
         return destroyed
 
     def delete(self, tenant: str, indexes: Collection[int]) -> int:

@@ -18,9 +18,11 @@ from policies.contracts.request import EvaluationRequest, RequestFacts, Resource
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.guard_input import FIELDS, differs_each_time, overlap
 from policies.evaluation.head import head_code
+from policies.evaluation.limits import body_limit
 
 _NO_ANSWER: Final = EngineAnswer(engine="", answers=())
 _TEXTS: Final = frozenset({str})
+_MOST_REMEMBERED: Final = 8_192
 # These stand in the key anyway, or follow from what does.
 _IMPLIED: Final = frozenset(
     {"subject.type", "subject.id", "subject.groups", "action.name", "resource.type", "resource.id"}
@@ -58,11 +60,16 @@ class DistinctRequests:
         reads = [guard.reads for guard in snapshot.guards]
         paths = {path for guard in reads for path in guard or ()}
         self.reads_everything = None in reads or any(differs_each_time(path) for path in paths)
-        self._fields = tuple(
-            field
-            for at, field in FIELDS.items()
+        read = [
+            at
+            for at in FIELDS
             if at not in _IMPLIED and (self.reads_everything or any(overlap(at, path) for path in paths))
-        )
+        ]
+        self._fields = tuple(FIELDS[at] for at in read)
+        # What else there is, a recorded request does not have.
+        self._facts_read = tuple(at.removeprefix("request.") for at in read if at.startswith("request."))
+        self._forms: set[tuple[object, ...]] = set()
+        self._limits: dict[tuple[str, ...], int] = {}
 
     def key_of(self, request: EvaluationRequest) -> bytes | None:
         """Return the key of the question; None where it cannot be written exactly, and is asked by itself."""
@@ -78,6 +85,49 @@ class DistinctRequests:
             )
         except (orjson.JSONEncodeError, RecursionError):  # an integer beyond 64 bits, a lone surrogate
             return None
+
+    def recorded_key(self, payload: Mapping[str, Any]) -> bytes | None:
+        """Return the key of the question that `payload` tells of; never one of `key_of`.
+
+        None where it is not plainly of the specified form: then the request is to be made, which says what is wrong.
+        """
+        try:
+            subject, asked = payload["subject"], payload["input"]
+            resource, facts = asked["resource"], asked["request"]
+            groups, at = subject.get("groups", []), asked["time"]
+            who = (subject["type"], subject["id"], *groups)
+            what = (asked["action"], resource["type"], resource["id"])
+            has_form = type(groups) is list and _TEXTS.issuperset(map(type, (*who, *what))) and self._has_form(facts)
+            if not has_form or datetime.fromisoformat(at).tzinfo is None:
+                return None
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+        is_large = facts.get("body_bytes", 0) > self._body_limit(who)
+        read = [facts.get(name) for name in self._facts_read]
+        return b"r" + orjson.dumps((who, what, is_large, at if self.reads_everything else None, read))
+
+    def _has_form(self, facts: Mapping[str, Any]) -> bool:
+        """Return whether `facts` are such as `_facts` takes. What members of which types those are is remembered."""
+        form = (*facts, *map(type, facts.values()))
+        if form not in self._forms:
+            try:
+                _facts(facts)
+            except InputUnreadable:
+                return False
+            if len(self._forms) >= _MOST_REMEMBERED:
+                self._forms.clear()
+            self._forms.add(form)
+        return all(_TEXTS.issuperset(map(type, facts.get(name, ()))) for name in _LISTS)
+
+    def _body_limit(self, who: tuple[str, ...]) -> int:
+        limit = self._limits.get(who)
+        if limit is None:
+            if len(self._limits) >= _MOST_REMEMBERED:
+                self._limits.clear()
+            kind, name, *groups = who
+            limit = body_limit(self._snapshot, Subject(type=kind, id=name, groups=tuple(groups)))
+            self._limits[who] = limit
+        return limit
 
 
 def _facts(given: Mapping[str, Any]) -> RequestFacts:
@@ -148,3 +198,4 @@ _READERS: Final[Mapping[Any, Callable[[str, Any], Any]]] = {
 }
 # By the type of the member, so that a fact that comes to RequestFacts is read here too, or stops the import.
 _FACTS: Final = {field.name: _READERS[field.type] for field in fields(RequestFacts)}
+_LISTS: Final = tuple(field.name for field in fields(RequestFacts) if field.type == tuple[str, ...])

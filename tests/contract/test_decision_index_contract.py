@@ -193,6 +193,29 @@ def test_every_question_is_answered_as_a_plain_filter_answers_it(engine, store, 
             assert got == want, (wanted, as_of, descending, geometry)
 
 
+def test_described_decisions_are_those_found_by_the_record_that_says_most(store):
+    draw = random.Random(7)
+    fill(store, draw, [received(members) for members in records_of(draw, 40)])
+    with store.read() as session:
+        index, size = session.decision_index, session.log.size(T)
+        found = index.find(T, DecisionFilter(), after=None, as_of=size, descending=False, limit=500).items
+        first = index.described(T, DecisionFilter(), after=None, as_of=size, limit=3)
+        rest = index.described(T, DecisionFilter(), after=first.at, as_of=size, limit=500)
+    shown = [item.terminal or item.admission for item in found]
+    want = [
+        (item.request_id, record.log_index, orjson.loads(record.envelope), record.payload_state, record.payload)
+        for item, record in zip(found, shown, strict=True)
+    ]
+    got = [(each.request_id, each.log_index, each.members, *vars_of(each.payload)) for each in first.items + rest.items]
+    assert len(first.items) == 3
+    assert rest.at is None
+    assert got == want
+
+
+def vars_of(payload):
+    return payload.state, payload.content
+
+
 def every(
     engine: Engine,
     wanted: DecisionFilter,

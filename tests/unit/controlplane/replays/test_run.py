@@ -2,11 +2,14 @@
 """Each decision ends in exactly one place of the report."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from controlplane.replays.run import ReplayRun
+from controlplane.services.decision_index import DescribedDecision
+from controlplane.services.payload_state import OpenedPayload
 from policies.contracts.decision import Mode
 from policies.redaction.examination import everything
 from tests.control_planes import WITHOUT_OPA
@@ -23,6 +26,12 @@ SCREENING = replace(POLICY, screening=(screening(OVERRIDE),))
 OWED = [{"type": "redact", "policy": "everything", "status": "done"}]
 
 
+def described(of):
+    record = of.terminal
+    payload = OpenedPayload(record.payload_state, record.payload)
+    return DescribedDecision(of.request_id, record.log_index, json.loads(record.envelope), payload)
+
+
 def run(policy, *decisions, in_force=None, **changes):
     made = ReplayRun(
         rego=WITHOUT_OPA,
@@ -32,7 +41,7 @@ def run(policy, *decisions, in_force=None, **changes):
         most_examples=3,
         in_force_then=lambda *_: in_force,
     )
-    report = asyncio.run(made.over([decisions]))
+    report = asyncio.run(made.over(iter([[described(each) for each in decisions]])))
     changed = sum(change["count"] for change in report["changes"].values())
     assert report["decisions"] == report["compared"] + report["not_compared"]["count"] == len(decisions)
     assert report["compared"] == report["unchanged"] + changed

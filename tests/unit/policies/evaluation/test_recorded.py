@@ -24,6 +24,22 @@ PAYLOAD = {
 }
 
 
+UNREADABLE = [
+    pytest.param(("subject",), None, id="nobody"),
+    pytest.param(("subject", "id"), 7, id="a name that is a number"),
+    pytest.param(("subject", "groups"), "staff", id="groups that are no list"),
+    pytest.param(("input", "resource"), "parrot", id="a resource that is no object"),
+    pytest.param(("input", "time"), "yesterday", id="no time"),
+    pytest.param(("input", "time"), "2026-11-20T18:00:00", id="no zone"),
+    pytest.param(("input", "request", "stream"), 1, id="a number for a boolean"),
+    pytest.param(("input", "request", "n"), True, id="a boolean for a number"),
+    pytest.param(("input", "request", "max_tokens"), "5", id="a text for a number"),
+    pytest.param(("input", "request", "tools"), ["find", 1], id="a list of something else"),
+    pytest.param(("input", "request", "tool_choice"), {}, id="an object for a text"),
+    pytest.param(("input", "request", "colour"), "red", id="a member nobody knows"),
+]
+
+
 def read(payload):
     return request_of(payload, request_id="r", tenant="default", environment="production")
 
@@ -45,31 +61,19 @@ def test_what_an_earlier_release_did_not_write_has_its_default():
     assert read(older).facts == RequestFacts()
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        pytest.param(("subject",), None, id="nobody"),
-        pytest.param(("subject", "id"), 7, id="a name that is a number"),
-        pytest.param(("subject", "groups"), "staff", id="groups that are no list"),
-        pytest.param(("input", "resource"), "parrot", id="a resource that is no object"),
-        pytest.param(("input", "time"), "yesterday", id="no time"),
-        pytest.param(("input", "time"), "2026-11-20T18:00:00", id="no zone"),
-        pytest.param(("input", "request", "stream"), 1, id="a number for a boolean"),
-        pytest.param(("input", "request", "n"), True, id="a boolean for a number"),
-        pytest.param(("input", "request", "max_tokens"), "5", id="a text for a number"),
-        pytest.param(("input", "request", "tools"), ["find", 1], id="a list of something else"),
-        pytest.param(("input", "request", "tool_choice"), {}, id="an object for a text"),
-        pytest.param(("input", "request", "colour"), "red", id="a member nobody knows"),
-    ],
-)
-def test_what_is_not_of_the_form_is_not_guessed(path, value):
-    wrong = deepcopy(PAYLOAD)
-    place = wrong
+def with_member(path, value):
+    other = deepcopy(PAYLOAD)
+    place = other
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
+    return other
+
+
+@pytest.mark.parametrize(("path", "value"), UNREADABLE)
+def test_what_is_not_of_the_form_is_not_guessed(path, value):
     with pytest.raises(InputUnreadable):
-        read(wrong)
+        read(with_member(path, value))
 
 
 def reading(*reads):
@@ -120,3 +124,43 @@ def test_the_time_counts_only_where_a_guard_reads_it():
 def test_what_cannot_be_written_exactly_has_no_key():
     huge = replace(REQUEST, facts=RequestFacts(n=2**64))
     assert DistinctRequests(reading("request.n")).key_of(huge) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("subject", "id"), "bob", id="another subject"),
+        pytest.param(("subject", "groups"), [], id="a group less"),
+        pytest.param(("input", "action"), "embeddings", id="another action"),
+        pytest.param(("input", "resource", "id"), "owl", id="another model"),
+        pytest.param(("input", "request", "max_tokens"), 6, id="what a guard reads"),
+        pytest.param(("input", "request", "body_bytes"), 11, id="too large"),
+    ],
+)
+def test_payloads_that_tell_of_other_questions_have_other_keys(path, value):
+    distinct = DistinctRequests(reading("request.max_tokens"))
+    assert distinct.recorded_key(with_member(path, value)) != distinct.recorded_key(PAYLOAD) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("input", "time"), "2026-11-20T19:00:00+00:00", id="the time"),
+        pytest.param(("input", "request", "tools"), ["other"], id="tools"),
+        pytest.param(("input", "request", "body_bytes"), 8, id="a size within the limit"),
+        pytest.param(("salt",), "x", id="what is not of the question"),
+    ],
+)
+def test_payloads_that_differ_in_what_nobody_reads_have_one_key(path, value):
+    other = with_member(path, value)
+    distinct = DistinctRequests(reading("request.max_tokens"))
+    assert distinct.recorded_key(other) == distinct.recorded_key(PAYLOAD)
+    everything = DistinctRequests(snapshot(routes=(ROUTE,), limits=(LIMIT,)))
+    assert (everything.recorded_key(other) == everything.recorded_key(PAYLOAD)) is (path == ("salt",))
+
+
+@pytest.mark.parametrize(("path", "value"), UNREADABLE)
+def test_what_is_not_of_the_form_has_no_key(path, value):
+    distinct = DistinctRequests(reading("request.max_tokens"))
+    assert distinct.recorded_key(PAYLOAD) is not None  # what was of the form is remembered, and hides nothing
+    assert distinct.recorded_key(with_member(path, value)) is None
