@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """A certificate authority of one test; it writes what it issues into a folder."""
 
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
+    def __init__(self, folder, name, *, lasts=timedelta(hours=1)):
+        self.folder, self.name, self.lasts = folder, name, lasts
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = self._sign(name, self.key, x509.BasicConstraints(ca=True, path_length=0))
         self.path = folder / f"{name}.pem"
@@ -44,8 +44,8 @@ class Authority:
             .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)]))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + self.lasts)
             .add_extension(extension, critical=True)
             .sign(self.key, hashes.SHA256())
         )

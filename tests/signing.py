@@ -120,7 +120,12 @@ class Signer:
         return pack(replace(SNAPSHOT, **({"access": access} | changes)), serial=serial, signer=self.key).content
 
     def environment(
-        self, number: int, candidate: Candidate | None = None, *, staleness: Staleness | None = None
+        self,
+        number: int,
+        candidate: Candidate | None = None,
+        *,
+        staleness: Staleness | None = None,
+        posture_every_s: int = 300,
     ) -> bytes:
         """Return an environment document."""
         document = EnvironmentDocument(
@@ -129,7 +134,7 @@ class Signer:
             number=number,
             issued_at=datetime(2026, 11, 20, tzinfo=UTC),
             staleness=staleness or Staleness(),
-            posture_every_s=300,
+            posture_every_s=posture_every_s,
             candidate=candidate,
         )
         return sign_environment(document, self.key)

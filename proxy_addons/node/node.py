@@ -42,6 +42,7 @@ from proxy_addons.node.messages import UseIssuerKeys
 from proxy_addons.node.metrics import FeedContact, Readings, exposition
 from proxy_addons.node.node_files import bytes_below, check_certificate, lock
 from proxy_addons.node.patterns import PatternKeeper
+from proxy_addons.node.posture_checks import posture_of
 from proxy_addons.node.revocations import RevocationsActivation
 from proxy_addons.node.shipper import Shipper
 from proxy_addons.node.status import NodeStatus, keep_reporting
@@ -121,6 +122,7 @@ class Node:
         self._freshness = Freshness(
             settings.node_dir / "confirmed", budget_s=settings.max_staleness_s, tell=self._fleet.trust
         )
+        self._posture = posture_of(settings, self._fleet, self._bundles, self._environment)
         self._shipper = Shipper(settings.node_dir / "spool", control_plane)
         self._lost_workers = LostWorkers.of(settings)
         self._contacts = {name: Contact() for name in (*FEEDS, "environment")}
@@ -152,6 +154,7 @@ class Node:
                     group.create_task(self._lost_workers.run()),
                     group.create_task(self._issuer_keys.run()),
                     group.create_task(keep_reporting(self._control_plane, self.status, self._fleet.changed)),
+                    group.create_task(self._posture.run()),
                     group.create_task(self._restart_on_hangup()),
                 ]
                 if metrics_out is not None:
@@ -182,6 +185,7 @@ class Node:
             guard_engine=self._settings.guard_engine.in_records,
             rejected_bundle=self._bundles.rejected,
             sources=self._fleet.claims,
+            posture=self._posture.results,
             stale=self._freshness.stale,
             refusing=self._freshness.denies,
             environment_number=self._environment.number,

@@ -12,6 +12,7 @@ from policies.contracts.codec import JSON
 from proxy_addons.clients.control_plane import ControlPlane, ControlPlaneUnavailable
 from proxy_addons.node.changed import Changed
 from proxy_addons.node.claims import Claim
+from proxy_addons.node.posture import Result
 from proxy_addons.node.worker_process import WorkerState
 
 _log: Final = structlog.get_logger()
@@ -56,6 +57,7 @@ class NodeStatus:
     guard_engine: str
     rejected_bundle: RejectedBundle | None
     sources: tuple[Claim, ...] = ()
+    posture: tuple[Result, ...] = ()
     # Unconfirmed for too long, where `refusing` workers refuse for it. The control plane knows by not hearing of us.
     stale: bool = False
     refusing: bool = False
@@ -81,6 +83,7 @@ class NodeStatus:
             # Left out where there are none: a control plane of the version before knows no such member.
             **({} if self.environment_number is None else {"environment_number": self.environment_number}),
             **({"sources": [claim.to_json() for claim in self.sources]} if self.sources else {}),
+            **({"posture": [result.to_json() for result in self.posture]} if self.posture else {}),
         }
 
     def _worker(self, state: WorkerState) -> dict[str, JSON]:
@@ -132,4 +135,5 @@ def _told_of(status: NodeStatus) -> tuple[object, ...]:
         status.environment_number,
         status.candidate_wanted,
         status.candidate_problem,
+        status.posture,
     )
