@@ -21,7 +21,7 @@ _log: Final = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 # After a change of policy, so that it is in force when it is looked at, and several changes are one round.
-_SETTLE_S: Final = 30.0
+_SETTLE_S: Final = 60.0
 _DEADLINE_S: Final = 60.0
 _DEFAULT_EVERY_S: Final = 300
 
