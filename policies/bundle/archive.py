@@ -31,9 +31,9 @@ def pack_members(members: Mapping[str, bytes]) -> bytes:
 
 def read_members(raw: bytes) -> dict[str, bytes]:
     """Return the members of a gzip tar, by name. Raises BundleRejected for anything but the form of `pack_members`."""
-    if len(raw) > MAX_PACKED_BYTES:
-        raise _unreadable(f"it has more than {MAX_PACKED_BYTES} bytes")
-    unpacked = _decompress(raw)
+    if not raw.startswith(_GZIP_HEADER):
+        raise _unreadable("it is not gzip as bundles have it")
+    unpacked = inflated(raw)
     members: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
@@ -44,7 +44,8 @@ def read_members(raw: bytes) -> dict[str, bytes]:
                     raise _unreadable("a member is not a regular file with a canonical name of its own")
                 content = archive.extractfile(member)
                 members[member.name] = content.read() if content else b""
-    except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError):
+    except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError, RecursionError):
+        # tarfile reads each header of a long name within that of the one before: a long row of them has no end.
         raise _unreadable("it is not a tar") from None
     if _tar(members) != unpacked:
         raise _unreadable("its tar is not in the one form that bundles have")
@@ -71,9 +72,10 @@ def _compress(content: bytes) -> bytes:
     return _GZIP_HEADER + deflate.compress(content) + deflate.flush() + trailer
 
 
-def _decompress(raw: bytes) -> bytes:
-    if not raw.startswith(_GZIP_HEADER):
-        raise _unreadable("it is not gzip as bundles have it")
+def inflated(raw: bytes) -> bytes:
+    """Return what one gzip stream holds, under the limits of bundles. Raises BundleRejected."""
+    if len(raw) > MAX_PACKED_BYTES:
+        raise _unreadable(f"it has more than {MAX_PACKED_BYTES} bytes")
     inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         content = inflate.decompress(raw, MAX_UNPACKED_BYTES + 1)

@@ -186,6 +186,13 @@ def tar_of(*members: tarfile.TarInfo, form: int = tarfile.USTAR_FORMAT) -> bytes
     return archive._compress(buffer.getvalue())
 
 
+def long_names(number: int) -> bytes:
+    """GNU headers of a long name, each followed by the next."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.size, header.type = 4, tarfile.GNUTYPE_LONGNAME
+    return archive._compress((header.tobuf(tarfile.GNU_FORMAT) + b"abc".ljust(512, b"\0")) * number)
+
+
 def entry(name: str, **changes) -> tarfile.TarInfo:
     made = tarfile.TarInfo(name)
     for key, value in changes.items():
@@ -208,6 +215,7 @@ def entry(name: str, **changes) -> tarfile.TarInfo:
         pytest.param(tar_of(entry("data.json", mtime=1)), id="another-time"),
         pytest.param(tar_of(entry("b"), entry("a")), id="another-order"),
         pytest.param(tar_of(entry("a" * 150), form=tarfile.PAX_FORMAT), id="pax-headers"),
+        pytest.param(long_names(2000), id="headers-of-long-names-without-end"),
         pytest.param(pack(make_snapshot(), serial=7, signer=SIGNER).content + b"x", id="something-behind-it"),
         pytest.param(pack(make_snapshot(), serial=7, signer=SIGNER).content[:-9], id="cut-off"),
     ],
