@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from conformance.alterations import Alteration
+from conformance.scratch import Check
 
 # What refuses a message without knowing Gatehouse's codes: any client error, or "not implemented" and "HTTP version".
 GENERIC_REFUSALS: Final = frozenset({*range(400, 500), 501, 505})
@@ -187,18 +188,19 @@ class Row:
 class Case:
     """One number of the catalogue. Without rows it is not in this suite, and `where` says why.
 
-    `rows` are requests, `alterations` what is done to an archive of the log.
+    `rows` are requests, `alterations` what is done to an archive of the log, `checks` attempts on how policy is made.
     """
 
     number: int
     title: str
     rows: tuple[Row, ...] = ()
     alterations: tuple[Alteration, ...] = ()
+    checks: tuple[Check, ...] = ()
     where: str = ""
 
     @property
     def count(self) -> int:
-        return len(self.rows) + len(self.alterations)
+        return len(self.rows) + len(self.alterations) + len(self.checks)
 
 
 def row(slug: str, want: Want, *steps: Step, **more: Any) -> Row:

@@ -4,7 +4,6 @@
 import contextlib
 import itertools
 import json
-import re
 import shlex
 import signal
 import ssl
@@ -20,7 +19,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from conformance.api_clients import api_clients
 from conformance.case import Case, LostKey, Target
+from conformance.case_numbers import CaseNumbers
 from conformance.cases import CASES
 from conformance.log_api import LogApi
 from conformance.log_trials import run_on_log
@@ -36,9 +37,10 @@ from conformance.runner import (
     run,
     takes_any_model,
 )
+from conformance.scratch import ControlPlane
+from conformance.scratch_trials import run_on_control_plane
 from conformance.upstream import RecordingUpstream, log_server
 
-_NUMBERS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
 _COLOURS: Final = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.SKIP: "dim"}
 
 
@@ -46,25 +48,6 @@ class NothingAnswers(click.ClickException):
     """Nothing listens at the address: exit code 3, as with every command of `gatehouse`."""
 
     exit_code = 3
-
-
-class CaseNumbers(click.ParamType[frozenset[int]]):
-    """`1,5,20-24` as a set of numbers."""
-
-    name = "numbers"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[int]:
-        if isinstance(value, frozenset):
-            return value
-        numbers: set[int] = set()
-        for part in str(value).split(","):
-            found = _NUMBERS.fullmatch(part.strip())
-            if found is None:
-                self.fail(f"{part!r} is neither a number nor a range such as 20-24", param, ctx)
-            numbers |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
-        if unknown := numbers - {case.number for case in CASES}:
-            self.fail(f"there is no case {min(unknown)}; there are 1 to {len(CASES)}", param, ctx)
-        return frozenset(numbers)
 
 
 @click.command()
@@ -92,17 +75,28 @@ class CaseNumbers(click.ParamType[frozenset[int]]):
 @click.option(
     "--knows-canary", is_flag=True, help="The gateway's policy knows the canary as a secret: run case 60 too."
 )
-@click.option("--api", "api_url", help="The control plane's URL, for cases 67 and 68: what its log makes of attacks.")
+@click.option("--api", "api_url", help="The control plane's URL, for cases 65 to 68 and 70: its log, and its policies.")
 @click.option(
     "--api-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An auditor's token for --api, in a file.",
+    help="An auditor's token for --api, in a file: cases 67 and 68.",
+)
+@click.option(
+    "--operator-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An operator's token for --api, in a file: cases 65, 66 and 70, in a new tenant.",
 )
 @click.option(
     "--verifier",
     default="gatehouse audit verify",
     show_default=True,
     help="The command that judges archives of the log, for case 68.",
+)
+@click.option(
+    "--importer",
+    default="gatehouse policy import casbin",
+    show_default=True,
+    help="The command that imports Casbin models, for case 70.",
 )
 @click.option("--insecure", is_flag=True, help="Trust any certificate of the gateway. It is shown the key.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON for scripts.")
@@ -126,7 +120,9 @@ def conformance(
     knows_canary: bool,
     api_url: str | None,
     api_token_file: Path | None,
+    operator_token_file: Path | None,
     verifier: str,
+    importer: str,
     insecure: bool,
     as_json_: bool,
     report: Path | None,
@@ -141,14 +137,19 @@ def conformance(
     if target.tls:
         context = _context(ca, insecure=insecure)
     chosen = [case for case in CASES if numbers is None or case.number in numbers]
-    with _watching(recorder, upstream_log) as watched, _log(api_url, api_token_file, ca) as log:
+    tokens = (api_token_file, operator_token_file)
+    with _watching(recorder, upstream_log) as watched, api_clients(api_url, tokens, ca) as (auditor, operator):
         trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context, knows_canary=knows_canary)
-        trial = replace(trial, log=log, verify=tuple(shlex.split(verifier)))
+        log = None if auditor is None else LogApi(auditor)
+        plane = None if operator is None else ControlPlane(operator, tuple(shlex.split(importer)))
+        trial = replace(trial, log=log, control_plane=plane, verify=tuple(shlex.split(verifier)))
         try:
             trial = replace(trial, gatehouse=is_gatehouse(trial))
             check_ready(trial)
             trial = replace(trial, any_model=takes_any_model(trial))
-            results = _with_progress(itertools.chain(run(trial, chosen), run_on_log(trial, chosen)))
+            results = _with_progress(
+                itertools.chain.from_iterable(tried(trial, chosen) for tried in (run, run_on_log, run_on_control_plane))
+            )
         except NotReady as exc:
             raise click.ClickException(f"{exc}. Set --key and --model to what this gateway takes.") from exc
         except httpx.HTTPError as exc:
@@ -248,21 +249,6 @@ def _watching(port: int | None, url: str | None) -> Iterator[Recorder | None]:
             yield remote
     else:
         yield None
-
-
-@contextlib.contextmanager
-def _log(url: str | None, token_file: Path | None, ca: Path | None) -> Iterator[LogApi | None]:
-    if (url is None) != (token_file is None):
-        raise click.UsageError("--api and --api-token-file need each other")
-    if url is None or token_file is None:
-        yield None
-        return
-    token = token_file.read_text(errors="replace").strip()
-    if not (token.isascii() and token.isprintable()):
-        raise click.UsageError(f"{token_file} holds no token")
-    verify = ssl.create_default_context(cafile=ca)
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=30) as client:
-        yield LogApi(client)
 
 
 def _show(trial: Trial, results: Sequence[CaseResult], *, in_json: bool) -> None:

@@ -21,6 +21,7 @@ from conformance.case import ANSWERED, Ask, Case, Drip, Flood, Raw, Row, Step, T
 from conformance.judge import Seen, code_of, describe, judge
 from conformance.log_api import LogApi
 from conformance.recorder import Recorder, joined
+from conformance.scratch import ControlPlane
 from conformance.wire import Heard, Line, Pause, Piece, converse, cut_at_head, cut_to_bytes, cut_whole
 
 # After a refusal: what a gateway sends upstream all the same is on its way by then.
@@ -85,6 +86,7 @@ class Trial:
     any_model: bool = False
     knows_canary: bool = False
     log: LogApi | None = None
+    control_plane: ControlPlane | None = None
     verify: tuple[str, ...] = ("gatehouse", "audit", "verify")
 
 
@@ -121,7 +123,7 @@ def run(trial: Trial, cases: Iterable[Case]) -> Iterator[CaseResult]:
     """Yield the result of each case that the data port shows, those with patient rows last."""
     patient = []
     for case in cases:
-        if case.alterations or any(each.recorded for each in case.rows):
+        if case.alterations or case.checks or any(each.recorded for each in case.rows):
             continue
         quick = [each for each in case.rows if not each.patience_s]
         results = tuple(result for each in quick for result in _try_row(trial, each))

@@ -12,6 +12,8 @@ from conformance.cases.elsewhere import NOT_HERE_YET
 from conformance.cases.framing import FRAMING_CASES
 from conformance.cases.limits import LIMIT_CASES
 from conformance.cases.log import LOG_CASES
+from conformance.cases.making import MAKING_CASES
+from conformance.cases.policy_code import CODE_CASES
 from conformance.cases.routing import ROUTING_CASES
 from conformance.cases.secrets import SECRET_CASES
 
@@ -27,6 +29,8 @@ CASES: Final[tuple[Case, ...]] = tuple(
             *ANSWER_CASES,
             *SECRET_CASES,
             *LOG_CASES,
+            *MAKING_CASES,
+            *CODE_CASES,
             *NOT_HERE_YET,
         ),
         key=lambda case: case.number,

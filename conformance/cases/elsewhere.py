@@ -23,8 +23,5 @@ NOT_HERE_YET: Final = (
     Case(number=52, title="Prompts and patterns that exhaust a classifier", where=_HIDING),
     Case(number=59, title="Usage that is missing or untrue", where=_OPERATION),
     Case(number=64, title="Answers from a cache", where="there is no cache"),
-    Case(number=65, title="A policy that switches all others off", where=_OPERATION),
-    Case(number=66, title="An author who approves an own change", where=_OPERATION),
     Case(number=69, title="A log store that is down or full", where="a matter of stopping it and filling its disk"),
-    Case(number=70, title="A policy that loops or reads the network", where=_OPERATION),
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from conformance.case import Target
@@ -90,7 +91,11 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     assert (done.returncode, told["gateway"], told["upstream_watched"]) == (0, "gatehouse", True)
     assert told["rows"]["pass"] > 500
     skipped = {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"}
-    assert skipped == {"needs a gateway with TLS", "needs the gateway's log: --api"}
+    assert skipped == {
+        "needs a gateway with TLS",
+        "needs the gateway's log: --api",
+        "needs a tenant of its own: --api and --operator-token-file",
+    }
     terminal = node.terminal_records()
     assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
 
@@ -115,6 +120,34 @@ def test_a_log_takes_hostile_texts_and_shows_what_was_done_to_it(gatehouse, tmp_
             line for line in lines if line.startswith((b"=", b"+", b"-", b"@", b"<13>", b'{"kind":"terminal"'))
         ] == []
         assert not set(b"\x00\x07\x08\x1b").intersection(file.read_bytes()), file
+
+
+def test_a_control_plane_withstands_who_makes_policy_and_is_left_as_it_was(gatehouse, tmp_path):
+    admin = {"Authorization": f"Bearer {gatehouse.credentials['tokens']['admin']}"}
+    with httpx.Client(base_url=gatehouse.credentials["api_url"], headers=admin) as api:
+        made = api.post("/v1/role-bindings", json={"name": "suite", "role": "operator"}).json()
+        before = api.get("/v1/policies").json()
+        token = tmp_path / "operator.token"
+        token.write_text(made["token"])
+        importer = f"{sys.executable} -m controlplane.cli policy import casbin"
+        asked = [
+            "--key",
+            gatehouse.credentials["keys"]["alice"],
+            "--cases",
+            "65,66,70",
+            "--json",
+            "--importer",
+            importer,
+        ]
+        url = gatehouse.credentials["api_url"]
+        done = conformance_of(
+            gatehouse.credentials["proxy_url"], *asked, "--api", url, "--operator-token-file", str(token)
+        )
+        assert api.get("/v1/policies").json() == before
+        assert api.delete(f"/v1/role-bindings/{made['id']}").status_code == 204
+    told = json.loads(done.stdout)
+    wrong = [row for case in told["cases"] for row in case["rows"] if row["verdict"] != "pass"]
+    assert (wrong, done.returncode) == ([], 0)
 
 
 def test_a_node_with_tls_withstands_framing_and_speaks_http_1_only(tmp_path):
@@ -184,6 +217,8 @@ def test_nothing_that_answers_is_an_exit_code_of_its_own():
         pytest.param(["http://x", "--cases", "a"], id="no-number"),
         pytest.param(["http://x", "--key", "a b"], id="no-key"),
         pytest.param(["http://x", "--key", "a", "--expired-key", "a b"], id="no-lost-key"),
+        pytest.param(["http://x", "--api", "http://y"], id="no-token"),
+        pytest.param(["http://x", "--operator-token-file", __file__], id="no-api"),
         pytest.param(["http://x", "--revoked-key", "a"], id="no-good-key"),
     ],
 )

@@ -19,7 +19,11 @@ def test_a_case_has_rows_or_says_why_it_has_none():
 
 
 def test_rows_of_a_case_have_names_of_their_own():
-    twice = [case.number for case in CASES if len({row.slug for row in (*case.rows, *case.alterations)}) != case.count]
+    twice = [
+        case.number
+        for case in CASES
+        if len({row.slug for row in (*case.rows, *case.alterations, *case.checks)}) != case.count
+    ]
     assert twice == []
 
 

@@ -25,15 +25,19 @@ A row passes where all of this holds:
   terminal, a formula or markup, and the request has one terminal record. A harmless text stands there as it is.
 * Of an altered archive of the log, `gatehouse audit verify` says rightly whether integrity and completeness hold, each by itself.
   Whoever alters it here also writes manifest, indexes and hashes anew, and once signs it with another key.
+* In a tenant of its own, a control plane refuses what would undo four eyes, and policies that reach outside or that are none; what takes for
+  ever ends as a refusal while others are answered; what harms nobody is taken.
 
 | verdict | |
 | --- | --- |
 | `pass` | every row that could be run is as it should be |
 | `fail` | at least one is not; it is named with what was seen |
-| `skip` | no row could be run here: it needs TLS, the recording upstream, the log's API or a gateway that knows the canary, or the case is not in this suite yet |
+| `skip` | no row could be run here: it needs TLS, the recording upstream, the log's API, an operator's token or a gateway that knows the canary, or the case is not in this suite yet |
 
 Of the JSON, `gateway` is `gatehouse` or `other`, `upstream_watched` tells whether arrivals were checked, `rows` counts verdicts, and
 `cases[].rows[]` hold `row`, `cut`, `verdict`, `seen`, `problem` and `elapsed_s`.
+
+With `--api`, `--operator-token-file` runs cases 65, 66 and 70, and `--api-token-file` 67 and 68; without it they are skipped.
 
 | case | what is shown | rows |
 | --- | --- | --- |
