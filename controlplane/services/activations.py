@@ -114,7 +114,8 @@ class Activations:
     ) -> ActivationView:
         """Put what was in force before back to work at the next serial, and return what is in force then.
 
-        Where `from_serial` is not in force any more there is nothing to do: so a second call changes nothing.
+        A candidate ends by it. Where `from_serial` is not in force any more there is nothing to do: so a second call
+        changes nothing.
         """
         require_scope(actor, environment_id)
         with self.store.write() as session:
@@ -127,7 +128,7 @@ class Activations:
             if from_serial is not None and from_serial > environment.serial:
                 current = self._end_candidate(session, actor, current, from_serial)
             elif from_serial is None or from_serial == environment.serial:
-                current = self.steps.go_back(session, actor, current, environment, why="rolled back by hand")
+                current = self._go_back(session, actor, current, environment)
             view = self.views.of(session, current)
         self.published()
         return view
@@ -246,6 +247,14 @@ class Activations:
             yield _problem("/expires_at", "It would be over before it begins.")
         if asked.break_glass is not None and (asked.tries or asked.not_before or asked.expires_at):
             yield _problem("/break_glass", "It is all at once, and its time is its own.", "Leave the others out.")
+
+    def _go_back(self, session: Session, actor: Principal, current: Rollout, environment: Environment) -> Rollout:
+        tried = session.rollouts.candidate(current.tenant, current.environment)
+        if tried is not None and self.steps.before(session, current) is None:
+            # Whoever rolls back wants the new one gone, and that much can be done: what is in force is the oldest.
+            self.steps.withdraw(session, actor, tried, RolloutState.ROLLED_BACK, why="rolled back by hand")
+            return current
+        return self.steps.go_back(session, actor, current, environment, why="rolled back by hand")
 
     def _end_candidate(self, session: Session, actor: Principal, current: Rollout, serial: int) -> Rollout:
         tried = session.rollouts.candidate(current.tenant, current.environment)

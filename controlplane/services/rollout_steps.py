@@ -135,6 +135,14 @@ class Steps:
         self.publish(session, rollout.tenant, rollout.environment)
         return moved
 
+    def before(self, session: Session, rollout: Rollout) -> tuple[Activation, Release] | None:
+        """Return what a rollback of `rollout` brings back, None where there is nothing."""
+        if rollout.previous is None:
+            return None
+        target = session.activations.at_serial(rollout.tenant, rollout.environment, rollout.previous)
+        release = None if target is None else session.releases.get(rollout.tenant, target.release)
+        return None if target is None or release is None else (target, release)
+
     def go_back(
         self,
         session: Session,
@@ -150,14 +158,10 @@ class Steps:
         Raises Conflict where nothing was in force before.
         """
         tenant = rollout.tenant
-        target = (
-            None
-            if rollout.previous is None
-            else session.activations.at_serial(tenant, rollout.environment, rollout.previous)
-        )
-        release = None if target is None else session.releases.get(tenant, target.release)
-        if target is None or release is None:
+        before = self.before(session, rollout)
+        if before is None:
             raise Conflict("nothing-to-go-back-to", "Nothing was in force there before.")
+        target, release = before
         was = session.rollouts.at_serial(tenant, rollout.environment, target.serial)
         self.move(session, actor, rollout, state, why=why)
         back = self.ask(

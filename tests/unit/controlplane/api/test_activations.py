@@ -179,6 +179,17 @@ def test_a_rollback_ends_a_candidate_too(api):
     assert api.call("GET", f"/v1/activations/{tried['id']}", "approver").json["state"] == "superseded"
 
 
+@pytest.mark.parametrize("named", [{}, {"from_serial": 1}])
+def test_a_rollback_ends_a_candidate_where_nothing_was_in_force_before(api, named):
+    tried = ask(api, canary=CANARY).json
+    answer = roll_back(api, **named)
+    assert (answer.status_code, answer.json["serial"], answer.json["rolls_back"]) == (200, 1, None)
+    assert api.call("GET", f"/v1/activations/{tried['id']}", "approver").json["state"] == "rolled-back"
+    assert api.call("GET", "/v1/environments/production", "approver").json["candidate"] is None
+    again = roll_back(api, **named)
+    assert (again.status_code, again.json["code"]) == (409, "nothing-to-go-back-to")
+
+
 def test_a_rollback_with_if_match_is_held_to_it(api):
     ask(api)
     stale = roll_back(api, headers={"If-Match": '"1"'})
