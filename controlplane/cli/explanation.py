@@ -108,9 +108,8 @@ def offline(asked: Mapping[str, Any], files: Mapping[str, bytes], *, rego: "Rego
     )
     from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT  # noqa: PLC0415
     from controlplane.services.rule_places import RulePlaces  # noqa: PLC0415
-    from policies.compiler.compile import compile_release  # noqa: PLC0415
+    from policies.compiler.compile import compile_files  # noqa: PLC0415
     from policies.contracts.request import RequestFacts, Subject  # noqa: PLC0415
-    from policies.document.loader import load_documents  # noqa: PLC0415
 
     kind, _, name = str(asked["subject"]).partition(":")
     if kind not in {"user", "service"} or not name:
@@ -122,9 +121,8 @@ def offline(asked: Mapping[str, Any], files: Mapping[str, bytes], *, rego: "Rego
         at = None
     if at is None or at.tzinfo is None:
         raise click.UsageError("--time is an RFC 3339 time with its zone, such as 2026-11-20T18:00:00Z")
-    documents = load_documents(files)
-    snapshot = compile_release(
-        documents,
+    documents, snapshot = compile_files(
+        files,
         tenant=DEFAULT_TENANT,
         environment=DEFAULT_ENVIRONMENT,
         opa_binary=rego.opa_binary,

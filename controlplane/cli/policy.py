@@ -52,12 +52,10 @@ def validate(paths: tuple[Path, ...], *, engine: str, strict: bool, as_json: boo
     """
     rego = rego_of(engine)
     from controlplane.services.lints import lints_of  # noqa: PLC0415 # only these commands need the compiler
-    from policies.compiler.compile import check_documents  # noqa: PLC0415 # as above
-    from policies.document.loader import load_documents  # noqa: PLC0415 # as above
+    from policies.compiler.compile import check_files  # noqa: PLC0415 # as above
 
     with rejections_shown(as_json=as_json):
-        documents = load_documents(read_files(paths))
-        check_documents(documents, opa_binary=rego.opa_binary, engines={rego.nodes})
+        documents = check_files(read_files(paths), opa_binary=rego.opa_binary, engines={rego.nodes})
     warnings = lints_of(documents, at=utc_now())
     if as_json:
         names = [document.id for document in documents]

@@ -4,15 +4,14 @@
 from collections.abc import Mapping
 
 from controlplane.services.rego_engines import RegoEngines
-from policies.compiler.compile import compile_release
+from policies.compiler.compile import compile_files
 from policies.contracts.codec import canonical_bytes
-from policies.document.loader import load_documents
 
 
 def compiled(files: Mapping[str, bytes], *, tenant: str, environment: str, rego: RegoEngines) -> tuple[bytes, str]:
     """Return the canonical snapshot of `files` and its revision. Raises PolicyRejected."""
-    snapshot = compile_release(
-        load_documents(files), tenant=tenant, environment=environment, opa_binary=rego.opa_binary, engines={rego.nodes}
+    _, snapshot = compile_files(
+        files, tenant=tenant, environment=environment, opa_binary=rego.opa_binary, engines={rego.nodes}
     )
     return canonical_bytes(snapshot.to_json()), snapshot.revision
 

@@ -8,20 +8,17 @@ from datetime import datetime
 from controlplane.services.errors import Invalid, Problem
 from controlplane.services.lints import lints_of
 from controlplane.services.rego_engines import RegoEngines
-from policies.compiler.compile import check_documents
+from policies.compiler.compile import check_files
 from policies.contracts.errors import Diagnostic, PolicyRejected
-from policies.document.loader import load_documents
 from policies.document.model import PolicyDocument
 
 
 def load(files: Mapping[str, bytes], *, rego: RegoEngines) -> tuple[PolicyDocument, ...]:
     """Return the documents of `files`. Raises Invalid with everything that is wrong with each, its Rego included."""
     try:
-        documents = load_documents(files)
-        check_documents(documents, opa_binary=rego.opa_binary, engines={rego.nodes})
+        return check_files(files, opa_binary=rego.opa_binary, engines={rego.nodes})
     except PolicyRejected as exc:
         raise rejected(exc.diagnostics) from exc
-    return documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,10 @@ from typing import Any
 from controlplane.services.documents import rejected
 from controlplane.services.model import DEFAULT_ENVIRONMENT, DEFAULT_TENANT, PolicyTestResult
 from controlplane.services.rego_engines import OpaNotStarted, RegoEngines
-from policies.compiler.compile import compile_release
+from policies.compiler.compile import compile_files
 from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, PolicyRejected, Position
 from policies.contracts.snapshot import PolicySnapshot
-from policies.document.loader import load_documents
 from policies.document.model import PolicyDocument
 from policies.engines.rego_plan import RegoRefused
 from policies.evaluation.coverage import RuleCoverage, RuleRef, coverage, uncovered
@@ -69,9 +68,8 @@ def compile_and_test(files: Mapping[str, bytes], *, tenant: str, environment: st
 
 
 async def _try(files: Mapping[str, bytes], *, tenant: str, environment: str, rego: RegoEngines) -> TriedRelease:
-    documents = load_documents(files)
-    snapshot = compile_release(
-        documents,
+    documents, snapshot = compile_files(
+        files,
         tenant=tenant,
         environment=environment,
         opa_binary=rego.opa_binary,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the documents of a release to one snapshot, or to everything that is wrong with them together."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from policies.compiler.checks import check_each, check_together
@@ -18,6 +18,7 @@ from policies.contracts.upstreams import UpstreamsPolicy
 from policies.detectors.catalogue import Named
 from policies.detectors.registry import DETECTORS
 from policies.document.canaries import canaries_of
+from policies.document.loader import read_documents
 from policies.document.model import (
     AccessSpec,
     GuardSpec,
@@ -65,8 +66,46 @@ def check_documents(
     detectors: Iterable[Named] = DETECTORS,
 ) -> None:
     """Raise PolicyRejected with all that would be wrong with each of `documents` in any release."""
-    checked = _check_rego(documents, opa_binary=opa_binary, engines=engines)
-    _refuse([*check_each(documents, detectors), *checked.problems])
+    _refuse(_problems_of_each(documents, opa_binary=opa_binary, engines=engines, detectors=detectors))
+
+
+def check_files(
+    files: Mapping[str, bytes],
+    *,
+    opa_binary: str | None,
+    engines: Collection[str] = OPA_ONLY,
+    detectors: Iterable[Named] = DETECTORS,
+) -> tuple[PolicyDocument, ...]:
+    """Return the documents of `files`. Raises PolicyRejected with all that would be wrong with each in any release.
+
+    A file that cannot be read hides nothing of what is wrong with the others, their Rego included.
+    """
+    loaded = read_documents(files)
+    found = _problems_of_each(loaded.documents, opa_binary=opa_binary, engines=engines, detectors=detectors)
+    _refuse([*loaded.problems, *found])
+    return loaded.documents
+
+
+def compile_files(
+    files: Mapping[str, bytes],
+    *,
+    tenant: str,
+    environment: str,
+    opa_binary: str | None,
+    engines: Collection[str] = OPA_ONLY,
+) -> tuple[tuple[PolicyDocument, ...], PolicySnapshot]:
+    """Return the documents of `files` and the release they make. Raises PolicyRejected with all that is wrong.
+
+    Where a file cannot be read, nothing is said of what holds between documents: it may be what the others lack.
+    """
+    loaded = read_documents(files)
+    if loaded.problems:
+        found = _problems_of_each(loaded.documents, opa_binary=opa_binary, engines=engines, detectors=DETECTORS)
+        _refuse([*loaded.problems, *found])
+    snapshot = compile_release(
+        loaded.documents, tenant=tenant, environment=environment, opa_binary=opa_binary, engines=engines
+    )
+    return loaded.documents, snapshot
 
 
 def assembled(documents: Sequence[PolicyDocument]) -> PolicySnapshot:
@@ -87,6 +126,17 @@ def compile_redactions(
     )
     _refuse(check_each(ordered, detectors))
     return _redactions(ordered)
+
+
+def _problems_of_each(
+    documents: Sequence[PolicyDocument],
+    *,
+    opa_binary: str | None,
+    engines: Collection[str],
+    detectors: Iterable[Named],
+) -> list[Diagnostic]:
+    checked = _check_rego(documents, opa_binary=opa_binary, engines=engines)
+    return [*check_each(documents, detectors), *checked.problems]
 
 
 def _check_rego(

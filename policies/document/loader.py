@@ -2,6 +2,7 @@
 """From files to policy documents, or to everything that is wrong with them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from policies.contracts.decision import Mode
@@ -20,21 +21,32 @@ WITHOUT_MODE: Final = frozenset({"routes", "identity", "logging", "upstreams", "
 _REQUIRED: Final = ("kind", "id", "version", "spec")
 
 
-def load_documents(files: Mapping[str, bytes]) -> tuple[PolicyDocument, ...]:
-    """Return the documents of `files` (name to content), ordered by file name. Each file has one, in YAML or JSON.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The documents of the files that could be read, ordered by file name, and all that is wrong with the others."""
 
-    Raises PolicyRejected with all that is wrong with all of them.
-    """
+    documents: tuple[PolicyDocument, ...]
+    problems: tuple[Diagnostic, ...]
+
+
+def read_documents(files: Mapping[str, bytes]) -> Loaded:
+    """Read each of `files` (name to content) by itself. Each file has one document, in YAML or JSON."""
     documents: list[PolicyDocument] = []
-    diagnostics: list[Diagnostic] = []
+    problems: list[Diagnostic] = []
     for name in sorted(files):
         try:
             documents.append(_load(name, files[name]))
         except PolicyRejected as exc:
-            diagnostics += exc.diagnostics
-    if diagnostics:
-        raise PolicyRejected(diagnostics)
-    return tuple(documents)
+            problems += exc.diagnostics
+    return Loaded(documents=tuple(documents), problems=tuple(problems))
+
+
+def load_documents(files: Mapping[str, bytes]) -> tuple[PolicyDocument, ...]:
+    """Return the documents of `files`, ordered by file name. Raises PolicyRejected with all that is wrong with them."""
+    loaded = read_documents(files)
+    if loaded.problems:
+        raise PolicyRejected(list(loaded.problems))
+    return loaded.documents
 
 
 def _load(file: str, raw: bytes) -> PolicyDocument:

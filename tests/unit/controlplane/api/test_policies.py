@@ -136,6 +136,13 @@ def test_rego_and_detectors_are_checked_before_anything_is_stored(under_test):
         assert refused.json["errors"][0]["line"] > 1
 
 
+def test_a_document_that_does_not_parse_hides_nothing_of_the_others(under_test):
+    documents = [{"filename": "a.yaml", "source": "kind: ["}, {"filename": "caps.yaml", "source": BAD_REGO}]
+    found = under_test.call("POST", "/v1/policies:validate", "author", json={"documents": documents}).json
+    assert [each["file"] for each in found["diagnostics"]] == ["a.yaml", "caps.yaml"]
+    assert found["diagnostics"][1]["code"] == "rego-refused"
+
+
 @pytest.mark.opa
 def test_opa_says_where_rego_is_wrong(tmp_path, opa_binary):
     with_opa = make_plane(sqlite_url(tmp_path), rego=RegoEngines(nodes=GuardEngineName.OPA, opa_binary=str(opa_binary)))

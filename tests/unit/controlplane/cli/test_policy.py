@@ -30,6 +30,19 @@ def test_the_api_tells_the_same_lints(gatehouse, documents, under_test):
     assert answer.json["warnings"] == printed["warnings"]
 
 
+def test_a_file_that_does_not_parse_hides_nothing_of_the_others(gatehouse, documents):
+    (documents / "broken.yaml").write_text("kind: [")
+    (documents / "caps.yaml").write_text(
+        'kind: guard\nid: caps\nversion: "1"\nspec: {reasons: {x: X.}, module: "package wrong"}\n'
+    )
+    told = gatehouse("policy", "validate", documents, "--engine", "embedded", "--json")
+    found = json.loads(told.stdout)["diagnostics"]
+    assert (told.exit_code, [each["file"].rpartition("/")[2] for each in found][:2]) == (
+        REFUSED,
+        ["broken.yaml", "caps.yaml"],
+    )
+
+
 def test_coverage_names_the_rules_that_no_test_tried(gatehouse, documents):
     grant = (
         "    - {id: b, effect: deny, subjects: [user:eve], models: [parrot], operations: [chat.completions]}\ntests:"

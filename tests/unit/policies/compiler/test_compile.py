@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from policies.compiler.compile import compile_redactions, compile_release
+from policies.compiler.compile import check_files, compile_files, compile_redactions, compile_release
 from policies.contracts.errors import PolicyRejected
 from policies.document.loader import load_documents
 from policies.library import pack
@@ -158,6 +158,31 @@ def test_refuses_rego_that_a_guard_may_not_have(module, want_opa, want_embedded,
         compile_release(load_documents(guard(module)), opa_binary=rego, **SCOPE)
     else:
         assert want in codes(guard(module), opa_binary=rego)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check_files, id="validation"),
+        pytest.param(lambda files, **rego: compile_files(files, **rego, **SCOPE), id="release"),
+    ],
+)
+def test_a_file_that_does_not_parse_hides_nothing_of_the_others(check, rego):
+    module = "package gatehouse.guard.my_guard\n\nallow if {\n  undefined_thing(1)\n}"
+    files = guard(module)
+    files |= {"a.yaml": b"kind: [", "z.yaml": b"- not a policy", "login.yaml": LOGIN.replace(b"RS256", b"none")}
+    with pytest.raises(PolicyRejected) as caught:
+        check(files, opa_binary=rego)
+    found = [each.at.file for each in caught.value.diagnostics]
+    assert list(dict.fromkeys(found)) == ["a.yaml", "login.yaml", "my-guard.yaml", "z.yaml"]
+    assert {"rego-refused", "rego-type-error"} & {each.code for each in caught.value.diagnostics}
+
+
+def test_what_holds_between_documents_is_not_judged_while_one_cannot_be_read():
+    broken = {"a.yaml": b"kind: [", "lone.yaml": b'kind: tests\nid: t\nversion: "1"\nspec: {for: a}\n' + TEST_OF_GROUPS}
+    with pytest.raises(PolicyRejected) as caught:
+        compile_files(broken, opa_binary=None, **SCOPE)
+    assert {each.at.file for each in caught.value.diagnostics} == {"a.yaml"}
 
 
 def test_a_rego_error_stands_at_its_place_in_the_document(opa_binary):
