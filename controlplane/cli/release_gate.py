@@ -35,6 +35,13 @@ _POLL_INTERVAL_S: Final = 1.0
     help="The API key of a subject of the tests, in a file; may be repeated.",
 )
 @click.option(
+    "--without-key",
+    "keyless",
+    multiple=True,
+    metavar="SUBJECT",
+    help="A subject that has no key: what must be refused to it is not sent, and the evidence says so.",
+)
+@click.option(
     "--ca",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Trust this CA, in PEM, for the proxy's certificate.",
@@ -47,7 +54,14 @@ _POLL_INTERVAL_S: Final = 1.0
 @json_option
 @fails_cleanly
 def gate(
-    release_id: str, *, proxy_url: str | None, keys: tuple[str, ...], ca: Path | None, suite: Path | None, as_json: bool
+    release_id: str,
+    *,
+    proxy_url: str | None,
+    keys: tuple[str, ...],
+    keyless: tuple[str, ...],
+    ca: Path | None,
+    suite: Path | None,
+    as_json: bool,
 ) -> None:
     """Show that RELEASE_ID, in force behind --proxy, passes its gates, and keep the evidence.
 
@@ -62,7 +76,11 @@ def gate(
         reports["suite"] = _read(suite)
     if proxy_url is not None:
         trials = client.get(f"{path}/trials").body
-        reports["must-refuse"] = {"requests": _asked(trials["items"], proxy_url, _keys(keys), ca)}
+        left_out = [each for each in trials["items"] if each["subject"] in keyless and each["effect"] == "deny"]
+        sent = [each for each in trials["items"] if each not in left_out]
+        reports["must-refuse"] = {"requests": _asked(sent, proxy_url, _keys(keys), ca), "not_asked": list(keyless)}
+        for each in left_out:
+            complain(f"not sent, because {each['subject']} has no key: {each['policy']}: {each['name']}")
         for name in trials["unsendable"]:
             complain(f"cannot be sent as a request, and was not: {name}")
     given = [_give(client, f"{path}/evidence", kind, report) for kind, report in reports.items()]
@@ -78,7 +96,10 @@ def _asked(
 ) -> list[dict[str, Any]]:
     lacking = sorted({trial["subject"] for trial in trials} - keys.keys())
     if lacking:
-        raise click.UsageError(f"give a key for each subject: --key {lacking[0]}=FILE (lacking: {', '.join(lacking)})")
+        raise click.UsageError(
+            f"give a key for each subject: --key {lacking[0]}=FILE (lacking: {', '.join(lacking)}), or say "
+            f"--without-key {lacking[0]} where a subject that is only ever refused has none"
+        )
     told, wrong = [], []
     context = ssl.create_default_context(cafile=ca)
     try:
@@ -93,8 +114,12 @@ def _asked(
                         "status": answer.status_code,
                     }
                 )
-                if answer.is_success != (trial["effect"] == "allow"):
-                    wrong.append(f"{trial['policy']}: {trial['name']}: answered {answer.status_code}{_code_of(answer)}")
+                code = _code_of(answer)
+                # What its upstream failed, policy had allowed: whether it did, the log says.
+                passed = answer.is_success or code.startswith("upstream-")
+                if passed != (trial["effect"] == "allow"):
+                    told_code = f" {code}" if code else ""
+                    wrong.append(f"{trial['policy']}: {trial['name']}: answered {answer.status_code}{told_code}")
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise NothingAnswers(f"the proxy at {proxy_url} does not answer ({type(exc).__name__})") from exc
     if wrong:
@@ -118,7 +143,7 @@ def _send(proxy: httpx.Client, trial: Mapping[str, Any], key: str) -> httpx.Resp
 def _code_of(answer: httpx.Response) -> str:
     # The code of a refusal tells what is to be done: another key, another rate, a test that this model cannot answer.
     try:
-        return f" {answer.json()['error']['code']}"
+        return str(answer.json()["error"]["code"])
     except (ValueError, KeyError, TypeError):
         return ""
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from controlplane.services.errors import Invalid, Problem
 from controlplane.services.gate import Claim, Trial, Trials
 from policies.contracts.codec import JSON
+from policies.contracts.decision import Effect
 
 SUITE_CASES: Final = frozenset(range(1, 71))
 # What runs against every gateway, without TLS, the auditor's token, a watched upstream, or keys that were taken back.
@@ -40,8 +41,12 @@ def read_suite(report: Mapping[str, Any]) -> tuple[tuple[Claim, ...], dict[str, 
 
 
 def read_must_refuse(report: Mapping[str, Any], trials: Trials) -> tuple[tuple[Claim, ...], dict[str, JSON]]:
-    """Return what a report of the release's requests claims. Raises Invalid unless each of `trials` is there once."""
+    """Return what a report of the release's requests claims. Raises Invalid unless each of `trials` is there once.
+
+    Left out may be those that must be refused, of subjects that the report names in `not_asked`, but not all of them.
+    """
     try:
+        left_out = {str(subject) for subject in report.get("not_asked", ())}
         told = [
             (each["policy"], each["name"], str(each["request_id"]), int(each["status"])) for each in report["requests"]
         ]
@@ -49,7 +54,11 @@ def read_must_refuse(report: Mapping[str, Any], trials: Trials) -> tuple[tuple[C
         raise _invalid([Problem(code="report-unreadable", message="It is not a list of requests.")]) from exc
     by_name = {(trial.policy, trial.name): trial for trial in trials.sendable}
     names = [(policy, name) for policy, name, _, _ in told]
-    lacking = by_name.keys() - set(names)
+    refused = {name for name, trial in by_name.items() if trial.effect is Effect.DENY}
+    excused = {name for name in refused if _subject(by_name[name]) in left_out} - set(names)
+    if refused and refused == excused:
+        excused = set()
+    lacking = by_name.keys() - set(names) - excused
     problems = [
         Problem(code="request-missing", message=f"{policy}: {name} was not sent.") for policy, name in sorted(lacking)
     ]
@@ -67,14 +76,24 @@ def read_must_refuse(report: Mapping[str, Any], trials: Trials) -> tuple[tuple[C
     if problems:
         raise _invalid(problems)
     claims = tuple(_claim(by_name[policy, name], request_id, status) for policy, name, request_id, status in told)
-    return claims, {"requests": len(claims), "unsendable": list(trials.unsendable)}
+    not_asked = [about(by_name[name]) for name in sorted(excused)]
+    return claims, {"requests": len(claims), "unsendable": list(trials.unsendable), "not_asked": not_asked}
+
+
+def about(trial: Trial) -> str:
+    """Return what a request is called."""
+    return f"{trial.policy}: {trial.name}"
+
+
+def _subject(trial: Trial) -> str:
+    return f"{trial.subject.type}:{trial.subject.id}"
 
 
 def _claim(trial: Trial, request_id: str, status: int) -> Claim:
     return Claim(
         request_id=request_id,
         status=status,
-        about=f"{trial.policy}: {trial.name}",
+        about=about(trial),
         effect=trial.effect,
         subject=trial.subject,
         operation=trial.operation,
@@ -102,8 +121,8 @@ def _claims_of_suite(cases: Mapping[int, Mapping[str, Any]]) -> Iterator[Claim]:
         for row in case["rows"]:
             for answer in row["answers"]:
                 if answer["request_id"] is not None:
-                    about = f"case {number}, {row['row']}"
-                    yield Claim(request_id=str(answer["request_id"]), status=int(answer["status"]), about=about)
+                    where = f"case {number}, {row['row']}"
+                    yield Claim(request_id=str(answer["request_id"]), status=int(answer["status"]), about=where)
 
 
 def _invalid(problems: Sequence[Problem]) -> Invalid:

@@ -16,15 +16,15 @@ from controlplane.services.approvals import authors_of
 from controlplane.services.decision_filter import DecisionFilter
 from controlplane.services.errors import Conflict, Forbidden, Problem
 from controlplane.services.gate import Claim, Gate, GateEvidence, Trials
-from controlplane.services.gate_reports import read_must_refuse, read_suite
+from controlplane.services.gate_reports import about, read_must_refuse, read_suite
 from controlplane.services.gate_trials import trials_of
 from controlplane.services.model import Page, Principal, Release
 from controlplane.services.ports import Session, Store
 from controlplane.services.release_lookup import release_of
 from controlplane.services.scope import require_scope
 from policies.contracts.codec import digest
-from policies.contracts.decision import Effect
-from policies.contracts.record import pseudonym
+from policies.contracts.decision import Effect, Mode, Outcome
+from policies.contracts.record import RecordOutcome, pseudonym
 from policies.contracts.snapshot import PolicySnapshot
 from policies.document.loader import load_documents
 
@@ -63,8 +63,13 @@ class Gates:
                 case Gate.SUITE:
                     claims, summary = read_suite(report)
                 case Gate.MUST_REFUSE:
-                    claims, summary = read_must_refuse(report, _trials(session, release))
-            self._check(session, release, claims)
+                    trials = _trials(session, release)
+                    claims, summary = read_must_refuse(report, trials)
+                    self._require_keyless(session, release, trials, claims)
+            logged = self._check(session, release, claims)
+            if gate is Gate.MUST_REFUSE:
+                failed = ((claim.about, _upstream_failure(logged[claim.request_id])) for claim in claims)
+                summary["upstream_failed"] = [f"{about} ({code})" for about, code in failed if code]
         evidence = GateEvidence(
             tenant=actor.tenant,
             id=self.new_id("evd_"),
@@ -100,7 +105,8 @@ class Gates:
             release = release_of(session, actor, policy_set, release_id)
             return session.gates.page(actor.tenant, release.id, after=after, limit=limit)
 
-    def _check(self, session: Session, release: Release, claims: tuple[Claim, ...]) -> None:
+    def _check(self, session: Session, release: Release, claims: tuple[Claim, ...]) -> Mapping[str, Mapping[str, Any]]:
+        """Return what the log has of each claim's request. Raises Conflict where it does not bear a claim out."""
         logged = dict(_logged(session, release.tenant, {claim.request_id for claim in claims}))
         lacking = [claim for claim in claims if claim.request_id not in logged]
         if lacking:
@@ -125,19 +131,57 @@ class Gates:
                 f"The log says otherwise of {len(differing)} of {len(claims)} requests.",
                 problems=_problems("log-differs", differing),
             )
+        return logged
+
+    def _require_keyless(self, session: Session, release: Release, trials: Trials, claims: tuple[Claim, ...]) -> None:
+        """Raise Conflict where a test was left out for want of a key, and its subject has one."""
+        asked, now = {claim.about for claim in claims}, self.clock()
+        left_out = {f"{one.subject.type}:{one.subject.id}": one for one in trials.sendable if about(one) not in asked}
+        if not left_out:
+            return
+        holders = {
+            key.subject
+            for key in session.api_keys.of_environment(release.tenant, release.environment)
+            if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        }
+        if found := sorted(left_out.keys() & holders):
+            raise Conflict(
+                "evidence-differs",
+                f"{found[0]} has a key of {release.environment}: send its requests.",
+                problems=tuple(Problem(code="has-a-key", message=about(left_out[name])) for name in found),
+            )
 
     def _agrees(self, envelope: Mapping[str, Any], tenant: str, claim: Claim) -> bool:
         http, subject, resource = (envelope.get(name) or {} for name in ("http", "subject", "resource"))
         whose = None if claim.subject is None else f"{claim.subject.type}:{claim.subject.id}"
         return (
             http.get("status") == claim.status
-            and (claim.effect is None or envelope.get("outcome") == _OUTCOMES[claim.effect])
+            and (claim.effect is None or _decided(envelope) == _OUTCOMES[claim.effect])
             and (claim.operation is None or envelope.get("action") == claim.operation)
             and (claim.model is None or resource.get("id") == claim.model)
             and (
                 whose is None or subject.get("pseudonym") == pseudonym(self.pseudonym_key, tenant=tenant, subject=whose)
             )
         )
+
+
+def _decided(envelope: Mapping[str, Any]) -> object:
+    """Return what policy made of the request: a gate is about that, and not about what a model can answer."""
+    return _OUTCOMES[Effect.ALLOW] if _upstream_failure(envelope) else envelope.get("outcome")
+
+
+def _upstream_failure(envelope: Mapping[str, Any]) -> str:
+    """Return the code where policy allowed the request, as the engines said, and its upstream failed it; else ''."""
+    codes = [str(reason["code"]) for reason in envelope.get("reasons") or ()]
+    said = {
+        answer["outcome"]
+        for engine in envelope.get("engines") or ()
+        for answer in engine["answers"]
+        if answer["mode"] == Mode.ENFORCE
+    }
+    failed = bool(codes) and all(code.startswith("upstream-") for code in codes)
+    allowed = Outcome.ALLOW in said and said.isdisjoint({Outcome.DENY, Outcome.ERROR})
+    return codes[0] if failed and allowed and envelope.get("outcome") == RecordOutcome.ERROR_DENY else ""
 
 
 def _trials(session: Session, release: Release) -> Trials:

@@ -233,6 +233,98 @@ def test_a_refusal_that_failed_is_no_refusal_by_policy(under_test):
     assert give(under_test, made, "must-refuse", report).json["code"] == "evidence-differs"
 
 
+def engines(*outcomes, mode="enforce"):
+    answers = [{"policy": "p", "mode": mode, "outcome": outcome, "reasons": []} for outcome in outcomes]
+    return [{"engine": "casbin", "duration_us": 1, "provenance": None, "answers": answers}]
+
+
+def refused_by_its_upstream(under_test, **members):
+    members = {"reasons": (("upstream-refused", ""),), "engines": engines("allow", "not_applicable")} | members
+    return logged(under_test, 9, status=400, outcome="error_deny", **members)
+
+
+def test_what_policy_allowed_and_the_upstream_failed_passes_and_is_told(under_test):
+    made, report = enforced(under_test), asked(under_test)
+    report["requests"][1] |= refused_by_its_upstream(under_test)
+    given = give(under_test, made, "must-refuse", report)
+    assert given.status_code == 201, given.text
+    assert given.json["summary"] == {
+        "requests": 2,
+        "unsendable": [],
+        "not_asked": [],
+        "upstream_failed": ["chat-access: alice may (upstream-refused)"],
+    }
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param({"engines": []}, id="no engine was asked"),
+        pytest.param({"engines": engines("allow", "deny")}, id="an engine refused it"),
+        pytest.param({"engines": engines("allow", "error")}, id="an engine failed"),
+        pytest.param({"engines": engines("not_applicable")}, id="no policy allowed it"),
+        pytest.param({"engines": engines("allow", mode="observe")}, id="a policy allowed it that decides nothing"),
+        pytest.param({"reasons": ()}, id="no reason"),
+        pytest.param({"reasons": (("upstream-refused", ""), ("policy-unavailable", ""))}, id="another reason, too"),
+    ],
+)
+def test_what_policy_did_not_allow_does_not_pass_because_an_upstream_failed(under_test, members):
+    made, report = enforced(under_test), asked(under_test)
+    report["requests"][1] |= refused_by_its_upstream(under_test, **members)
+    assert give(under_test, made, "must-refuse", report).json["code"] == "evidence-differs"
+
+
+def test_what_must_be_refused_is_not_refused_by_an_upstream(under_test):
+    made, report = enforced(under_test), asked(under_test)
+    report["requests"][0] |= refused_by_its_upstream(under_test, subject="user:mallory")
+    assert give(under_test, made, "must-refuse", report).json["code"] == "evidence-differs"
+
+
+NOBODY = """\
+  - name: nobody may
+    canary: true
+    request: {subject: user:nobody, operation: chat.completions, model: parrot}
+    expect: {effect: deny}
+"""
+
+
+def revise(under_test, source):
+    etag = under_test.call("GET", "/v1/policies/chat-access", "author").headers["ETag"]
+    path, headers = "/v1/policies/chat-access/revisions", {"If-Match": etag}
+    source = source.replace('version: "1"', 'version: "2"')
+    assert under_test.call("POST", path, "author", json={"source": source}, headers=headers).status_code == 201
+
+
+def test_a_subject_without_a_key_is_left_out_and_the_evidence_says_so(under_test):
+    revise(under_test, ACCESS + DENIED + NOBODY)
+    made, report = enforced(under_test), asked(under_test)
+    assert give(under_test, made, "must-refuse", report).json["errors"][0]["code"] == "request-missing"
+    report["not_asked"] = ["user:nobody"]
+    given = give(under_test, made, "must-refuse", report)
+    assert given.status_code == 201, given.text
+    assert given.json["summary"]["not_asked"] == ["chat-access: nobody may"]
+    body = {"subject": "user:nobody", "environment": "staging"}
+    assert under_test.call("POST", "/v1/api-keys", "admin", json=body).status_code == 201
+    answer = give(under_test, made, "must-refuse", report)
+    assert (answer.status_code, answer.json["code"]) == (409, "evidence-differs")
+    assert [error["code"] for error in answer.json["errors"]] == ["has-a-key"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "at"),
+    [
+        pytest.param("user:alice", 1, id="what must pass"),
+        pytest.param("user:mallory", 0, id="all that must be refused"),
+    ],
+)
+def test_not_everything_can_be_left_out(under_test, subject, at):
+    made, report = enforced(under_test), asked(under_test)
+    del report["requests"][at]
+    report["not_asked"] = [subject]
+    answer = give(under_test, made, "must-refuse", report)
+    assert [error["code"] for error in answer.json["errors"]] == ["request-missing"]
+
+
 def _case(report, number):
     return report["cases"][number - 1]
 

@@ -34,20 +34,25 @@ def proxy(under_test):
 
     class Proxy(BaseHTTPRequestHandler):
         refuses = frozenset({"user:mallory"})
+        upstream_refuses = False
 
         def do_POST(self):
             asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             subject = {"Bearer key-m": "user:mallory", "Bearer key-a": "user:alice"}[self.headers["Authorization"]]
             denied = subject in self.refuses
             status, outcome = (403, "deny") if denied else (200, "allow")
+            failed = self.upstream_refuses and not denied
+            status, outcome = (400, "error_deny") if failed else (status, outcome)
             http = {"method": "POST", "route": "chat", "status": status, "bytes_in": 1, "bytes_out": 1, "stream": False}
             members = {"subject": subject, "outcome": outcome, "http": http, "serial": 1, "environment": "staging"}
+            members |= {"reasons": (("upstream-refused", ""),)} if failed else {}
             under_test.ingest(make_record(seq=len(asked), **members))
+            body = b'{"error":{"code":"upstream-refused"}}' if failed else b"{}"
             self.send_response(status)
             self.send_header("x-request-id", f"req_b0_{len(asked)}")
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(body)
 
         def log_message(self, *_):
             """Say nothing."""
@@ -108,6 +113,25 @@ def test_every_subject_needs_a_key_that_can_be_read(gatehouse, released, proxy, 
     unreadable = gatehouse("release", "gate", released, "--proxy", proxy[0], "--key", "user:alice=/nowhere/at/all")
     assert (unreadable.exit_code, "SUBJECT=FILE" in unreadable.stderr) == (2, True)
     assert gatehouse("release", "gate", released).exit_code == 2
+
+
+def test_a_model_that_cannot_answer_what_policy_allows_is_no_failure_of_policy(gatehouse, released, proxy, keys):
+    proxy[1].upstream_refuses = True
+    passed = gatehouse("release", "gate", released, "--proxy", proxy[0], *keys, "--json")
+    assert passed.exit_code == 0, passed.stderr
+    told = json.loads(passed.stdout)["items"][0]["summary"]
+    assert told["upstream_failed"] == ["chat-access: alice may (upstream-refused)"]
+
+
+def test_a_subject_without_a_key_is_not_asked_for_where_it_must_be_refused(gatehouse, released, proxy, keys):
+    url, _, asked = proxy
+    out = gatehouse("release", "gate", released, "--proxy", url, *keys[:2], "--without-key", "user:mallory")
+    # It is all that must be refused: nothing was tried then, and the control plane does not take it for evidence.
+    assert (out.exit_code, "request-missing" in out.stderr or "gate-not-passed" in out.stderr) == (1, True)
+    assert "not sent, because user:mallory has no key: chat-access: mallory may not" in out.stderr
+    assert len(asked) == 1
+    lacking = gatehouse("release", "gate", released, "--proxy", url, *keys[2:], "--without-key", "user:alice")
+    assert (lacking.exit_code, "--key user:alice=FILE" in lacking.stderr) == (2, True)
 
 
 def test_a_report_of_the_suite_is_handed_in_as_it_is(gatehouse, released, tmp_path, monkeypatch):
