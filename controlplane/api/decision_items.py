@@ -29,6 +29,7 @@ def item_of(view: DecisionView) -> dict[str, Any]:
         "would_have": envelope.get("would_have"),
         "revision": envelope.get("revision"),
         "serial": envelope.get("serial"),
+        "candidate": envelope.get("candidate"),
         "findings": envelope.get("findings") or [],
         "payload": view.payload_state,
     }

@@ -40,8 +40,21 @@ class LogIndexesSchema(ma.Schema):
     terminal = fields.Integer(required=True, allow_none=True)
 
 
+class JudgedBesideSchema(ma.Schema):
+    """What a candidate would have made of the request; `differs` from what was made of it."""
+
+    serial = fields.Integer(required=True)
+    revision = fields.String(required=True)
+    effect = fields.String(required=True, validate=validate.OneOf(["allow", "deny", "error"]))
+    reasons = fields.List(fields.String(), required=True)
+    differs = fields.Boolean(required=True)
+
+
 class DecisionSchema(ma.Schema):
-    """`subject` is null where nobody was identified or the payload was erased; `pseudonym` stays."""
+    """`subject` is null where nobody was identified or the payload was erased; `pseudonym` stays.
+
+    `candidate` is null where no candidate judged the request beside.
+    """
 
     request_id = fields.String(required=True)
     record_id = fields.String(required=True)
@@ -61,6 +74,7 @@ class DecisionSchema(ma.Schema):
     would_have = fields.String(required=True, allow_none=True)
     revision = fields.String(required=True, allow_none=True)
     serial = fields.Integer(required=True, allow_none=True)
+    candidate = fields.Nested(JudgedBesideSchema, required=True, allow_none=True)
     findings = fields.List(fields.Dict(), required=True)
     payload = fields.Enum(PayloadState, by_value=True, required=True)
 

@@ -86,6 +86,10 @@ def show(*, identifier: str, as_json: bool) -> None:
     for name in ("time", "environment", "subject", "action", "model", "verdict", "status", "revision", "serial"):
         value = found[name] or found["pseudonym"] if name == "subject" else found[name]
         click.echo(f"  {name:<12}{plain(value)}")
+    if beside := found["candidate"]:
+        why = f" ({', '.join(beside['reasons'])})" if beside["reasons"] else ""
+        said = f"{beside['effect']} at serial {beside['serial']}{why}"
+        click.echo(f"  {'candidate':<12}{plain(said)}")
     click.echo()
     for sentence in found["explanation"]["sentences"]:
         # What does not print was somebody's choice, a model's name for instance.

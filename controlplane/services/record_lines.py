@@ -33,6 +33,7 @@ _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 _SPAN_HASH: Final = re.compile(r"(?:s1:[0-9a-f]{16})?", re.ASCII)
 _KINDS: Final = frozenset(RecordKind)
 _SOURCE_KINDS: Final = frozenset({EntryKind.START, EntryKind.HEARTBEAT, EntryKind.STOP, EntryKind.LOSS})
+_SAID_BESIDE: Final = frozenset({"allow", "deny", "error"})
 _OUTCOMES: Final = frozenset(RecordOutcome)
 _VERDICTS: Final = frozenset(Verdict)
 
@@ -123,9 +124,22 @@ def _check_members(read: dict[str, Any]) -> None:
         _check_name(finding["policy"])
 
 
+def _check_candidate(candidate: Any) -> None:
+    """Raise unless it is what a candidate says: lists of decisions show it, and one bad one would spoil a page."""
+    _number(candidate["serial"], least=0)
+    _name(candidate["revision"])
+    _one_of(_SAID_BESIDE, candidate["effect"])
+    for code in candidate["reasons"]:
+        _name(code)
+    if not isinstance(candidate["differs"], bool):
+        raise TypeError("not true or false")
+
+
 def _record(read: dict[str, Any], *, tenant: str, envelope: bytes, payload: bytes) -> ReceivedRecord:
     source = read["source"]
     _check_members(read)
+    if read.get("candidate") is not None:
+        _check_candidate(read["candidate"])
     _check_remarks(read.get("remarks", ()))  # workers of before there were remarks send none
     return ReceivedRecord(
         tenant=tenant,

@@ -20,6 +20,15 @@ REMARK = {
 }
 
 
+BESIDE = {
+    "serial": 8,
+    "revision": "sha256:" + "ab" * 32,
+    "effect": "deny",
+    "reasons": ["model-not-permitted"],
+    "differs": True,
+}
+
+
 @pytest.fixture
 def under_test(tmp_path):
     return make_plane(sqlite_url(tmp_path))
@@ -55,6 +64,11 @@ def test_a_batch_sent_twice_is_stored_once(under_test):
         pytest.param(make_record(verdict="passed").to_line(), id="an unknown verdict"),
         pytest.param(make_record(engines=None).to_line(), id="a member of the wrong type"),
         pytest.param(make_record(remarks=[REMARK | {"span_hash": "alice"}]).to_line(), id="a remark with a text"),
+        pytest.param(make_record(candidate=BESIDE | {"serial": "8"}).to_line(), id="a candidate without a number"),
+        pytest.param(make_record(candidate=BESIDE | {"effect": "maybe"}).to_line(), id="a candidate without effect"),
+        pytest.param(make_record(candidate=BESIDE | {"differs": None}).to_line(), id="a candidate of no word"),
+        pytest.param(make_record(candidate=BESIDE | {"reasons": [8]}).to_line(), id="a candidate of other reasons"),
+        pytest.param(make_record(candidate="alice").to_line(), id="a candidate that is a text"),
         pytest.param(make_record(remarks=[REMARK | {"length": "17"}]).to_line(), id="a remark without a length"),
         pytest.param(canonical_bytes({"envelope": "x" * 9000, "payload": ""}), id="too large"),
     ],
@@ -115,6 +129,13 @@ def test_remarks_and_coverage_are_shown_as_they_were_recorded(under_test):
     under_test.ingest(make_record(request_id="req_1", remarks=[REMARK], remarks_omitted=2, coverage=covered))
     shown = under_test.call("GET", "/v1/decisions/req_1", "auditor").json["envelope"]
     assert (shown["remarks"], shown["remarks_omitted"], shown["coverage"]) == ([REMARK], 2, covered)
+
+
+def test_what_a_candidate_said_is_shown(under_test):
+    under_test.ingest(make_record(seq=1), make_record(seq=2, candidate=BESIDE))
+    assert [item["candidate"] for item in find(under_test)["items"]] == [None, BESIDE]
+    assert [item["candidate"] for item in find(under_test, "candidate_effect=deny")["items"]] == [BESIDE]
+    assert under_test.call("GET", "/v1/decisions/req_b0_2", "auditor").json["candidate"] == BESIDE
 
 
 def test_one_item_joins_admission_and_terminal(under_test):
