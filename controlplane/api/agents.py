@@ -45,6 +45,7 @@ class WorkerStatusSchema(ma.Schema):
     epoch = count(required=True, allow_none=True)
     error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
     candidate_serial = count(load_default=None, allow_none=True)
+    failed_serial = count(load_default=None, allow_none=True)
     revocations_epoch = count(load_default=None, allow_none=True)
     candidate_error = text(load_default=None, allow_none=True, longest=2000, shortest=0)
 
@@ -89,7 +90,7 @@ class StatusSchema(ma.Schema):
     """What a node says of itself. `serial` and `epoch` are 0 where there is none yet.
 
     `environment_number` is that of the environment document that it follows, and a worker's `candidate_serial` and
-    `candidate_error` say which candidate of it is tried, or why not.
+    `candidate_error` say which candidate of it is tried, or why not. `failed_serial` is the bundle that `error` is of.
 
     `sources` are the numbers that its processes gave last: what has not arrived after a while is missing. `posture` is
     what its checks of itself last came to; a finding is open from the first failure of a check until it passes.
@@ -217,6 +218,7 @@ def _workers(reported: list[dict[str, Any]]) -> tuple[WorkerStatus, ...]:
             revision=worker["revision"] or None,
             epoch=worker["epoch"] or 0,
             error=worker["error"] or None,
+            failed_serial=worker["failed_serial"],
             candidate_serial=worker["candidate_serial"],
             revocations_epoch=worker["revocations_epoch"],
             candidate_error=worker["candidate_error"] or None,

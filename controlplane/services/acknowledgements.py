@@ -11,13 +11,17 @@ from controlplane.services.ports import Session
 # Nodes report each change at once, and every 5 s anyway; one that missed two reports is taken for dead, so that a
 # node that was switched off does not keep an activation pending for ever.
 LIVE_FOR: Final = timedelta(seconds=15)
-# A worker keeps its last error until it loads something. What it reports right after a change may be of the one before.
+# A worker keeps its last error until it loads something. Of which bundle it is, nodes of the version before do not say,
+# and a candidate's is not said: what is reported right after a change may be of the one before.
 _OLD_ERRORS_GONE: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerAcknowledgement:
-    """`enforces` is of the activation that is asked about; of a candidate, whether the worker tries it."""
+    """`enforces` is of the activation that is asked about; of a candidate, whether the worker tries it.
+
+    `failed_serial` is the bundle that `error` is of, None where that is not known.
+    """
 
     node: str
     slot: str
@@ -25,6 +29,7 @@ class WorkerAcknowledgement:
     revision: str | None
     enforces: bool
     error: str | None
+    failed_serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ def enforcing(live: tuple[Agent, ...], serial: int) -> tuple[WorkerAcknowledgeme
             revision=worker.revision,
             enforces=worker.serial == serial,
             error=worker.error,
+            failed_serial=worker.failed_serial,
         )
         for agent in live
         for worker in agent.workers
@@ -86,7 +92,7 @@ def _all_of(
     activation: Activation,
     since: datetime | None,
 ) -> Acknowledgements:
-    refused = _rejection(live, activation) or _failure(live, workers, since)
+    refused = _rejection(live, activation) or _failure(live, workers, activation, since)
     complete = bool(workers) and all(agent.workers for agent in live) and all(worker.enforces for worker in workers)
     return Acknowledgements(workers=workers, nodes=len(live), complete=complete and refused is None, refused=refused)
 
@@ -99,9 +105,15 @@ def _rejection(live: tuple[Agent, ...], activation: Activation) -> str | None:
     return None
 
 
-def _failure(live: tuple[Agent, ...], workers: tuple[WorkerAcknowledgement, ...], since: datetime | None) -> str | None:
+def _failure(
+    live: tuple[Agent, ...],
+    workers: tuple[WorkerAcknowledgement, ...],
+    activation: Activation,
+    since: datetime | None,
+) -> str | None:
     fresh = {agent.id for agent in live if since is None or agent.reported_at >= since + _OLD_ERRORS_GONE}
     for worker in workers:
-        if worker.error and not worker.enforces and worker.node in fresh:
+        is_of_this = worker.node in fresh if worker.failed_serial is None else worker.failed_serial == activation.serial
+        if worker.error and not worker.enforces and is_of_this:
             return f"{worker.node}/{worker.slot} could not load it"
     return None

@@ -193,7 +193,10 @@ class BlockedSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """One worker slot of a node: what it enforces, or why not; and which candidate it tries beside, or why not."""
+    """One worker slot of a node: what it enforces, or why not; and which candidate it tries beside, or why not.
+
+    `error` is of `failed_serial`; a node of the version before does not say of which.
+    """
 
     slot: str
     pid: int | None
@@ -204,6 +207,7 @@ class WorkerStatus:
     candidate_serial: int | None = None
     candidate_error: str | None = None
     revocations_epoch: int | None = None
+    failed_serial: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

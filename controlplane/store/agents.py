@@ -94,6 +94,7 @@ def _worker(row: Row[Any]) -> WorkerStatus:
         revision=row.revision,
         epoch=row.epoch,
         error=row.error,
+        failed_serial=row.failed_serial,
         revocations_epoch=row.revocations_epoch,
         candidate_serial=row.candidate_serial,
         candidate_error=row.candidate_error,

@@ -166,6 +166,7 @@ agent_workers = Table(
     text("revision", nullable=True),
     count("epoch"),
     text("error", nullable=True),
+    count("failed_serial", nullable=True),
     count("candidate_serial", nullable=True),
     text("candidate_error", nullable=True),
     count("revocations_epoch", nullable=True),

@@ -97,9 +97,10 @@ class NodeStatus:
             "revision": state.revision,
             "epoch": state.epoch,
             "error": state.error,
-            # As `sources`: only a control plane that signs such documents knows these members.
+            # As `sources`: left out where there is nothing to say, for a control plane of the version before.
             **({} if state.candidate_serial is None else {"candidate_serial": state.candidate_serial}),
             **({"candidate_error": problem} if problem else {}),
+            **({} if state.failed_serial is None else {"failed_serial": state.failed_serial}),
             **({} if state.revocations_epoch is None else {"revocations_epoch": state.revocations_epoch}),
         }
 

@@ -176,7 +176,7 @@ def test_a_release_is_made_and_warns_of_a_policy_that_has_no_effect(under_test):
 
 def test_a_node_says_which_candidate_its_workers_try_and_by_which_document(under_test):
     workers = [
-        {"slot": 0, "serial": 7, "epoch": 1, "candidate_serial": 9},
+        {"slot": 0, "serial": 7, "epoch": 1, "candidate_serial": 9, "error": "no patterns", "failed_serial": 8},
         {"slot": 1, "serial": 7, "epoch": 1, "candidate_error": "canary-failed: access/nobody"},
     ]
     body = {"node_id": "n1", "version": "1", "workers": workers, "guard_engine": "opa", "environment_number": 4}
@@ -187,6 +187,7 @@ def test_a_node_says_which_candidate_its_workers_try_and_by_which_document(under
         (9, None),
         (None, "canary-failed: access/nobody"),
     ]
+    assert [each["failed_serial"] for each in got["workers"]] == [8, None]
     report(under_test, serial=9)  # of a node that says nothing of either
     got = under_test.call("GET", "/v1/agents/n1", "auditor").json
     assert (got["environment_number"], got["workers"][0]["candidate_serial"]) == (None, None)

@@ -42,13 +42,16 @@ class Stage:
         assert made.status_code == 201, made.text
         return made.json
 
-    def report(self, *, serial, candidate=None, rejected=None, error=None, candidate_error=None, node="n1"):
+    def report(
+        self, *, serial, candidate=None, rejected=None, error=None, candidate_error=None, node="n1", failed=None
+    ):
         workers = [
             {
                 "slot": slot,
                 "serial": serial,
                 "epoch": 1,
                 "error": error,
+                "failed_serial": failed,
                 "candidate_serial": candidate,
                 "candidate_error": candidate_error,
             }
@@ -210,6 +213,22 @@ def test_an_error_from_before_the_activation_does_not_fail_it(stage):
     stage.report(serial=1, error="serial 2: no patterns")
     stage.conduct()
     assert stage.get(second)["state"] == "rolled-back"
+
+
+def test_an_error_counts_by_the_serial_that_it_names(stage):
+    stage.in_force()
+    second = stage.activate()
+    stage.clock.turn(5)
+    stage.report(serial=1, error="no patterns", failed=1)  # of another bundle, however late it is reported
+    stage.conduct()
+    assert stage.get(second)["state"] == "pending"
+    third = stage.activate()
+    stage.report(serial=1, error="no patterns", failed=2)
+    stage.conduct()
+    assert stage.get(third)["state"] == "pending"
+    stage.report(serial=1, error="no patterns", failed=3)  # and of this one at once
+    stage.conduct()
+    assert stage.get(third)["state"] == "rolled-back"
 
 
 def test_a_rollback_that_fails_does_not_walk_back_through_history(stage):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from proxy_addons.node.messages import Trying
+from proxy_addons.node.messages import Enforcing, Trying
 from proxy_addons.node.status import NodeStatus, SpoolDepth
 from proxy_addons.node.worker_process import WorkerState
 
@@ -48,3 +48,25 @@ def test_a_worker_is_reported_with_the_candidate_that_it_tries_or_why_not(said, 
 
 def test_a_node_says_of_which_environment_it_is():
     assert status_of().to_json()["environment"] == "staging"
+
+
+@pytest.mark.parametrize(
+    ("said", "want"),
+    [
+        pytest.param([Enforcing(serial=7, revision="r")], {"error": ""}, id="loaded"),
+        pytest.param(
+            [Enforcing(serial=8, revision="r", error="late")], {"error": "late", "failed_serial": 8}, id="not"
+        ),
+        pytest.param(
+            [Enforcing(serial=8, revision="r", error="late"), Enforcing(serial=9, revision="r")],
+            {"error": ""},
+            id="the-next-was",
+        ),
+    ],
+)
+def test_a_worker_is_reported_with_the_serial_that_its_error_is_of(said, want):
+    state = WorkerState(slot=0)
+    for message in said:
+        state = state.after(message)
+    (worker,) = status_of(state).to_json()["workers"]
+    assert {name: worker[name] for name in ("error", "failed_serial") if name in worker} == want
