@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/v1/activations and /v1/environments: what is put to work, and what each worker enforces."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from controlplane.api.activation_schemas import (
     RollbackSchema,
 )
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import page_schema
+from controlplane.api.fields import ValidateOnlySchema, page_schema
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
@@ -35,14 +36,20 @@ resource = Resource("activations", __name__, url_prefix="/v1", description="Acti
     permission=Permission.ACTIVATIONS_WRITE,
     status=201,
     body=NewActivationSchema,
+    query=ValidateOnlySchema,
     gives=ActivationSchema,
+    validates=True,
     needs_if_match=True,
     gives_headers=("Location",),
 )
-def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
-    """Put a release to work: at once, in part, later, or for a while. Needs If-Match with the environment's ETag."""
-    actor, glass = caller(), body["break_glass"]
-    with plane().metrics.activation():
+def activate(body: dict[str, Any], query: dict[str, Any]) -> tuple[ActivationView, int, dict[str, str]]:
+    """Put a release to work: at once, in part, later, or for a while. Needs If-Match with the environment's ETag.
+
+    With `validate_only=true` nothing is changed, and the answer (200) is the activation that would have been made: its
+    `id` is empty, it has no `serial` and no history, and `state` is the one that it would take at once.
+    """
+    actor, glass, only = caller(), body["break_glass"], query["validate_only"] == "true"
+    with nullcontext() if only else plane().metrics.activation():
         if glass is not None:
             plane().access.authorize(actor, Permission.ACTIVATIONS_BREAK_GLASS)
         made = plane().activations.activate(
@@ -58,7 +65,10 @@ def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
                 acknowledge_within_s=body["acknowledge_within_s"],
                 break_glass=None if glass is None else BreakGlass(**glass),
             ),
+            validate_only=only,
         )
+    if only:
+        return made, 200, {}
     if glass is not None:
         plane().metrics.glass_broken()
         _log.warning(
@@ -68,7 +78,7 @@ def activate(body: dict[str, Any]) -> tuple[ActivationView, dict[str, str]]:
             principal=actor.id,
             minutes=glass["minutes"],
         )
-    return made, {"Location": f"/v1/activations/{made.rollout.id}"}
+    return made, 201, {"Location": f"/v1/activations/{made.rollout.id}"}
 
 
 @resource.endpoint(

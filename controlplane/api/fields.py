@@ -72,6 +72,10 @@ class PageQuerySchema(ma.Schema):
     cursor = fields.String(load_default=None, validate=validate.Length(max=1024))
 
 
+class ValidateOnlySchema(ma.Schema):
+    validate_only = fields.String(load_default="false", validate=validate.OneOf(["true", "false"]))
+
+
 class ProblemItemSchema(ma.Schema):
     code = fields.String(required=True)
     pointer = fields.String(required=True)

@@ -7,7 +7,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from controlplane.api.endpoint import Resource
-from controlplane.api.fields import PageQuerySchema, Time, page_schema, text
+from controlplane.api.fields import PageQuerySchema, Time, ValidateOnlySchema, page_schema, text
 from controlplane.api.guard import caller, plane
 from controlplane.api.paging import after_of, limit_of, page_of
 from controlplane.authz.permissions import Permission
@@ -33,10 +33,6 @@ class NewReleaseSchema(ma.Schema):
         allow_none=True,
         validate=validate.Length(min=1, max=1000),
     )
-
-
-class ValidateOnlySchema(ma.Schema):
-    validate_only = fields.String(load_default="false", validate=validate.OneOf(["true", "false"]))
 
 
 class PolicyTestSchema(ma.Schema):

@@ -2,7 +2,7 @@
 """What is shown of activations and environments: what was asked, how it stands, and what each worker says of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controlplane.identifiers import Clock
 from controlplane.services.acknowledgements import (
@@ -14,9 +14,9 @@ from controlplane.services.acknowledgements import (
     of_candidate,
 )
 from controlplane.services.canaries import Measured, measure
-from controlplane.services.model import Activation, Environment
+from controlplane.services.model import Activation, Environment, Principal, Release
 from controlplane.services.ports import Session
-from controlplane.services.rollout import IN_FORCE, Rollout, RolloutState, Transition
+from controlplane.services.rollout import IN_FORCE, Asked, Rollout, RolloutState, Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,32 @@ class Views:
             history=session.rollouts.history(rollout.tenant, rollout.id),
             measured=measure(session, rollout, environment, now=now) if is_tried and environment is not None else None,
         )
+
+    def as_it_would_be(
+        self, actor: Principal, release: Release, asked: Asked, *, serial: int, previous: int | None
+    ) -> ActivationView:
+        """Return what asking for it now would give, with neither id nor serial: nothing is kept of it.
+
+        `serial` is in force, and `previous` what a rollback would bring back.
+        """
+        now = self.clock()
+        state = asked.begins_as(now)
+        back_to = {RolloutState.CANDIDATE: serial, RolloutState.PENDING: previous}
+        glass = asked.break_glass
+        rollout = Rollout(
+            tenant=release.tenant,
+            environment=release.environment,
+            id="",
+            release=release.id,
+            revision=release.revision,
+            by=actor.id,
+            created_at=now,
+            asked=asked,
+            state=state,
+            previous=back_to.get(state),
+            glass_until=None if glass is None else now + timedelta(minutes=glass.minutes),
+        )
+        return ActivationView(rollout=rollout, activation=None, state=state, workers=(), history=(), measured=None)
 
     def environment(self, session: Session, environment: Environment) -> EnvironmentView:
         desired = rollout_at(session, environment)

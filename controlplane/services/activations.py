@@ -43,8 +43,12 @@ class Activations:
         environment: str,
         if_match: IfMatch,
         asked: Asked | None = None,
+        validate_only: bool = False,
     ) -> ActivationView:
-        """Put a release to work at the environment's next serial: at once, as a candidate, or when its time comes."""
+        """Put a release to work at the environment's next serial: at once, as a candidate, or when its time comes.
+
+        With `validate_only` everything is judged as ever, and nothing is changed.
+        """
         asked = asked or Asked()
         require_scope(actor, environment)
         with self.store.write() as session:
@@ -53,11 +57,14 @@ class Activations:
             release = self._activatable(session, actor, release_id, environment, asked)
             self._check(session, before, asked)
             rules = session.environment_rules.get(actor.tenant, environment)
-            within_s = asked.acknowledge_within_s or rules.acknowledge_within_s
-            rollout = self.steps.ask(
-                session, actor, release, replace(asked, acknowledge_within_s=within_s), why=_said(asked)
-            )
-            waits = asked.not_before is not None and self.clock() < asked.not_before
+            asked = replace(asked, acknowledge_within_s=asked.acknowledge_within_s or rules.acknowledge_within_s)
+            if validate_only:
+                previous = self.steps.previous_of(session, before)
+                return self.views.as_it_would_be(actor, release, asked, serial=before.serial, previous=previous)
+            if asked.break_glass is None:
+                approve_by_activating(session, actor, release, rules, clock=self.clock, new_id=self.new_id)
+            rollout = self.steps.ask(session, actor, release, asked, why=_said(asked))
+            waits = asked.begins_as(self.clock()) is RolloutState.SCHEDULED
             serial = session.activations.last_serial(actor.tenant, environment) + 1
             glass = asked.break_glass
             how: dict[str, JSON] = {} if glass is None else {"reason": glass.reason, "minutes": glass.minutes}
@@ -224,8 +231,6 @@ class Activations:
             raise Conflict("environment-differs", f"The release was made for {release.environment!r}.")
         rules = session.environment_rules.get(actor.tenant, environment)
         require_activatable(session, actor, release, rules, break_glass=asked.break_glass is not None)
-        if asked.break_glass is None:
-            approve_by_activating(session, actor, release, rules, clock=self.clock, new_id=self.new_id)
         return release
 
     def _check(self, session: Session, environment: Environment, asked: Asked) -> None:

@@ -93,6 +93,12 @@ class Asked:
         """Whether it is tried beside what is in force, before it is in force itself or instead of that."""
         return self.canary is not None or self.mode is not CandidateMode.ENFORCE
 
+    def begins_as(self, now: datetime) -> RolloutState:
+        """Return the state that what is asked for at `now` takes at once."""
+        if self.not_before is not None and now < self.not_before:
+            return RolloutState.SCHEDULED
+        return RolloutState.CANDIDATE if self.tries else RolloutState.PENDING
+
     def to_json(self) -> dict[str, JSON]:
         """Return what was asked, without what was not."""
         said: dict[str, JSON] = {"mode": self.mode.value}

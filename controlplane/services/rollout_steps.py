@@ -69,11 +69,15 @@ class Steps:
         self, session: Session, actor: Principal, rollout: Rollout, environment: Environment, *, why: str
     ) -> Rollout:
         """Put a published rollout in force. A rollback of it brings back what is in force now, unless that failed."""
-        before = session.rollouts.at_serial(rollout.tenant, environment.id, environment.serial)
-        previous = environment.serial or None
-        if before is not None and before.state is RolloutState.FAILED:
-            previous = before.previous
+        previous = self.previous_of(session, environment)
         return self.put_in_force(session, actor, rollout, environment, previous=previous, why=why)
+
+    def previous_of(self, session: Session, environment: Environment) -> int | None:
+        """Return the serial that a rollback of what comes into force next brings back."""
+        before = session.rollouts.at_serial(environment.tenant, environment.id, environment.serial)
+        if before is not None and before.state is RolloutState.FAILED:
+            return before.previous
+        return environment.serial or None
 
     def put_in_force(
         self,

@@ -2,6 +2,8 @@
 """Asking for activations, and ending them by hand."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from structlog.testing import capture_logs
 from controlplane.services.feeds import Feed
 from tests.control_planes import make_plane, sqlite_url
 
+HERE = {"tenant": "default", "environment": "production"}
 CANARY = {"subjects_percent": 5}
 
 
@@ -101,6 +104,61 @@ def test_the_first_release_ever_is_put_to_work_whole(tmp_path, body):
     answer = ask(empty, **body)
     assert (answer.status_code, answer.json["code"]) == (409, "nothing-in-force")
     empty.store.close()
+
+
+def rows(folder):
+    with closing(sqlite3.connect(folder / "gatehouse.db")) as database:
+        return list(database.iterdump())
+
+
+def validate(api, etag=None, **body):
+    etag = etag or api.call("GET", "/v1/environments/production", "approver").headers["ETag"]
+    asked = {"release": api.last["release"], "environment": "production", **body}
+    path = "/v1/activations?validate_only=true"
+    return api.call("POST", path, "approver", json=asked, headers={"If-Match": etag})
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "previous"),
+    [
+        pytest.param({}, "pending", 1, id="at-once"),
+        pytest.param({"canary": CANARY}, "candidate", 1, id="a-canary"),
+        pytest.param({"not_before": "2099-01-01T00:00:00Z"}, "scheduled", None, id="later"),
+        pytest.param({"break_glass": {"reason": "x", "minutes": 5}}, "pending", 1, id="a-break-glass"),
+    ],
+)
+def test_an_activation_that_is_only_validated_changes_nothing(api, tmp_path, body, state, previous):
+    before, published = rows(tmp_path), api.plane.feeds.artifact(Feed.BUNDLE, **HERE).etag
+    answer = validate(api, **body)
+    assert answer.status_code == 200, answer.text
+    assert "Location" not in answer.headers
+    assert {name: answer.json[name] for name in ("id", "serial", "state", "previous_serial", "history", "workers")} == {
+        "id": "",
+        "serial": None,
+        "state": state,
+        "previous_serial": previous,
+        "history": [],
+        "workers": [],
+    }
+    assert answer.json["acknowledge_within_s"] == 30
+    assert (answer.json["break_glass_until"] is not None) == ("break_glass" in body)
+    assert (rows(tmp_path), api.plane.feeds.artifact(Feed.BUNDLE, **HERE).etag) == (before, published)
+    made = ask(api, **body).json
+    assert (made["state"], made["previous_serial"]) == (state, previous)
+
+
+def test_what_is_only_validated_is_refused_as_what_is_done(api, tmp_path):
+    stale = validate(api, etag='"7"')
+    assert (stale.status_code, stale.json["code"]) == (412, "state-changed")
+    senseless = validate(api, mode="observe", canary=CANARY)
+    assert (senseless.status_code, senseless.json["errors"][0]["pointer"]) == (400, "/canary")
+    ask(api, canary=CANARY)
+    assert validate(api, canary=CANARY).json["code"] == "candidate-under-way"
+    rules = {"approvals_required": 2}
+    api.call("PUT", "/v1/environments/production/rules", "admin", json=rules, headers={"If-Match": "*"})
+    before = rows(tmp_path)
+    assert validate(api).json["code"] == "approvals-missing"
+    assert rows(tmp_path) == before
 
 
 def test_one_candidate_at_a_time(api):
