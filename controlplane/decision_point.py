@@ -28,6 +28,7 @@ from controlplane.services.in_force import CurrentPolicy
 from controlplane.services.rego_engines import RegoEngines
 from policies.contracts.decision import Decision, Effect, Reason
 from policies.contracts.request import EvaluationRequest
+from policies.evaluation.text_rules import not_judged
 
 _STOP_WITHIN_S: Final = 5.0
 
@@ -141,6 +142,7 @@ class DecisionPoint:
             serial=evaluator.serial,
             text=text_of(decision, evaluator.texts),
             input=evaluator.input_of(asked),
+            not_judged=not_judged(evaluator.snapshot, asked).kinds,
             at=asked.at,
             decide_us=(ended - began) // 1000,
             total_us=(ended - started) // 1000,

@@ -83,12 +83,15 @@ class ConcerningSchema(ma.Schema):
 
 
 class AnsweredSchema(ma.Schema):
+    """`not_judged` are the policies that look at the texts of such a request, and may refuse it for what it says."""
+
     action = fields.String(required=True)
     effect = fields.String(required=True)
     would_have = fields.String(required=True, allow_none=True)
     reasons = fields.List(fields.Dict(), required=True)
     obligations = fields.List(fields.Dict(), required=True)
     concerning = fields.List(fields.Nested(ConcerningSchema), required=True)
+    not_judged = fields.List(fields.String(), required=True)
 
 
 class InForceSchema(ma.Schema):
@@ -173,6 +176,7 @@ def _answer(answered: Answered) -> dict[str, Any]:
             {"policy": policy, "rules": list(rules), "outcome": outcomes.get(policy)}
             for policy, rules in sorted(answered.concerning.items())
         ],
+        "not_judged": list(answered.not_judged),
     }
 
 

@@ -13,7 +13,7 @@ from controlplane.replays.evaluator import Evaluator, evaluator
 from controlplane.replays.recorded_decision import NotReplayable, Replayable, read_described
 from controlplane.replays.redaction_rules import Redacted, RulesInForce, redaction_of, rules_by_policy, rules_of
 from controlplane.replays.tally import Tally
-from controlplane.replays.text_rules import is_settled, may_refuse_texts, text_rules_for
+from controlplane.replays.text_rules import is_settled
 from controlplane.services.decision_index import DescribedDecision
 from controlplane.services.latencies import bucket_of, quantiles
 from controlplane.services.rego_engines import RegoEngines
@@ -23,6 +23,7 @@ from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.evaluation.expected import expected_of
 from policies.evaluation.limits import rates_for
+from policies.evaluation.text_rules import may_refuse_texts, text_rules_for
 
 # Enough for the 95th percentile of what one decision takes; timed one by one, which takes a moment.
 _TIMED: Final = 200

@@ -36,7 +36,10 @@ _BAD_REQUEST: Final = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A question with its decision. `text` is what people are told of a refusal; `input` is what guards saw."""
+    """A question with its decision. `text` is what people are told of a refusal; `input` is what guards saw.
+
+    `not_judged` are the kinds of policies that would have looked at the texts of such a request.
+    """
 
     id: str
     question: Question
@@ -44,6 +47,7 @@ class Decided:
     serial: int
     text: str
     input: Mapping[str, Any]
+    not_judged: tuple[str, ...]
     at: datetime
     decide_us: int
     total_us: int
@@ -76,6 +80,8 @@ def answer_of(answered: Decided | Unreadable, *, tells_rules: bool) -> dict[str,
             for owed in decision.obligations
         ],
     }
+    if answered.not_judged:
+        context["not_judged"] = list(answered.not_judged)
     if not answered.is_allowed:
         context["reasons"] = sorted({reason.code for reason in decision.reasons})
         context["reason_user"] = {"403": answered.text}

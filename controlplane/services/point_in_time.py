@@ -28,6 +28,7 @@ from policies.engines.ports import GuardEngine
 from policies.engines.rego_plan import RegoRefused
 from policies.evaluation.concerning import concerning
 from policies.evaluation.pipeline import TakeToken, decide
+from policies.evaluation.text_rules import not_judged
 
 # An auditor who names no action is told of each that a route is for; a snapshot has a dozen.
 _MOST_ACTIONS: Final = 50
@@ -57,11 +58,15 @@ class PinnedPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What the snapshot says of an action. `concerning` has the rules that are for it, by policy."""
+    """What the snapshot says of an action. `concerning` has the rules that are for it, by policy.
+
+    `not_judged` are the policies that would have looked at the texts of such a request.
+    """
 
     action: str
     decision: Decision
     concerning: Mapping[str, tuple[str, ...]]
+    not_judged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +165,12 @@ async def _answer(snapshot: PolicySnapshot, request: EvaluationRequest, guard: G
     else:
         access = CasbinAccess(snapshot)
         decision = await decide(request, snapshot=snapshot, access=access, guard=guard, take_token=_always_there)
-    return Answered(action=request.action, decision=decision, concerning=concerning(snapshot, request))
+    return Answered(
+        action=request.action,
+        decision=decision,
+        concerning=concerning(snapshot, request),
+        not_judged=not_judged(snapshot, request).policies,
+    )
 
 
 async def _always_there(_token: TakeToken) -> float:

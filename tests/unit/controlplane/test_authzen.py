@@ -17,13 +17,21 @@ CHAT = {
     "action": {"name": "chat.completions"},
     "resource": {"type": "model", "id": "parrot"},
 }
+SCREEN = """\
+kind: screening
+id: screen
+version: "1"
+spec:
+  rules:
+    - {id: override, effect: deny, phrases: [ignore all previous instructions], models: [parrot]}
+"""
 MALLORY = CHAT | {"subject": {"type": "user", "id": "mallory"}}
 
 
 @pytest.fixture(scope="module")
 def under_test(tmp_path_factory):
     made = make_plane(sqlite_url(tmp_path_factory.mktemp("plane")))
-    put_to_work(made, RECORDS)
+    put_to_work(made, RECORDS, SCREEN)
     yield made
     made.plane.decision_point.close()
     made.store.close()
@@ -47,6 +55,11 @@ async def test_a_grant_answers_and_is_on_record(pep, under_test):
     assert (found["revision"], found["serial"]) == (told["context"]["policy_revision"], told["context"]["serial"])
     listed = under_test.call("GET", "/v1/decisions?kind=evaluation&subject=user:bob", "auditor").json["items"]
     assert told["context"]["decision_id"] in [item["record_id"] for item in listed]
+
+
+async def test_what_looks_at_texts_is_told_as_not_judged(pep):
+    for asked, want in ((CHAT, ["screening"]), (MALLORY, ["screening"]), (question(), None)):
+        assert (await pep.post(ONE, json=asked)).json()["context"].get("not_judged") == want
 
 
 async def test_a_denial_is_200_with_reasons_and_without_rules(pep):

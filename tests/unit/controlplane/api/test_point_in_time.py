@@ -11,6 +11,16 @@ from tests.control_planes import ACCESS, make_plane, sqlite_url
 REVISED = ACCESS.replace('version: "1"', 'version: "2"').replace("[user:alice, user:bob]", "[user:bob]")
 
 
+SCREEN = """\
+kind: screening
+id: screen
+version: "1"
+spec:
+  rules:
+    - {id: override, effect: deny, phrases: [ignore all previous instructions], models: [parrot]}
+"""
+
+
 @pytest.fixture
 def history(tmp_path):
     """Three activations, ten minutes apart: one, one without alice, and the first again."""
@@ -92,6 +102,18 @@ def test_what_the_policies_of_then_say_of_a_subject(history, *, when, subject, m
         assert "chat-access" not in by_policy
     else:
         assert (by_policy["chat-access"]["rules"], by_policy["chat-access"]["outcome"]) == (rules, "allow")
+
+
+def test_policies_that_look_at_texts_are_named_as_not_judged(tmp_path):
+    under_test = make_plane(sqlite_url(tmp_path))
+    under_test.release()
+    assert under_test.call("POST", "/v1/policies", "author", json={"source": SCREEN}).status_code == 201
+    under_test.activate(under_test.release()["id"])
+    then = under_test, {"first": under_test.clock.now}, ()
+    asked = {"subject": "user:alice", "action": "chat.completions"}
+    for model, want in (("parrot", ["screen"]), ("owl", [])):
+        [answer] = at(then, "first", 59, model=model, **asked)["answers"]
+        assert answer["not_judged"] == want
 
 
 def test_without_an_action_each_that_has_a_route_is_answered(history):

@@ -27,7 +27,9 @@ BY = AskedBy(principal=PEP, request_id="req_1", client_request_id="theirs-1")
 KEY = b"k" * 32
 
 
-def decided(*reasons: Reason, resource: str = "model", given: Any = None, **decision: Any) -> Decided:
+def decided(
+    *reasons: Reason, resource: str = "model", given: Any = None, not_judged: tuple[str, ...] = (), **decision: Any
+) -> Decided:
     body = {
         "subject": {"type": "user", "id": "alice"},
         "action": {"name": "chat.completions" if resource == "model" else "Read Alice's file"},
@@ -43,6 +45,7 @@ def decided(*reasons: Reason, resource: str = "model", given: Any = None, **deci
         serial=7,
         text="No.",
         input=given or {"subject": {"id": "alice"}},
+        not_judged=not_judged,
         at=AT,
         decide_us=5,
         total_us=9,
@@ -55,6 +58,12 @@ def entry(each: Decided) -> tuple[dict[str, Any], dict[str, Any]]:
     assert len(made.envelope) <= MAX_ENVELOPE_BYTES
     assert made.members["payload_digest"] == "sha256:" + hashlib.sha256(made.payload).hexdigest()
     return json.loads(made.envelope), json.loads(made.payload)
+
+
+def test_what_was_not_judged_is_told_to_everybody_and_left_out_where_all_was() -> None:
+    told = answer_of(decided(not_judged=("prompts", "screening")), tells_rules=False)
+    assert (told["decision"], told["context"]["not_judged"]) == (True, ["prompts", "screening"])
+    assert "not_judged" not in answer_of(decided(), tells_rules=False)["context"]
 
 
 def test_an_allow_names_what_is_owed() -> None:
