@@ -2,8 +2,9 @@
 """`gatehouse policy import`: policies of other systems as documents, or why they cannot be."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import yaml
@@ -11,7 +12,11 @@ import yaml
 from controlplane.cli.policy_sources import diagnostics_json, rejections_shown
 from controlplane.cli.shared import complain, json_option, say, show_json
 from controlplane.local.opa_binary import TOOLS, find_opa
+from policies.contracts.errors import Diagnostic, PolicyRejected
 from policies.document.forms import ID, ONE_OPERATION
+
+if TYPE_CHECKING:
+    from policies.importing.rego_entrypoint import Entrypoint
 
 file_argument = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -71,11 +76,17 @@ def casbin(  # one for each option
 @click.option(
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for guards."
 )
+@click.option(
+    "--entrypoint",
+    metavar="PACKAGE/RULE",
+    help="The rule that is asked, as example/authz/allow: what it does not make true is denied.",
+)
+@click.option("--prefix", metavar="ID", default="", help="What the id of each guard begins with.")
 @json_option
-def rego(paths: tuple[Path, ...], *, output: Path, as_json: bool) -> None:
-    """Turn the Rego modules in PATHS (files, folders, unpacked bundles) into guards, a document for each module.
+def rego(paths: tuple[Path, ...], *, output: Path, entrypoint: str | None, prefix: str, as_json: bool) -> None:
+    """Turn the Rego modules in PATHS (files, folders, bundles of `opa build`) into guards, a document for each module.
 
-    Those that a guard cannot be are told with everything that stands against them, and the command fails.
+    What stands against any of them is told all at once, and then nothing is written. Signatures are not verified.
     """
     from policies.document.loader import load_documents  # noqa: PLC0415 # as above
     from policies.importing.rego import import_rego  # noqa: PLC0415 # as above
@@ -83,21 +94,79 @@ def rego(paths: tuple[Path, ...], *, output: Path, as_json: bool) -> None:
     opa = find_opa(TOOLS)
     if opa is None:
         raise click.UsageError("no OPA is found that could check Rego: set GATEHOUSE_OPA_BINARY")
-    found = import_rego(dict(_modules(paths)), opa_binary=str(opa.path))
+    if prefix and not ID.fits(prefix):
+        raise click.UsageError(f"--prefix {prefix!r} is no id: {ID.words}")
+    asked = _entrypoint(entrypoint) if entrypoint else None
+    sources = _Sources()
+    for path in paths:
+        sources.take(path)
+    found = import_rego(sources.modules, opa_binary=str(opa.path), entrypoint=asked, prefix=prefix)
+    problems = [*sources.problems, *found.problems]
     written = {name: yaml.dump(document, Dumper=_Blocks, sort_keys=False) for name, document in found.documents.items()}
     with rejections_shown(as_json=as_json):
-        load_documents({name: text.encode() for name, text in written.items()})
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in written.items():
-        (output / f"{name}.yaml").write_text(text, encoding="utf-8")
-    if as_json:
-        show_json({"imported": sorted(written), "diagnostics": diagnostics_json(found.problems)})
+        if not problems:
+            load_documents({name: text.encode() for name, text in written.items()})
+    if problems:
+        written = {}
     else:
-        for problem in found.problems:
+        _write(output, written)
+    if as_json:
+        bundles = [{"file": file, **each} for file, each in sources.bundles.items()]
+        show_json({"imported": sorted(written), "diagnostics": diagnostics_json(problems), "bundles": bundles})
+    else:
+        for file, each in sources.bundles.items():
+            complain(f"{file}: {'its signature was not verified' if each['signed'] else 'it is not signed'}")
+        for problem in problems:
             complain(str(problem))
-        refused = len({problem.at.file for problem in found.problems})
-        say(f"{len(written)} guards in {output}, {refused} modules refused")
-    sys.exit(1 if found.problems else 0)
+        refused = len({problem.at.file for problem in problems})
+        over = f", {len(found.passed_over)} modules passed over" if found.passed_over else ""
+        say(f"nothing is written: {refused} refused" if problems else f"{len(written)} guards in {output}{over}")
+    sys.exit(1 if problems else 0)
+
+
+def _entrypoint(text: str) -> "Entrypoint":
+    from policies.importing.rego_entrypoint import Entrypoint  # noqa: PLC0415 # as above
+
+    try:
+        return Entrypoint.read(text)
+    except ValueError as exc:
+        raise click.UsageError(f"--entrypoint {exc}") from exc
+
+
+def _write(folder: Path, written: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in written.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+class _Sources:
+    """The modules in files, folders and bundles, by name, and what could not be read of bundles."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, str] = {}
+        self.bundles: dict[str, dict[str, bool]] = {}
+        self.problems: list[Diagnostic] = []
+
+    def take(self, path: Path) -> None:
+        """Add what `path` has. Raises UsageError where it cannot be read."""
+        from policies.importing.rego_bundle import MOST_BYTES, is_bundle, read_bundle  # noqa: PLC0415 # as above
+
+        for file in sorted(path.rglob("*.rego")) if path.is_dir() else [path]:
+            try:
+                with file.open("rb") as opened:
+                    raw = opened.read(MOST_BYTES + 1)
+            except OSError as exc:
+                raise click.UsageError(f"{file} cannot be read ({exc.strerror})") from exc
+            if not is_bundle(raw):
+                self.modules.update([_text(file)])
+                continue
+            try:
+                bundle = read_bundle(str(file), raw)
+            except PolicyRejected as exc:
+                self.problems += exc.diagnostics
+            else:
+                self.modules.update(bundle.modules)
+                self.bundles[str(file)] = {"signed": bundle.signed, "signature_verified": False}
 
 
 class _Blocks(yaml.SafeDumper):
@@ -108,12 +177,6 @@ class _Blocks(yaml.SafeDumper):
 
 
 _Blocks.add_representer(str, _Blocks.represent_text)
-
-
-def _modules(paths: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    for path in paths:
-        for file in sorted(path.rglob("*.rego")) if path.is_dir() else [path]:
-            yield _text(file)
 
 
 def _named(action: str) -> tuple[str, str]:

@@ -46,6 +46,21 @@ def check_with_opa(binary: str, guards: Sequence[PolicyDocument]) -> CheckedGuar
         return CheckedGuards([source.problem("rego-unchecked", "OPA could not be run.", row=1) for source in sources])
 
 
+def rows_of_rules(binary: str, module: str) -> dict[str, int]:
+    """Return in which row the first rule of each name in `module` begins; nothing where OPA cannot read it."""
+    with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as folder:
+        Path(folder, "module.rego").write_text(module, encoding="utf-8")
+        try:
+            arguments = ("parse", "--format", "json", "--json-include", "locations", "module.rego")
+            tree = json.loads(_run(binary, *arguments, folder=folder))
+            rows: dict[str, int] = {}
+            for rule in tree.get("rules") or ():
+                rows.setdefault(str(_name_of(rule)), (rule.get("location") or {}).get("row", 1))
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+        return rows
+
+
 def _check_all(binary: str, sources: Sequence[GuardSource]) -> CheckedGuards:
     checked = CheckedGuards()
     with tempfile.TemporaryDirectory(prefix="gatehouse-opa-") as folder:

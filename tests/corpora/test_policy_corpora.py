@@ -18,6 +18,7 @@ import casbin
 import pytest
 
 from policies.compiler.compile import assembled
+from policies.compiler.opa_check import check_with_opa
 from policies.contracts.decision import Outcome
 from policies.contracts.errors import PolicyRejected
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
@@ -27,11 +28,14 @@ from policies.engines.embedded_rego import is_plain
 from policies.engines.rego_library import RegoError
 from policies.engines.rego_plan import RegoRefused, compile_rego, refuse_unfaithful
 from policies.importing.casbin import Naming, import_casbin
+from policies.importing.rego import import_rego
+from policies.importing.rego_entrypoint import NOT_TRUE, Entrypoint
 
 pytestmark = pytest.mark.corpus
 
 LEAST_AGREEING = 764
 LEAST_IMPORTED = 3
+LEAST_OF_REGO_IMPORTED = 17
 # rego-cpp goes on behind a node that it has already seen.
 ANSWERED_OTHERWISE = {"reachable_paths/cycle_1022_3"}
 
@@ -120,6 +124,45 @@ def test_embedded_rego_answers_nothing_that_opa_fails(corpora) -> None:
         answered.add(f"{case['note']}: {'undefined' if value is UNDEFINED else 'a value'}")
     assert failing > 50
     assert not answered
+
+
+@pytest.mark.opa
+def test_rego_is_imported_to_say_the_same_or_refused(corpora, opa_binary, tmp_path) -> None:
+    """Every twenty-fifth case: its query's rule as the entrypoint of a guard, which denies what it does not make true."""
+    imported, refused = 0, Counter[str]()
+    for case in [case for case in rows(corpora, "opa_rego_cases.jsonl.gz") if case.get("modules")][::25]:
+        query = RULE_IS_VARIABLE.fullmatch(case["query"])
+        if query is None or "." not in query[1] or "input_term" in case:
+            refused["another-query"] += 1
+            continue
+        files = {f"{number}.rego": text for number, text in enumerate(case["modules"])}
+        entrypoint = Entrypoint.read(query[1].replace(".", "/"))
+        found = import_rego(files, opa_binary=str(opa_binary), entrypoint=entrypoint)
+        assert bool(found.problems) is not bool(found.documents), case["note"]
+        if found.problems:
+            refused[found.problems[0].code] += 1
+            continue
+        (document,) = found.documents.values()
+        (guard,) = load_documents({"a.json": json.dumps(document).encode()})
+        assert check_with_opa(str(opa_binary), [guard]).problems == [], case["note"]
+        if "want_result" not in case:
+            refused["fails-when-asked"] += 1
+            continue
+        (tmp_path / "guard.rego").write_text(guard.spec.module, encoding="utf-8")
+        done = subprocess.run(
+            [opa_binary, "eval", "--data", tmp_path / "guard.rego", "--stdin-input", "data.gatehouse.guard"],
+            input=json.dumps(case.get("input")),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        (said,) = json.loads(done.stdout)["result"][0]["expressions"][0]["value"].values()
+        got = (said.get("allow") is True, said["deny"])
+        want = any(each[query[2]] is True for each in case["want_result"])  # a 1 is not: it would be equal
+        assert got == ((True, []) if want else (False, [NOT_TRUE])), case["note"]
+        imported += 1
+    assert imported >= LEAST_OF_REGO_IMPORTED, f"{imported} imported, refused: {dict(refused)}"
 
 
 @pytest.mark.opa
