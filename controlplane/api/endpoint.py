@@ -149,7 +149,9 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask_smorest has no types
             with_key = method == "POST" if takes_key is None else takes_key
             parameters = [_IF_MATCH] * needs_if_match + [_IDEMPOTENCY_KEY] * with_key
             if parameters:
-                declared = self.doc(parameters=parameters)(declared)
+                # What is stated here takes the place of what the library found, the query's included.
+                asked = [] if query is None else [{"in": "query", "schema": query}]
+                declared = self.doc(parameters=[*asked, *parameters])(declared)
             if content_type is not None:
                 content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
                 declared = self.doc(requestBody={"required": True, "content": content})(declared)

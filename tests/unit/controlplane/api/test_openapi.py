@@ -83,6 +83,8 @@ def test_the_documentation_names_if_match_bodies_and_every_refusal(under_test):
     document = under_test.call("GET", "/openapi.json", None).json
     revise = document["paths"]["/v1/policies/{policy_id}/revisions"]["post"]
     assert [each["name"] for each in revise["parameters"]] == ["If-Match", "Idempotency-Key"]
+    activate = document["paths"]["/v1/activations"]["post"]
+    assert [each["name"] for each in activate["parameters"]] == ["validate_only", "If-Match", "Idempotency-Key"]
     assert {"400", "401", "403", "404", "412", "422", "428", "503"} <= revise["responses"].keys()
     assert revise["responses"]["201"]["headers"].keys() == {"ETag", "Location"}
     assert "application/x-ndjson" in document["paths"]["/v1/records"]["post"]["requestBody"]["content"]
