@@ -17,6 +17,7 @@ from policies.compiler.lints.never_matches import never_matches
 from policies.compiler.lints.nobody import nobody
 from policies.compiler.lints.overlap import overlap
 from policies.compiler.lints.shadowed import shadowed
+from policies.compiler.lints.unused import unused
 from policies.compiler.lints.wide import wide
 from policies.contracts.snapshot import PolicySnapshot
 
@@ -29,6 +30,7 @@ LINTS: Final[tuple[Callable[[Linted], Iterator[Lint]], ...]] = (
     limits,
     empty,
     overlap,
+    unused,
 )
 
 

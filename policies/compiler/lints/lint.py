@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a lint gives, and the questions that several of them ask."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeAlias
 
+from policies.contracts.prompts import PromptRule, PromptsPolicy
+from policies.contracts.screening import ScreeningPolicy, ScreeningRule
 from policies.contracts.snapshot import Dialect, Grant, PolicySnapshot
 from policies.contracts.tools import ToolRule
+from policies.redaction.selection import Selecting
 
 ANY: Final = "*"
 _LISTED: Final = 3
@@ -58,6 +61,15 @@ class Linted:
     def unrouted(self, operations: Collection[str]) -> bool:
         """Whether `operations` name only what no route has."""
         return bool(operations and self.operations) and ANY not in operations and self.operations.isdisjoint(operations)
+
+
+def rules_for_texts(snapshot: PolicySnapshot) -> Iterator[tuple[str, str, str, Selecting]]:
+    """Give the rules that look at texts: the policy, where the rule stands there, what it is called, and the rule."""
+    policies: tuple[PromptsPolicy | ScreeningPolicy, ...] = (*snapshot.prompts, *snapshot.screening)
+    for policy in policies:
+        rules: tuple[PromptRule | ScreeningRule, ...] = policy.rules
+        for number, rule in enumerate(rules):
+            yield policy.id, f"/spec/rules/{number}", f"The rule {rule.id!r}", rule
 
 
 Rule: TypeAlias = Grant | ToolRule

@@ -3,8 +3,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from policies.compiler.lints.lint import ANY, Lint, Linted, named
+from policies.compiler.lints.lint import ANY, Lint, Linted, named, rules_for_texts
 from policies.contracts.snapshot import Grant, PolicySnapshot, RedactionPolicy, RedactionRule
+from policies.contracts.upstreams import UpstreamRule
 
 CODE = "never-matches"
 
@@ -19,9 +20,17 @@ def never_matches(linted: Linted) -> Iterator[Lint]:
         for number, rule in enumerate(redaction.rules):
             if why := _apart(redaction, rule):
                 yield _lint(redaction.id, f"/spec/rules/{number}", f"The rule {rule.id!r}", why)
+    yield from _upstreams(linted)
     for policy, pointer, what, operations in _selected(linted.snapshot):
         if linted.unrouted(operations):
             yield _lint(policy, pointer, what, _no_route(operations))
+
+
+def _upstreams(linted: Linted) -> Iterator[Lint]:
+    for upstreams in linted.snapshot.upstreams:
+        for number, entry in enumerate(upstreams.upstreams):
+            if why := _entry(entry, linted):
+                yield _lint(upstreams.id, f"/spec/upstreams/{number}", f"The entry {entry.name!r}", why)
 
 
 def _selected(snapshot: PolicySnapshot) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -33,6 +42,8 @@ def _selected(snapshot: PolicySnapshot) -> Iterator[tuple[str, str, str, tuple[s
     for tools in snapshot.tools:
         for number, of_tools in enumerate(tools.rules):
             yield tools.id, f"/spec/rules/{number}", f"The rule {of_tools.id!r}", of_tools.operations
+    for policy, pointer, what, of_texts in rules_for_texts(snapshot):
+        yield policy, pointer, what, of_texts.operations
     for logging in snapshot.logging:
         yield logging.id, "/spec/operations", "The policy", logging.operations
 
@@ -49,6 +60,16 @@ def _grant(grant: Grant, linted: Linted) -> str:
     if grant.models:
         return f"requests for {named(grant.operations)} name no model, and it lists models"
     return f"requests for {named(grant.operations)} name a model, and it lists none"
+
+
+def _entry(entry: UpstreamRule, linted: Linted) -> str:
+    if linted.unrouted(entry.operations):
+        return _no_route(entry.operations)
+    if not (entry.operations and entry.models and linted.operations):
+        return ""
+    if ANY in entry.operations or not linted.naming.isdisjoint(entry.operations):
+        return ""
+    return f"requests for {named(entry.operations)} name no model, and it lists models"
 
 
 def _apart(policy: RedactionPolicy, rule: RedactionRule) -> str:

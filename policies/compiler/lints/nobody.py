@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from policies.compiler.lints.lint import Lint, Linted, named
+from policies.compiler.lints.lint import Lint, Linted, named, rules_for_texts
 from policies.contracts.snapshot import PolicySnapshot
 
 CODE = "nobody-has-it"
@@ -32,5 +32,7 @@ def _selected(snapshot: PolicySnapshot) -> Iterator[tuple[str, str, str, tuple[s
     for tools in snapshot.tools:
         for number, of_tools in enumerate(tools.rules):
             yield tools.id, f"/spec/rules/{number}/subjects", f"The rule {of_tools.id!r}", of_tools.subjects
+    for policy, pointer, what, of_texts in rules_for_texts(snapshot):
+        yield policy, f"{pointer}/subjects", what, of_texts.subjects
     for logging in snapshot.logging:
         yield logging.id, "/spec/subjects", "The policy", logging.subjects

@@ -2,13 +2,18 @@
 """A rule that another one leaves without effect: a denial over all it allows, or a rule that does the same and more."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from policies.compiler.lints.lint import ANY, Lint, Linted
 from policies.contracts.decision import Effect, Mode
+from policies.contracts.prompts import PromptsPolicy
+from policies.contracts.screening import ScreenEffect, ScreeningPolicy, ScreeningRule
 from policies.contracts.snapshot import SEVERITY, AccessPolicy, RedactionPolicy, RedactionRule
 from policies.contracts.tools import ANY_REST, ToolRule, ToolsPolicy
+from policies.contracts.upstreams import UpstreamRule, UpstreamsPolicy
 from policies.engines.grants import Row, rows_of
 from policies.engines.groups import groups_by_member
+from policies.redaction.selection import Selecting
 
 CODE = "shadowed"
 _Where = Mapping[tuple[str, str, str], tuple[str, str]]
@@ -21,6 +26,12 @@ def shadowed(linted: Linted) -> Iterator[Lint]:
         yield from _redactions(redaction)
     for tools in linted.snapshot.tools:
         yield from _tools(tools)
+    for prompts in linted.snapshot.prompts:
+        yield from _prompts(prompts)
+    for screening in linted.snapshot.screening:
+        yield from _screening(screening)
+    for upstreams in linted.snapshot.upstreams:
+        yield from _upstreams(upstreams)
 
 
 def _grants(linted: Linted) -> Iterator[Lint]:
@@ -114,6 +125,62 @@ def _takes_all_of(wide: ToolRule, narrow: ToolRule) -> bool:
         and _within(narrow.operations, wide.operations)
         and _within(narrow.models, wide.models)
     )
+
+
+def _prompts(policy: PromptsPolicy) -> Iterator[Lint]:
+    """Of the rules for system prompts the first that selects a request counts."""
+    for number, rule in enumerate(policy.rules):
+        over = next((other for other in policy.rules[:number] if _selected_within(rule, other)), None)
+        if over is not None:
+            yield _lint(policy.id, f"/spec/rules/{number}", rule.id, f"{over.id!r} comes first for all of it")
+
+
+def _screening(policy: ScreeningPolicy) -> Iterator[Lint]:
+    for number, rule in enumerate(policy.rules):
+        for earlier, other in enumerate(policy.rules):
+            # Of two that are the same, the later one is told.
+            if (
+                earlier != number
+                and _finds_all_of(other, rule)
+                and (earlier < number or not _finds_all_of(rule, other))
+            ):
+                does = "denies" if other.effect is ScreenEffect.DENY else "flags"
+                yield _lint(policy.id, f"/spec/rules/{number}", rule.id, f"{other.id!r} {does} all that it finds")
+                break
+
+
+def _finds_all_of(wide: ScreeningRule, narrow: ScreeningRule) -> bool:
+    phrases, others = ({phrase.casefold() for phrase in rule.phrases} for rule in (narrow, wide))
+    return (
+        (wide.effect, wide.reason) == (narrow.effect, narrow.reason)
+        and phrases <= others
+        and set(narrow.expressions) <= set(wide.expressions)
+        and _within(narrow.fields, wide.fields)
+        and _selected_within(narrow, wide)
+    )
+
+
+def _selected_within(narrow: Selecting, wide: Selecting) -> bool:
+    return all(_within(getattr(narrow, name), getattr(wide, name)) for name in ("operations", "models", "subjects"))
+
+
+def _upstreams(policy: UpstreamsPolicy) -> Iterator[Lint]:
+    """What an earlier entry has in the same words is an error of the document; here it has it by a wildcard."""
+    for number, entry in enumerate(policy.upstreams):
+        pairs = product(entry.operations or ("",), entry.models or ("",))
+        takers = [_taker(operation, model, policy.upstreams[:number]) for operation, model in pairs]
+        if all(takers):
+            yield _lint(policy.id, f"/spec/upstreams/{number}", entry.name, f"{takers[0]!r} takes all of it before")
+
+
+def _taker(operation: str, model: str, earlier: tuple[UpstreamRule, ...]) -> str:
+    """Return the first entry that is for all such requests. Empty: of every operation, and of every model or none."""
+    for entry in earlier:
+        # `*` means every model, and is for no request that names none.
+        of_models = not entry.models or (bool(model) and ANY in entry.models) or model in entry.models
+        if of_models and (not entry.operations or ANY in entry.operations or operation in entry.operations):
+            return entry.name
+    return ""
 
 
 def _means(wide: str, narrow: str) -> bool:

@@ -6,6 +6,11 @@ import pytest
 from tests.unit.policies.compiler.lints.linting import access, document, found, grant, redaction
 
 
+def prompts(**selectors):
+    rule = {"id": "a", "insert": "one", **selectors}
+    return document("prompts", prompts=[{"name": "one", "text": "You help."}], rules=[rule])
+
+
 @pytest.mark.parametrize(
     ("documents", "want"),
     [
@@ -54,6 +59,31 @@ from tests.unit.policies.compiler.lints.linting import access, document, found, 
             ],
             [("never-matches", "some-tools", "/spec/rules/0")],
             id="a-tools-rule",
+        ),
+        pytest.param(
+            [document("screening", rules=[{"id": "a", "effect": "deny", "phrases": ["x y"], "operations": ["audio"]}])],
+            [("never-matches", "some-screening", "/spec/rules/0")],
+            id="a-screening-rule",
+        ),
+        pytest.param(
+            [prompts(operations=["audio"])],
+            [("never-matches", "some-prompts", "/spec/rules/0")],
+            id="a-prompts-rule",
+        ),
+        pytest.param(
+            [document("upstreams", upstreams=[{"name": "gpu", "operations": ["audio"], "models": ["owl"]}])],
+            [("never-matches", "some-upstreams", "/spec/upstreams/0")],
+            id="an-upstream-for-an-operation-without-route",
+        ),
+        pytest.param(
+            [document("upstreams", upstreams=[{"name": "gpu", "operations": ["models.list"], "models": ["owl"]}])],
+            [("never-matches", "some-upstreams", "/spec/upstreams/0")],
+            id="an-upstream-of-models-for-an-operation-without",
+        ),
+        pytest.param(
+            [document("upstreams", upstreams=[{"name": "gpu", "operations": ["models.list"]}])],
+            [],
+            id="an-upstream-for-an-operation-without-models",
         ),
         pytest.param(
             [document("logging", records="strict", operations=["audio"])],

@@ -35,6 +35,16 @@ from tests.unit.policies.compiler.lints.linting import access, document, found, 
             [("nobody-has-it", "some-redaction", "/spec/rules/0/subjects")],
             id="a-rule",
         ),
+        pytest.param(
+            [
+                access(grant("group:some"), groups={"none": [], "some": ["user:x"]}),
+                document(
+                    "screening", rules=[{"id": "a", "effect": "deny", "phrases": ["x y z"], "subjects": ["group:none"]}]
+                ),
+            ],
+            [("nobody-has-it", "some-screening", "/spec/rules/0/subjects")],
+            id="a-screening-rule",
+        ),
     ],
 )
 def test_what_is_told(documents, want):

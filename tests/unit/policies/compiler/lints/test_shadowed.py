@@ -102,3 +102,72 @@ from tests.unit.policies.compiler.lints.linting import access, document, found, 
 )
 def test_what_is_told(documents, want):
     assert found(*documents) == want
+
+
+def prompts(*rules):
+    numbered = [{"id": f"r{number}", "insert": "one", **rule} for number, rule in enumerate(rules)]
+    return document("prompts", prompts=[{"name": "one", "text": "You help."}], rules=numbered)
+
+
+def screening(*rules):
+    usual = {"effect": "deny", "phrases": ["ignore all"]}
+    return document("screening", rules=[{"id": f"r{number}", **usual, **rule} for number, rule in enumerate(rules)])
+
+
+def upstreams(*entries):
+    return document("upstreams", upstreams=[{"name": f"u{number}", **entry} for number, entry in enumerate(entries)])
+
+
+FIRST, SECOND = "/spec/rules/0", "/spec/rules/1"
+
+
+@pytest.mark.parametrize(
+    ("policy", "pointers"),
+    [
+        pytest.param(prompts({}, {"models": ["owl"]}), [SECOND], id="a-prompts-rule-behind-one-for-all"),
+        pytest.param(prompts({"models": ["owl"]}, {}), [], id="a-prompts-rule-before-one-for-all"),
+        pytest.param(prompts({"models": ["owl"]}, {"models": ["parrot"]}), [], id="prompts-rules-for-two-models"),
+        pytest.param(screening({}, {}), [SECOND], id="a-screening-rule-twice"),
+        pytest.param(screening({}, {"phrases": ["IGNORE all"]}), [SECOND], id="twice-in-capitals"),
+        pytest.param(screening({"models": ["owl"]}, {}), [FIRST], id="a-screening-rule-before-one-for-all"),
+        pytest.param(screening({"phrases": ["ignore all", "obey"]}, {}), [SECOND], id="fewer-phrases"),
+        pytest.param(screening({}, {"phrases": ["ignore all", "obey"]}), [FIRST], id="more-phrases-behind-it"),
+        pytest.param(screening({}, {"effect": "flag"}), [], id="another-effect"),
+        pytest.param(screening({}, {"reason": "prompt-injection"}), [], id="another-reason"),
+        pytest.param(screening({"fields": ["user"]}, {"fields": ["system"]}), [], id="other-fields"),
+        pytest.param(screening({}, {"fields": ["user"]}), [SECOND], id="fewer-fields"),
+    ],
+)
+def test_rules_for_texts(policy, pointers):
+    assert found(policy) == [("shadowed", policy["id"], pointer) for pointer in pointers]
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_told"),
+    [
+        pytest.param(upstreams({"models": ["*"]}, {"models": ["owl"]}), True, id="every-model-before"),
+        pytest.param(upstreams({"models": ["owl"]}, {"models": ["*"]}), False, id="every-model-behind"),
+        pytest.param(
+            upstreams({"operations": ["*"]}, {"operations": ["chat.completions"], "models": ["owl"]}),
+            True,
+            id="every-operation-before",
+        ),
+        pytest.param(
+            upstreams({"models": ["*"]}, {"operations": ["models.list"]}), False, id="every-model-is-not-every-request"
+        ),
+        pytest.param(
+            upstreams({"operations": ["chat.completions"]}, {"models": ["owl"]}), False, id="one-operation-of-two"
+        ),
+    ],
+)
+def test_entries_of_upstreams(policy, is_told):
+    assert found(policy) == ([("shadowed", policy["id"], "/spec/upstreams/1")] if is_told else [])
+
+
+def test_an_entry_that_several_take_together_is_told():
+    entries = (
+        {"models": ["owl"]},
+        {"models": ["parrot"]},
+        {"operations": ["chat.completions"], "models": ["owl", "parrot"]},
+    )
+    assert found(upstreams(*entries)) == [("shadowed", "some-upstreams", "/spec/upstreams/2")]
