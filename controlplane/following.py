@@ -71,7 +71,7 @@ class Following:
         """Return what decides for `scope` (tenant, environment) now, and who is blocked there.
 
         Whoever uses the evaluator MUST enter it before waiting for anything. Raises NotFound for no such environment,
-        Unready where nothing is in force or it cannot be evaluated, StoreUnavailable.
+        Unready where what is in force cannot be evaluated, StoreUnavailable.
         """
         followed = await self._follow(scope)
         evaluator = followed.evaluator
@@ -92,7 +92,7 @@ class Following:
             raise NotFound("environment-unknown", "There is no such environment.")
         serial, marks = head[0], head[1:]
         if serial == 0:
-            raise Unready("policy-unavailable", "Nothing is in force in this environment.")
+            raise NotFound("nothing-in-force", "Nothing was ever put in force in this environment.")
         followed = self._followed.setdefault(scope, _Followed())
         self._followed.move_to_end(scope)
         # Whatever else has changed there: the list may be another.

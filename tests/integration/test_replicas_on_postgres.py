@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from controlplane.store import tables
 from controlplane.store.engine import open_database
 from policies.bundle.verify import verify
 from tests.databases import postgres_binaries, private_postgres
@@ -52,9 +51,9 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def environment(postgres_url: str, tmp_path: Path) -> dict[str, str]:
     engine = open_database(postgres_url)
-    tables.METADATA.drop_all(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
     engine.dispose()
     prepared = make_environment(tmp_path) | {"GATEHOUSE_DATABASE_URL": postgres_url}
     assert initialise(prepared).returncode == 0

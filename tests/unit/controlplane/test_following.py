@@ -106,7 +106,7 @@ async def test_what_cannot_be_built_at_first_is_not_tried_for_each_question(stor
 
 
 @pytest.mark.parametrize(
-    ("head", "want"), [({}, NotFound), ({SCOPE: (0, 0, 0)}, Unready)], ids=["no-environment", "nothing-in-force"]
+    ("head", "want"), [({}, NotFound), ({SCOPE: (0, 0, 0)}, NotFound)], ids=["no-environment", "nothing-in-force"]
 )
 async def test_where_nothing_is_in_force_nothing_decides(stored_and_following, head, want):
     stored, made = stored_and_following
