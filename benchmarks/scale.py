@@ -96,6 +96,7 @@ def compiled(folder: Path, signer: Signer, *, small: bool) -> VerifiedBundle:
             environment="production",
             newer_than=0,
         )
+    (folder / "bundle.tar.gz").write_bytes(bundle.content)
     with stage("node: prepare for the workers"):
         prepare(folder / "bundle.tar.gz", verified)
     return verified
