@@ -66,7 +66,8 @@ async def test_the_lives_of_candidates_one_withdrawn_one_that_fails_its_canaries
     await until(lambda: tried(enforcing, None))
     assert await enforcing.chat() == ALLOWED
     await until(lambda: len(control_plane.records) == 3)
-    assert serials(control_plane) == [(9, "deny"), (5, "error_deny"), (5, "error_deny")]
+    # Two workers ship on their own, in any order.
+    assert sorted(serials(control_plane)) == [(5, "error_deny"), (5, "error_deny"), (9, "deny")]
 
     wrong = signer.bundle(10, canaries=(replace(ALICE, name="alice may not", effect=Effect.DENY),))
     await control_plane.publish(candidate=wrong, environment=signer.environment(5, candidate_of(wrong, 10)))
