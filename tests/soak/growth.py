@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
-# What allocators and caches of a process that serves take before they settle.
-_ALLOWED_BYTES = 12 * 2**20
+# What allocators and caches of a process that serves take before they settle: a control plane that is kept from the
+# processor by other work has been seen to settle 23 MiB higher, half a minute late.
+_ALLOWED_BYTES = 24 * 2**20
 _ALLOWED_SHARE = 0.05
 
 
