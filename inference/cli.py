@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: `python -m inference serve` and `python -m inference build-parrot`."""
+"""The command line: `gatehouse-inference serve` and `gatehouse-inference build-parrot`."""
 
 import os
 import sys
@@ -8,14 +8,22 @@ from pathlib import Path
 import click
 
 from inference.logs import configure_logs
-from inference.settings import ModelRefused, ServeSettings, SettingsWrong, require_protection, tls_files
+from inference.model_options import read_models
+from inference.settings import (
+    ModelRefused,
+    ServeSettings,
+    ServingSettings,
+    SettingsWrong,
+    require_protection,
+    tls_files,
+)
 
 _FILE = click.Path(path_type=Path)
 
 
 @click.group()
 def main() -> None:
-    """An OpenAI-compatible inference server for one local model."""
+    """An OpenAI-compatible inference server for local models."""
 
 
 @main.command("build-parrot")
@@ -28,8 +36,11 @@ def build_parrot_command(out: Path) -> None:
 
 
 @main.command("serve")
-@click.option("--model-dir", type=_FILE, required=True, help="A local Hugging Face directory with safetensors.")
-@click.option("--name", "names", multiple=True, required=True, help="A name clients call the model by; repeatable.")
+@click.option(
+    "--model", "models", metavar="NAME=DIR", multiple=True, help="Serve the model in DIR as NAME; repeatable."
+)
+@click.option("--model-dir", type=_FILE, help="A local Hugging Face directory with safetensors.")
+@click.option("--name", "names", multiple=True, help="A name for the model in --model-dir; repeatable.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), required=True, help="The port; 0 takes a free one and logs it.")
 @click.option("--tls-cert", type=_FILE, help="The server's certificate chain, PEM.")
@@ -37,12 +48,19 @@ def build_parrot_command(out: Path) -> None:
 @click.option("--client-ca", type=_FILE, help="Only peers with a certificate of this CA are let in.")
 @click.option("--insecure-loopback", is_flag=True, help="Serve without TLS, on a loopback address only.")
 @click.option(
-    "--queue-size", type=click.IntRange(1, 10_000), default=64, show_default=True, help="Requests that may wait."
+    "--queue-size", "queue_sizes", metavar="[NAME=]N", multiple=True, help="Requests that may wait for a model.  [64]"
 )
-@click.option("--max-context", type=click.IntRange(2), help="Tokens of prompt and answer, if fewer than the model's.")
+@click.option(
+    "--max-context",
+    "max_contexts",
+    metavar="[NAME=]N",
+    multiple=True,
+    help="Tokens of prompt and answer, if fewer than the model's.",
+)
 def serve_command(
     *,
-    model_dir: Path,
+    models: tuple[str, ...],
+    model_dir: Path | None,
     names: tuple[str, ...],
     host: str,
     port: int,
@@ -50,10 +68,10 @@ def serve_command(
     tls_key: Path | None,
     client_ca: Path | None,
     insecure_loopback: bool,
-    queue_size: int,
-    max_context: int | None,
+    queue_sizes: tuple[str, ...],
+    max_contexts: tuple[str, ...],
 ) -> None:
-    """Serve the model in MODEL_DIR under its names until SIGTERM."""
+    """Serve models under their names until SIGTERM."""
     # Before any library reads them: nothing is fetched, and no tokenizer starts threads of its own.
     os.environ.update(
         HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false"
@@ -62,19 +80,14 @@ def serve_command(
     from inference.server import serve  # noqa: PLC0415  # after the environment is set
 
     try:
-        tls = tls_files(certificate=tls_cert, key=tls_key, client_ca=client_ca)
-        require_protection(tls=tls, host=host, insecure_loopback=insecure_loopback)
-        serve(
-            ServeSettings(
-                model_dir=model_dir,
-                names=tuple(dict.fromkeys(names)),
-                host=host,
-                port=port,
-                tls=tls,
-                queue_size=queue_size,
-                max_context=max_context,
+        serving = ServingSettings(
+            models=read_models(
+                model_dir=model_dir, names=names, models=models, queue_sizes=queue_sizes, max_contexts=max_contexts
             )
         )
+        tls = tls_files(certificate=tls_cert, key=tls_key, client_ca=client_ca)
+        require_protection(tls=tls, host=host, insecure_loopback=insecure_loopback)
+        serve(ServeSettings(serving=serving, host=host, port=port, tls=tls))
     except (SettingsWrong, ModelRefused) as exc:
         click.echo(f"error: {exc}", err=True)
         sys.exit(2)

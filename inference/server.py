@@ -4,15 +4,12 @@
 import asyncio
 import signal
 import socket
-import time
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 import uvicorn
 
-from inference.engine import Engine
-from inference.job import Finished, Job
 from inference.settings import ServeSettings, SettingsWrong
 from inference.tls import server_context
 
@@ -28,37 +25,12 @@ def serve(settings: ServeSettings) -> None:
     context = server_context(settings.tls) if settings.tls else None
     # Bound first, so that a taken port is found before seconds are spent on the model. Nobody can connect yet.
     listener = _bind(settings.host, settings.port)
-    started_at = time.monotonic()
     # Imported here: torch takes a second, and a wrong command line should not wait for it.
-    from inference.api.admission import ServedModel  # noqa: PLC0415
-    from inference.api.app import InferenceApi  # noqa: PLC0415
-    from inference.generation import generate  # noqa: PLC0415
-    from inference.loading import load_model  # noqa: PLC0415
+    from inference.serving import open_serving  # noqa: PLC0415
 
-    loaded = load_model(settings.model_dir, max_context=settings.max_context)
-    log.info(
-        "model_loaded",
-        names=settings.names,
-        digest=loaded.digest,
-        parameter_count=loaded.parameter_count,
-        context_tokens=loaded.context_tokens,
-        device=str(loaded.model.device),
-        load_s=round(time.monotonic() - started_at, 2),
-    )
-
-    def run(job: Job, on_text: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Finished:
-        return generate(loaded, job, on_text=on_text, is_cancelled=is_cancelled)
-
-    engine = Engine(run, queue_size=settings.queue_size)
-    served = ServedModel(
-        names=settings.names,
-        prompts=loaded.prompts,
-        context_tokens=loaded.context_tokens,
-        digest=loaded.digest,
-    )
-    api = InferenceApi(engine=engine, served=served, clock=time.time)
+    serving = open_serving(settings.serving)
     config = uvicorn.Config(
-        api.application(),
+        serving.application,
         # Named, so that the server is the same whatever else is installed beside it.
         http="h11",
         loop="asyncio",
@@ -76,7 +48,7 @@ def serve(settings: ServeSettings) -> None:
     # uvicorn raises the signal that stopped it again when it is done; a stop that was asked for is a success.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    engine.start()
+    serving.start()
     log.info(
         "server_listening",
         host=settings.host,
@@ -84,19 +56,19 @@ def serve(settings: ServeSettings) -> None:
         tls=context is not None,
         client_certificates=bool(settings.tls and settings.tls.client_ca),
     )
-    asyncio.run(_Server(config, engine).serve(sockets=[listener]))
+    asyncio.run(_Server(config, serving.stop).serve(sockets=[listener]))
     log.info("server_stopped")
 
 
 class _Server(uvicorn.Server):
-    """Stops the engine before it waits for connections: what they wait for is the engine."""
+    """Stops the engines before it waits for connections: what they wait for are the engines."""
 
-    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Callable[..., None]) -> None:
         super().__init__(config)
-        self._engine = engine
+        self._stop = stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._engine.stop(timeout_s=0)
+        self._stop(timeout_s=0)
         await super().shutdown(sockets)
 
 

@@ -4,6 +4,9 @@
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+DEFAULT_QUEUE_SIZE: Final = 64
 
 
 class SettingsWrong(Exception):
@@ -22,14 +25,30 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeSettings:
-    model_dir: Path
+class ModelSettings:
+    """One model: where it lies, what clients call it, and its limits."""
+
     names: tuple[str, ...]
+    directory: Path
+    queue_size: int = DEFAULT_QUEUE_SIZE
+    max_context: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingSettings:
+    """What is served, wherever it is reached: of this alone the application is built."""
+
+    models: tuple[ModelSettings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """What is served, and where this process listens."""
+
+    serving: ServingSettings
     host: str
     port: int
     tls: TlsFiles | None
-    queue_size: int
-    max_context: int | None
 
 
 def tls_files(*, certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:

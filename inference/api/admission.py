@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a parsed request to a job that fits the model."""
+"""From a parsed request to the model it names, and to a job that fits it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inference.api.errors import Refusal, RequestRefused, invalid
 from inference.api.requests import ChatRequest, CompletionRequest, Wishes
+from inference.engine import Engine
 from inference.job import Job
 from inference.prompt import PromptEncoder, PromptRefused
 
@@ -19,10 +20,21 @@ class ServedModel:
     prompts: PromptEncoder
     context_tokens: int
     digest: str
+    queue_size: int
+    engine: Engine
+
+
+def find_model(name: str, models: Sequence[ServedModel]) -> ServedModel:
+    """The model of that name, to the letter."""
+    for model in models:
+        if name in model.names:
+            return model
+    raise RequestRefused(
+        Refusal(status=404, message="The model does not exist.", code="model_not_found", param="model")
+    )
 
 
 async def admit_chat(request: ChatRequest, served: ServedModel) -> Job:
-    _require_name(request.wishes.model, served)
     if not served.prompts.has_chat_template:
         raise invalid("messages", "This model has no chat template: use /v1/completions.", code="no_chat_template")
     messages = [message.for_template() for message in request.messages]
@@ -36,7 +48,6 @@ async def admit_chat(request: ChatRequest, served: ServedModel) -> Job:
 
 
 async def admit_completion(request: CompletionRequest, served: ServedModel) -> Job:
-    _require_name(request.wishes.model, served)
     prompt = await _encode(lambda: served.prompts.encode_bare(request.prompt))
     if not prompt:
         raise invalid("prompt", "'prompt' holds no token.")
@@ -46,13 +57,6 @@ async def admit_completion(request: CompletionRequest, served: ServedModel) -> J
 async def _encode(encode: Callable[[], list[int]]) -> list[int]:
     # A long text takes a second or more. In a thread, so that other answers' streams go on.
     return await asyncio.to_thread(encode)
-
-
-def _require_name(model: str, served: ServedModel) -> None:
-    if model not in served.names:
-        raise RequestRefused(
-            Refusal(status=404, message="The model does not exist.", code="model_not_found", param="model")
-        )
 
 
 def _job(prompt: list[int], wishes: Wishes, served: ServedModel, *, param: str) -> Job:

@@ -2,7 +2,7 @@
 """The routes, and the one boundary at which anything unforeseen becomes a plain 500."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from inference.api.admission import ServedModel, admit_chat, admit_completion
+from inference.api.admission import ServedModel, admit_chat, admit_completion, find_model
 from inference.api.answers import AnswerShape, ChatShape, CompletionShape
 from inference.api.body import read_json_body
 from inference.api.delivery import deliver_stream, deliver_whole
@@ -23,7 +23,7 @@ from inference.api.fields import parse_object
 from inference.api.requests import Wishes, parse_chat, parse_completion
 from inference.api.response_request import parse_response
 from inference.api.response_shape import ResponseShape
-from inference.engine import Engine, EngineBusy
+from inference.engine import EngineBusy
 from inference.job import Job
 
 log = structlog.get_logger()
@@ -32,11 +32,10 @@ OWNER: Final = "gatehouse"
 
 
 class InferenceApi:
-    """The endpoints over one engine and one model."""
+    """The endpoints over the models, each of which has an engine of its own."""
 
-    def __init__(self, *, engine: Engine, served: ServedModel, clock: Callable[[], float]) -> None:
-        self._engine = engine
-        self._served = served
+    def __init__(self, *, models: Sequence[ServedModel], clock: Callable[[], float]) -> None:
+        self._models = tuple(models)
         self._clock = clock
         self._started_at = int(clock())
 
@@ -58,40 +57,53 @@ class InferenceApi:
         return _last_resort(application)
 
     async def models(self, _: Request) -> Response:
-        entries = [
-            {"id": name, "object": "model", "created": self._started_at, "owned_by": OWNER}
-            for name in self._served.names
-        ]
-        return JSONResponse(
-            {"object": "list", "data": entries}, headers={"Gatehouse-Model-Digest": self._served.digest}
-        )
+        entries = [self._entry(name, model) for model in self._models for name in model.names]
+        digests = ", ".join(model.digest for model in self._models)
+        return JSONResponse({"object": "list", "data": entries}, headers={"Gatehouse-Model-Digest": digests})
+
+    def _entry(self, name: str, model: ServedModel) -> dict[str, object]:
+        limits = {"digest": model.digest, "context_tokens": model.context_tokens, "queue_size": model.queue_size}
+        return {"id": name, "object": "model", "created": self._started_at, "owned_by": OWNER, "gatehouse": limits}
 
     async def chat_completions(self, request: Request) -> Response:
         asked = parse_chat(parse_object(await read_json_body(request)))
-        job = await admit_chat(asked, self._served)
-        return await self._answer(request, job, asked.wishes, ChatShape, "chatcmpl-")
+        model = find_model(asked.wishes.model, self._models)
+        job = await admit_chat(asked, model)
+        return await self._answer(request, model, job, asked.wishes, shape=ChatShape, prefix="chatcmpl-")
 
     async def completions(self, request: Request) -> Response:
         asked = parse_completion(parse_object(await read_json_body(request)))
-        job = await admit_completion(asked, self._served)
-        return await self._answer(request, job, asked.wishes, CompletionShape, "cmpl-")
+        model = find_model(asked.wishes.model, self._models)
+        job = await admit_completion(asked, model)
+        return await self._answer(request, model, job, asked.wishes, shape=CompletionShape, prefix="cmpl-")
 
     async def responses(self, request: Request) -> Response:
         asked = parse_response(parse_object(await read_json_body(request)))
-        job = await admit_chat(asked, self._served)
-        return await self._answer(request, job, asked.wishes, ResponseShape, "resp_")
+        model = find_model(asked.wishes.model, self._models)
+        job = await admit_chat(asked, model)
+        return await self._answer(request, model, job, asked.wishes, shape=ResponseShape, prefix="resp_")
 
     async def healthz(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(self, _: Request) -> Response:
-        return JSONResponse({"status": "ready"}) if self._engine.is_ready else STOPPING.response()
+        return JSONResponse({"status": "ready"}) if self._is_ready() else STOPPING.response()
+
+    def _is_ready(self) -> bool:
+        return all(model.engine.is_ready for model in self._models)
 
     async def _answer(
-        self, request: Request, job: Job, wishes: Wishes, shape: type[AnswerShape], prefix: str
+        self,
+        request: Request,
+        model: ServedModel,
+        job: Job,
+        wishes: Wishes,
+        *,
+        shape: type[AnswerShape],
+        prefix: str,
     ) -> Response:
         try:
-            answer = self._engine.submit(job)
+            answer = model.engine.submit(job)
         except EngineBusy:
             raise RequestRefused(OVERLOADED) from None
         written = shape(

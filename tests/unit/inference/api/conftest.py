@@ -22,14 +22,20 @@ def engine(parrot):
 
 
 @pytest.fixture
-async def client(engine, parrot):
-    served = ServedModel(
+def served(engine, parrot):
+    return ServedModel(
         names=("parrot", "parrot-restricted"),
         prompts=parrot.prompts,
         context_tokens=parrot.context_tokens,
         digest=parrot.digest,
+        queue_size=4,
+        engine=engine,
     )
-    api = InferenceApi(engine=engine, served=served, clock=lambda: 1_795_000_000.5)
+
+
+@pytest.fixture
+async def client(served):
+    api = InferenceApi(models=(served,), clock=lambda: 1_795_000_000.5)
     transport = httpx.ASGITransport(app=api.application())
     async with httpx.AsyncClient(transport=transport, base_url="http://parrot") as client:
         yield client

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything behind the sockets, built from settings in one call: the models, an engine for each, the application.
+
+Whatever can run an ASGI application can serve it: uvicorn in `inference.server`, or a cluster. Importing this module
+imports torch.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import ASGIApp
+
+from inference.api.admission import ServedModel
+from inference.api.app import InferenceApi
+from inference.engine import Engine
+from inference.generation import generate
+from inference.job import Finished, Job
+from inference.loading import LoadedModel, load_model
+from inference.settings import ModelSettings, ServingSettings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """The ASGI application and what runs behind it. `start` before the first request, `stop` after the last."""
+
+    application: ASGIApp
+    models: tuple[ServedModel, ...]
+
+    def start(self) -> None:
+        for model in self.models:
+            model.engine.start()
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Ends what runs at its next token, and what waits without starting it."""
+        for model in self.models:
+            model.engine.stop(timeout_s=timeout_s)
+
+    @property
+    def is_ready(self) -> bool:
+        return all(model.engine.is_ready for model in self.models)
+
+
+def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time.time) -> Serving:
+    """Loads every model and builds the application over them. Raises ModelRefused; nothing runs before `start`."""
+    models = tuple(_open_model(model) for model in settings.models)
+    api = InferenceApi(models=models, clock=clock)
+    return Serving(application=api.application(), models=models)
+
+
+def _open_model(settings: ModelSettings) -> ServedModel:
+    started_at = time.monotonic()
+    loaded = load_model(settings.directory, max_context=settings.max_context)
+    log.info(
+        "model_loaded",
+        names=settings.names,
+        digest=loaded.digest,
+        parameter_count=loaded.parameter_count,
+        context_tokens=loaded.context_tokens,
+        device=str(loaded.model.device),
+        load_s=round(time.monotonic() - started_at, 2),
+    )
+    return ServedModel(
+        names=settings.names,
+        prompts=loaded.prompts,
+        context_tokens=loaded.context_tokens,
+        digest=loaded.digest,
+        queue_size=settings.queue_size,
+        engine=_engine(loaded, settings),
+    )
+
+
+def _engine(loaded: LoadedModel, settings: ModelSettings) -> Engine:
+    def run(job: Job, on_text: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Finished:
+        return generate(loaded, job, on_text=on_text, is_cancelled=is_cancelled)
+
+    return Engine(run, queue_size=settings.queue_size)
