@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One generation thread behind a bounded queue, and the way of its text to the event loop.
+"""One generation thread behind a bounded queue.
 
 Rules
     One thread runs the model: neither it nor torch's random numbers are made for more.
@@ -7,17 +7,18 @@ Rules
     An answer nobody waits for any more ends at its next token, and a queued one never starts.
 """
 
-import asyncio
 import contextlib
 import queue
 import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from inference.answer import Answer, EngineBusy, EngineDown, GenerationFailed
 from inference.job import Finished, FinishReason, Job
+from inference.load import EngineLoad, EngineObserver, Outcome, Unobserved
 
 log = structlog.get_logger()
 
@@ -28,72 +29,24 @@ RunJob = Callable[[Job, Callable[[str], None], Callable[[], bool]], Finished]
 FAILURES_TO_UNREADY: Final = 3
 
 
-class EngineBusy(Exception):
-    """The queue is full, or the engine is stopping: try again later."""
-
-
-class GenerationFailed(Exception):
-    """The model raised. What it said stays in the log, by its type."""
-
-
-class Answer:
-    """An answer on its way: filled by the generation thread, read by one coroutine."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self._loop = asyncio.get_running_loop()
-        self._arrived: deque[str | Finished | GenerationFailed] = deque()
-        self._something = asyncio.Event()
-        self._cancelled = threading.Event()
-        self._wakes_for_text = True
-
-    def wait_for_the_end(self) -> None:
-        """The reader wants the text only when it is complete.
-
-        Waking the event loop for each token makes both threads contend for the interpreter, and costs a third of the
-        speed of a small model.
-        """
-        self._wakes_for_text = False
-
-    def cancel(self) -> None:
-        """Nobody waits any more. May be called at any time, from any thread, and twice."""
-        self._cancelled.set()
-
-    def is_cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    def put(self, item: str | Finished | GenerationFailed) -> None:
-        """For the generation thread."""
-        self._arrived.append(item)
-        if isinstance(item, str) and not self._wakes_for_text:
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._something.set)
-        except RuntimeError:  # the loop is closed: the server is gone, and so is whoever waited
-            self.cancel()
-
-    async def pieces(self) -> AsyncIterator[str | Finished]:
-        """Text as it arrives, then how it ended."""
-        while True:
-            await self._something.wait()
-            self._something.clear()
-            while self._arrived:
-                item = self._arrived.popleft()
-                if isinstance(item, GenerationFailed):
-                    raise item
-                yield item
-                if isinstance(item, Finished):
-                    return
-
-
 class Engine:
     """Takes jobs, runs them one after the other, in the order they came."""
 
-    def __init__(self, run: RunJob, *, queue_size: int) -> None:
+    def __init__(
+        self,
+        run: RunJob,
+        *,
+        queue_size: int,
+        observer: EngineObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._run = run
-        self._queue: queue.Queue[Answer | None] = queue.Queue(queue_size)
+        self._observer = observer or Unobserved()
+        self._clock = clock
+        self._queue: queue.Queue[tuple[Answer, float] | None] = queue.Queue(queue_size)
         self._stopping = threading.Event()
         self._failures = 0
+        self._running = 0
         # A daemon: a generation that hangs in a kernel must not keep a stopped server from ending.
         self._thread = threading.Thread(target=self._work, name="generation", daemon=True)
 
@@ -103,13 +56,16 @@ class Engine:
     def submit(self, job: Job) -> Answer:
         """Queues the job. MUST be called on the event loop that reads the answer."""
         if self._stopping.is_set():
-            raise EngineBusy
+            raise EngineDown
         answer = Answer(job)
         try:
-            self._queue.put_nowait(answer)
+            self._queue.put_nowait((answer, self._clock()))
         except queue.Full:
             raise EngineBusy from None
         return answer
+
+    def load(self) -> EngineLoad:
+        return EngineLoad(waiting=self._queue.qsize(), running=self._running, cache_usage=0.0)
 
     @property
     def is_ready(self) -> bool:
@@ -124,19 +80,38 @@ class Engine:
         self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        while (answer := self._queue.get()) is not None:
-            answer.put(self._outcome(answer))
+        while (queued := self._queue.get()) is not None:
+            answer, submitted_at = queued
+            self._running = 1
+            ended = self._outcome(answer, submitted_at)
+            self._running = 0
+            outcome, count = Outcome.FAILED, 0
+            if isinstance(ended, Finished):
+                outcome, count = Outcome(ended.reason), ended.completion_tokens
+            self._observer.tokens(count)
+            self._observer.ended(outcome, completion_tokens=count, after_s=self._clock() - submitted_at)
+            answer.put(ended)
             if self._stopping.is_set() and self._queue.empty():
                 return
 
-    def _outcome(self, answer: Answer) -> Finished | GenerationFailed:
+    def _outcome(self, answer: Answer, submitted_at: float) -> Finished | GenerationFailed:
+        told = False
+
         def is_cancelled() -> bool:
             return answer.is_cancelled() or self._stopping.is_set()
 
+        def on_text(text: str) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                self._observer.first_token(after_s=self._clock() - submitted_at)
+            answer.put(text)
+
         if is_cancelled():
             return Finished(reason=FinishReason.CANCELLED, completion_tokens=0)
+        self._observer.begun(prompt_tokens=len(answer.job.prompt), queue_s=self._clock() - submitted_at)
         try:
-            finished = self._run(answer.job, answer.put, is_cancelled)
+            finished = self._run(answer.job, on_text, is_cancelled)
         except Exception as exc:  # noqa: BLE001 - one request that fails must not end the thread that serves all others
             self._failures += 1
             log.error("generation_failed", error=type(exc).__name__, prompt_tokens=len(answer.job.prompt))  # noqa: TRY400 - the text may quote content

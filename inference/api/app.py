@@ -14,16 +14,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from inference.answer import EngineBusy, EngineDown
 from inference.api.admission import ServedModel, admit_chat, admit_completion, find_model
 from inference.api.answers import AnswerShape, ChatShape, CompletionShape
 from inference.api.body import read_json_body
 from inference.api.delivery import deliver_stream, deliver_whole
-from inference.api.errors import INTERNAL, OVERLOADED, STOPPING, Refusal, RequestRefused
+from inference.api.errors import INTERNAL, STOPPING, Refusal, RequestRefused, overloaded
 from inference.api.fields import parse_object
 from inference.api.requests import Wishes, parse_chat, parse_completion
 from inference.api.response_request import parse_response
 from inference.api.response_shape import ResponseShape
-from inference.engine import EngineBusy
 from inference.job import Job
 
 log = structlog.get_logger()
@@ -104,8 +104,10 @@ class InferenceApi:
     ) -> Response:
         try:
             answer = model.engine.submit(job)
-        except EngineBusy:
-            raise RequestRefused(OVERLOADED) from None
+        except EngineDown:
+            raise RequestRefused(STOPPING) from None
+        except EngineBusy as busy:
+            raise RequestRefused(overloaded(busy.retry_after_s)) from None
         written = shape(
             id=f"{prefix}{secrets.token_hex(12)}",
             created=int(self._clock()),

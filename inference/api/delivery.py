@@ -10,9 +10,9 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from inference.answer import Answer, GenerationFailed
 from inference.api.answers import AnswerShape, Usage
 from inference.api.errors import INTERNAL, STOPPING
-from inference.engine import Answer, GenerationFailed
 from inference.job import Finished, FinishReason
 
 log = structlog.get_logger()

@@ -39,15 +39,17 @@ def unsupported(param: str) -> RequestRefused:
     return invalid(param, f"This server does not support '{param}'.", code="unsupported_parameter")
 
 
+def overloaded(retry_after_s: int) -> Refusal:
+    return Refusal(
+        status=429,
+        message="Too many requests wait for the model. Try again later.",
+        code="engine_overloaded",
+        kind="rate_limit_error",
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
 INTERNAL = Refusal(status=500, message="The server had an error.", code="internal_error", kind="server_error")
-OVERLOADED = Refusal(
-    status=429,
-    message="Too many requests wait for the model. Try again later.",
-    code="engine_overloaded",
-    kind="rate_limit_error",
-    # Answers take a second or so each; by then there is room again.
-    headers={"Retry-After": "1"},
-)
 STOPPING = Refusal(
     status=503,
     message="The server is not ready.",

@@ -4,8 +4,10 @@ import threading
 
 import pytest
 
-from inference.engine import FAILURES_TO_UNREADY, Engine, EngineBusy, GenerationFailed
+from inference.answer import EngineBusy, EngineDown, GenerationFailed
+from inference.engine import FAILURES_TO_UNREADY, Engine
 from inference.job import Finished, FinishReason, Job
+from inference.load import EngineLoad, Outcome
 
 JOB = Job(prompt=(1, 2), max_tokens=4)
 END = Finished(reason=FinishReason.STOP, completion_tokens=2)
@@ -15,8 +17,8 @@ END = Finished(reason=FinishReason.STOP, completion_tokens=2)
 def start():
     engines = []
 
-    def started(run, *, queue_size=4):
-        engine = Engine(run, queue_size=queue_size)
+    def started(run, *, queue_size=4, observer=None):
+        engine = Engine(run, queue_size=queue_size, observer=observer)
         engine.start()
         engines.append(engine)
         return engine
@@ -55,6 +57,7 @@ async def test_a_full_queue_refuses_at_once(start):
     waiting = [engine.submit(JOB), engine.submit(JOB)]
     with pytest.raises(EngineBusy):
         engine.submit(JOB)
+    assert engine.load() == EngineLoad(waiting=2, running=1, cache_usage=0.0)
     gate.set()
     assert [await read(answer) for answer in (first, *waiting)] == [[END]] * 3
 
@@ -118,5 +121,36 @@ async def test_stopping_ends_what_runs_and_what_waits(start):
     engine.stop(timeout_s=5)
     assert (await read(running))[-1].reason == FinishReason.CANCELLED
     assert not engine.is_ready
-    with pytest.raises(EngineBusy):
+    with pytest.raises(EngineDown):
         engine.submit(JOB)
+
+
+class Told:
+    """Writes down what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def begun(self, *, prompt_tokens, queue_s):
+        self.told.append(("begun", prompt_tokens, queue_s >= 0))
+
+    def first_token(self, *, after_s):
+        self.told.append(("first_token", after_s >= 0))
+
+    def tokens(self, count):
+        self.told.append(("tokens", count))
+
+    def ended(self, outcome, *, completion_tokens, after_s):
+        self.told.append(("ended", outcome, completion_tokens, after_s >= 0))
+
+
+async def test_an_observer_is_told_what_happens_to_each_job(start):
+    def run(job, on_text, is_cancelled):
+        on_text("a")
+        on_text("b")
+        return END
+
+    observer = Told()
+    await read(start(run, observer=observer).submit(JOB))
+    want = [("begun", 2, True), ("first_token", True), ("tokens", 2), ("ended", Outcome.STOP, 2, True)]
+    assert want == observer.told

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from inference.answer import EngineBusy
 from inference.api.body import MOST_BODY_BYTES
-from inference.engine import EngineBusy
 
 USER = {"role": "user", "content": "hi"}
 
