@@ -2,6 +2,7 @@
 """What must hold between the documents of a release."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from policies.compiler.prompts_checks import check_prompts
 from policies.compiler.redaction_checks import check_redactions
@@ -11,7 +12,7 @@ from policies.contracts.decision import Mode
 from policies.contracts.errors import Diagnostic, Position
 from policies.contracts.prompts import PromptRule
 from policies.contracts.reasons import REASONS
-from policies.contracts.screening import ScreeningRule
+from policies.contracts.screening import INJECTION, ClassifierRule, ScreeningRule
 from policies.contracts.snapshot import RedactionRule
 from policies.contracts.tools import ToolRule
 from policies.detectors.catalogue import Named
@@ -33,6 +34,7 @@ from policies.document.model import (
 from policies.document.tree import escaped
 from policies.evaluation.argument_schema import SchemaRefused, compiled_pattern, compiled_schema
 
+_Selecting: TypeAlias = RedactionRule | ToolRule | PromptRule | ScreeningRule | ClassifierRule
 _RELEASE = Position(file="(release)")
 
 
@@ -152,11 +154,17 @@ def _subjects(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     if isinstance(document.spec, LimitsSpec | RedactionSpec | LoggingSpec):
         for index, subject in enumerate(document.spec.subjects):
             yield f"/spec/subjects/{index}", subject
-    if isinstance(document.spec, RedactionSpec | ToolsSpec | PromptsSpec | ScreeningSpec):
-        rules: Sequence[RedactionRule | ToolRule | PromptRule | ScreeningRule] = document.spec.rules
+    for place, rules in _selecting(document):
         for number, rule in enumerate(rules):
             for index, subject in enumerate(rule.subjects):
-                yield f"/spec/rules/{number}/subjects/{index}", subject
+                yield f"{place}/{number}/subjects/{index}", subject
+
+
+def _selecting(document: PolicyDocument) -> Iterator[tuple[str, Sequence[_Selecting]]]:
+    if isinstance(document.spec, RedactionSpec | ToolsSpec | PromptsSpec | ScreeningSpec):
+        yield "/spec/rules", document.spec.rules
+    if isinstance(document.spec, ScreeningSpec):
+        yield "/spec/classifier", document.spec.classifier
 
 
 def _routes(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
@@ -175,7 +183,7 @@ def _routes(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
 def _reasons(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]:
     for document in documents:
         if isinstance(document.spec, GuardSpec):
-            for code in document.spec.reasons.keys() & REASONS.keys():
+            for code in (document.spec.reasons.keys() & REASONS.keys()) - {INJECTION}:
                 at = document.places.at(f"/spec/reasons/{code}")
                 message = f"The reason code {code!r} is one of Gatehouse's own."
                 yield Diagnostic(code="reason-taken", at=at, message=message, fix="Choose another.")

@@ -232,7 +232,9 @@ def _snapshot(
             if isinstance(spec, PromptsSpec)
         ),
         screening=tuple(
-            ScreeningPolicy(id=d.id, version=d.version, mode=d.mode, rules=spec.rules)
+            ScreeningPolicy(
+                id=d.id, version=d.version, mode=d.mode, rules=spec.rules, classifier=spec.classifier, ask=spec.ask
+            )
             for d, spec in specs
             if isinstance(spec, ScreeningSpec)
         ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from policies.compiler.redaction_checks import check_expression
 from policies.contracts.errors import Diagnostic
 from policies.contracts.reasons import REASONS
-from policies.contracts.screening import SCREENED
+from policies.contracts.screening import OWN_REASONS
 from policies.detectors.custom import from_patterns
 from policies.document.model import PolicyDocument, ScreeningSpec
 from policies.evaluation.screening import detector_of
@@ -27,10 +27,14 @@ def check_screening(documents: Sequence[PolicyDocument]) -> Iterator[Diagnostic]
 
 
 def _reasons(document: PolicyDocument, spec: ScreeningSpec) -> Iterator[Diagnostic]:
-    for number, rule in enumerate(spec.rules):
-        if rule.reason != SCREENED and rule.reason in REASONS:
-            at = document.places.at(f"/spec/rules/{number}/reason")
-            message = f"The reason code {rule.reason!r} is one of Gatehouse's own."
+    stated = [
+        *((rule.reason, f"/spec/rules/{number}/reason") for number, rule in enumerate(spec.rules)),
+        *((rule.reason, f"/spec/classifier/{number}/reason") for number, rule in enumerate(spec.classifier)),
+    ]
+    for reason, pointer in stated:
+        if reason in REASONS and reason not in OWN_REASONS:
+            at = document.places.at(pointer)
+            message = f"The reason code {reason!r} is one of Gatehouse's own."
             yield Diagnostic(code="reason-taken", at=at, message=message, fix="Choose another.")
 
 

@@ -26,7 +26,8 @@ FAILED: Final = "canary-failed"
 class TrialText:
     """A text that redaction is tried on, where it stands, and what is to become of it; None: it does not matter.
 
-    `screened`: whether screening finds something in it.
+    `screened`: whether screening finds something in it. `score_bp`: what the classifier is taken to say of it, in
+    ten-thousandths: nobody is asked for the sake of a trial.
     """
 
     direction: Direction
@@ -36,6 +37,7 @@ class TrialText:
     blocked: bool | None = None
     findings: tuple[str, ...] | None = None
     screened: bool | None = dataclasses.field(default=None, metadata=ADDED)
+    score_bp: int | None = dataclasses.field(default=None, metadata=ADDED)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:

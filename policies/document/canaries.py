@@ -36,6 +36,7 @@ def trial_of(document: PolicyDocument, test: PolicyTest) -> Canary:
             blocked=expect.blocked,
             findings=expect.findings,
             screened=expect.screened,
+            score_bp=text.score_bp,
         ),
     )
 

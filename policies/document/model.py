@@ -13,7 +13,7 @@ from policies.contracts.identity import CertificateRule, Issuer, OnRevocation
 from policies.contracts.prompts import ApprovedPrompt, PromptRule
 from policies.contracts.recording import ContentMode, RecordsMode
 from policies.contracts.request import RequestFacts, Subject
-from policies.contracts.screening import ScreeningRule
+from policies.contracts.screening import ClassifierRule, ScreenAsk, ScreeningRule
 from policies.contracts.snapshot import (
     CustomDetector,
     Decoding,
@@ -152,7 +152,11 @@ class PromptsSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreeningSpec:
+    """`ask` is there where `classifier` is."""
+
     rules: tuple[ScreeningRule, ...]
+    classifier: tuple[ClassifierRule, ...] = ()
+    ask: ScreenAsk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,11 +220,12 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextOfTest:
-    """A text that redaction is tried on, and where it stands."""
+    """A text that redaction is tried on, where it stands, and what the classifier is taken to say of it."""
 
     text: str
     direction: Direction
     field: FieldClass
+    score_bp: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,13 @@ is rejected whole.
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from policies.contracts.codec import JSON
 from policies.contracts.errors import Diagnostic, Position
+from policies.contracts.screening import WHOLE_BP
 from policies.document.forms import Form
 from policies.document.tree import Array, Fractional, Node, Object, Scalar, shown
 
@@ -113,6 +115,24 @@ class Members:
         if not low <= node.value <= high:
             self.notes.add("out-of-range", node.at, f"{name} is {node.value}.", f"It is from {low} to {high}.")
         return node.value
+
+    def share(self, name: str) -> int | None:
+        """Return a number above 0 and at most 1 in ten-thousandths, rounded; None where it is left out."""
+        node = self.node.members.get(name)
+        return None if node is None else self.share_of(node, name)
+
+    def share_of(self, node: Node, name: str) -> int | None:
+        value = node.value if isinstance(node, Scalar) else None
+        if isinstance(value, bool) or not isinstance(value, Fractional | int):
+            self._wrong_type(node, "a number")
+            return None
+        exact = Decimal(value)
+        # Compared before it is multiplied: an exponent of a million would make a number of as many digits.
+        share = round(exact * WHOLE_BP) if 0 < exact <= 1 else 0
+        if not share:
+            problem = f"{name} is not above 0 and at most 1."
+            self.notes.add("out-of-range", node.at, problem, "Write a share such as 0.9.")
+        return share
 
     def boolean(self, name: str) -> bool | None:
         """Return a boolean; None where it is left out."""

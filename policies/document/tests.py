@@ -16,7 +16,8 @@ from policies.document.reader import Members
 
 _EXPECT_OF_TEXT: Final = ("redacted", "blocked", "findings", "screened")
 _EXPECT: Final = ("effect", "reasons", "obligations", *_EXPECT_OF_TEXT, "calls")
-_TEST: Final = ("name", "canary", "request", "answer", "text", "direction", "field", "answer_calls", "expect")
+_TEST: Final = ("name", "canary", "request", "answer", "text", "direction", "field", "score", "answer_calls", "expect")
+_OF_TEXT: Final = ("direction", "field", "score")
 NUMBERS: Final = ("max_tokens", "n", "message_count", "text_chars", "body_bytes")
 NAMES: Final = ("roles", "tools")
 _FACTS: Final = ("stream", "tool_choice", *NUMBERS, *NAMES)
@@ -98,22 +99,28 @@ def _expected_calls(entry: Members, expect: Members | None, calls: tuple[AskedCa
 
 def _text(entry: Members) -> TextOfTest | None:
     if "answer" in entry:
-        for name in ("text", "direction", "field"):
+        for name in ("text", *_OF_TEXT):
             if name in entry:
                 problem = f"answer is a text of its own, beside which {name} means nothing."
                 entry.notes.add("option-without-effect", entry.at(name), problem, "Write 'text' instead of 'answer'.")
         text = entry.text("answer", forms.TEXT)
         return TextOfTest(text=text, direction=Direction.ANSWER, field=FieldClass.ASSISTANT_TEXT)
     if "text" not in entry:
-        for name in ("direction", "field"):
+        for name in _OF_TEXT:
             if name in entry:
                 problem = f"Without a text, {name} means nothing."
                 entry.notes.add("option-without-effect", entry.at(name), problem, "Add 'text'.")
         return None
     direction = entry.choice("direction", Direction, Direction.ANSWER)
     usual = FieldClass.USER if direction is Direction.REQUEST else FieldClass.ASSISTANT_TEXT
+    if "score" in entry and direction is Direction.ANSWER:
+        problem = "Only requests are screened."
+        entry.notes.add("option-without-effect", entry.at("score"), problem, "Add 'direction: request'.")
     return TextOfTest(
-        text=entry.text("text", forms.TEXT), direction=direction, field=entry.choice("field", FieldClass, usual)
+        text=entry.text("text", forms.TEXT),
+        direction=direction,
+        field=entry.choice("field", FieldClass, usual),
+        score_bp=entry.share("score"),
     )
 
 

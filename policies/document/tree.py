@@ -32,7 +32,7 @@ _CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "n
 
 
 class Fractional(str):
-    """A number with a fraction or an exponent, as written. No member of a policy document takes one."""
+    """A number with a fraction or an exponent, as written. Only members that are shares of one take such a number."""
 
     __slots__ = ()
 

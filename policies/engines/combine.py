@@ -27,8 +27,8 @@ from policies.contracts.decision import (
 EVALUATION_FAILED: Final = "evaluation-failed"
 RATE_LIMITED: Final = "rate-limited"
 
-# Reasons are told in this order: who may do it at all, then the guards, then what the texts say, then limits.
-_ORDER: Final = {"casbin": 0, "opa": 1, "rego-embedded": 1, "prompts": 2, "screening": 3, "limits": 4}
+# Reasons are told in this order: who may do it at all, then the guards, what the texts say, limits, a classifier.
+_ORDER: Final = {"casbin": 0, "opa": 1, "rego-embedded": 1, "prompts": 2, "screening": 3, "limits": 4, "classifier": 5}
 _LAST: Final = len(_ORDER)
 
 

@@ -66,7 +66,7 @@ def _of_texts(
         if any(rule.name == name for rule in upstreams.upstreams):
             yield upstreams.id, name
     for screening in snapshot.screening:
-        for looking in screening.rules:
+        for looking in screening.every_rule:
             if selects(looking, operation=operation, model=model, subject=selectors):
                 yield screening.id, looking.id
 

@@ -120,7 +120,10 @@ def _rules(document: PolicyDocument) -> Iterator[tuple[str, str]]:
         case LimitsSpec():
             if spec.max_body_bytes is not None:
                 yield BODY_LIMIT, f"/spec/{BODY_LIMIT}"
-        case PromptsSpec() | ScreeningSpec() | RedactionSpec() | ToolsSpec():
+        case ScreeningSpec():
+            yield from _of_rules(spec.rules)
+            yield from ((rule.id, f"/spec/classifier/{number}") for number, rule in enumerate(spec.classifier))
+        case PromptsSpec() | RedactionSpec() | ToolsSpec():
             yield from _of_rules(spec.rules)
         case UpstreamsSpec():
             yield from ((rule.name, f"/spec/upstreams/{number}") for number, rule in enumerate(spec.upstreams))

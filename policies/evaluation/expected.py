@@ -26,11 +26,15 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`texts` has the engines that are asked what a request's texts say, in their order; only those with policies."""
+    """`texts` has the engines that are asked what a request's texts say, in their order; only those with policies.
+
+    `classifier` is asked last of all, since it takes the longest.
+    """
 
     access: Policies
     guards: Policies
     texts: tuple[tuple[str, Policies], ...]
+    classifier: Policies
 
 
 def _texts(*engines: tuple[str, Sequence[PromptsPolicy | ScreeningPolicy]]) -> tuple[tuple[str, Policies], ...]:
@@ -43,7 +47,11 @@ def expected_of(snapshot: PolicySnapshot) -> Expected:
     return Expected(
         Policies({policy.id: policy.mode for policy in snapshot.access}),
         Policies({policy.id: policy.mode for policy in snapshot.guards}),
-        _texts((system_prompts.ENGINE, snapshot.prompts), (screening.ENGINE, snapshot.screening)),
+        _texts(
+            (system_prompts.ENGINE, snapshot.prompts),
+            (screening.ENGINE, [policy for policy in snapshot.screening if policy.rules]),
+        ),
+        Policies({policy.id: policy.mode for policy in snapshot.screening if policy.classifier}),
     )
 
 

@@ -97,7 +97,7 @@ def _stages(
     texts: AskedTexts | None,
 ) -> Iterator[Stage]:
     head = head_code(request, snapshot)
-    rules = concerning(snapshot, request)
+    rules, scored = _apart(concerning(snapshot, request), snapshot)
     yield _route(request, snapshot)
     yield _size(request, snapshot)
     answers = {engine.engine: engine.answers for engine in decision.engines}
@@ -111,6 +111,8 @@ def _stages(
             yield texts.stage(engine, request, decision)
     allowed = decision.effect is Effect.ALLOW
     yield _rates(request, snapshot, asked=allowed)
+    if scoring := expected_of(snapshot).classifier.modes:
+        yield _of_texts("classifier", scoring, scored, asked=allowed)  # nobody asks a screen here
     if texts is None:
         redactions = {policy.id: policy.mode for policy in snapshot.redactions}
         yield _of_texts("redaction", redactions, rules, asked=allowed)
@@ -118,6 +120,21 @@ def _stages(
         yield texts.redaction(request, decision)
     yield _of_texts("tools", {policy.id: policy.mode for policy in snapshot.tools}, rules, asked=allowed)
     yield from _behind(snapshot, rules, allowed=allowed)
+
+
+def _apart(
+    rules: Mapping[str, tuple[str, ...]], snapshot: PolicySnapshot
+) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:
+    """Return `rules` without those for the classifier, and those."""
+    scoring = {policy.id: {rule.id for rule in policy.classifier} for policy in snapshot.screening}
+    others, scored = dict(rules), {}
+    for policy in rules.keys() & scoring.keys():
+        scored[policy] = tuple(rule for rule in rules[policy] if rule in scoring[policy])
+        others[policy] = tuple(rule for rule in rules[policy] if rule not in scoring[policy])
+    return (
+        {policy: ids for policy, ids in others.items() if ids or not scored.get(policy)},
+        {policy: ids for policy, ids in scored.items() if ids},
+    )
 
 
 def _behind(snapshot: PolicySnapshot, rules: Mapping[str, tuple[str, ...]], *, allowed: bool) -> Iterator[Stage]:

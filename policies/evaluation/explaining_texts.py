@@ -17,7 +17,7 @@ from policies.contracts.redaction import Direction, FieldClass
 from policies.contracts.request import EvaluationRequest
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.groups import selectors_of
-from policies.evaluation import screening, system_prompts
+from policies.evaluation import classifier, screening, system_prompts
 from policies.evaluation.explained import Rule, Said, Stage
 from policies.evaluation.pipeline import AskTexts
 from policies.evaluation.system_prompts import WITH_ROLES, WITHOUT_ROLES, SystemTexts
@@ -57,6 +57,8 @@ class AskedTexts:
         if ask.engine == system_prompts.ENGINE:
             said = self._said_as_system(request.action)
             return system_prompts.judge_prompts(self._snapshot, request, said).answer
+        if ask.engine == classifier.ENGINE:
+            return classifier.classifier_of(self._snapshot).neutral  # nobody asks a screen here
         if ask.engine != screening.ENGINE:
             raise EvaluationFailed(ask.engine, "nobody judges its texts")
         of_snapshot = screening.screening_of(self._snapshot)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide one request: access, then guards, then rates (`docs/spec/policy-document.md`, "Combining").
+"""Decide one request: access, guards, texts, rates, the classifier (`docs/spec/policy-document.md`, "Combining").
 
 Theory: `evaluate` is the whole of it and does no I/O. It is a generator that asks (`AskGuard`, `TakeToken`), is resumed
 with the answer or has EvaluationFailed thrown into it, and returns the Decision. The proxy, a simulation and a replay
 drive the same generator, so they cannot disagree. `decide` is the driver for callers with an event loop.
 
 Rules: whatever fails, a Decision comes out. A failure is an answer of its engine, so it is recorded like one, and
-`combine` makes a refusal of it. A rate is asked only of what policy allows, since a refused request costs nothing.
+`combine` makes a refusal of it. A rate is asked only of what policy allows, since a refused request costs nothing. The
+classifier is asked last, of what everything else allows: it takes the longest, and rates bound what somebody can make
+it do.
 """
 
 import math
@@ -31,6 +33,7 @@ from policies.engines.combine import RATE_LIMITED, combine, effect_of, failed
 from policies.engines.groups import selectors_of
 from policies.engines.per_snapshot import per_snapshot
 from policies.engines.ports import AccessEngine, GuardEngine
+from policies.evaluation.classifier import ENGINE as CLASSIFIER
 from policies.evaluation.expected import complete, expected_of
 from policies.evaluation.limits import AppliedRate, rates_for
 from policies.redaction.selection import selects
@@ -98,10 +101,16 @@ def evaluate(
         return combine([*engines, failed(exc.engine, exc.problem)], revision=snapshot.revision)
     owed = redactions_for(snapshot, request)
     rates = rates_for(snapshot, request.subject)
-    if not rates or effect_of(engines, obligations=owed) is not Effect.ALLOW:
-        return combine(engines, revision=snapshot.revision, obligations=owed)
-    answers, wait_s = yield from _take_tokens(request.subject, rates)
-    engines.append(EngineAnswer(engine=LIMITS, answers=answers))
+    wait_s = None
+    if rates and effect_of(engines, obligations=owed) is Effect.ALLOW:
+        answers, wait_s = yield from _take_tokens(request.subject, rates)
+        engines.append(EngineAnswer(engine=LIMITS, answers=answers))
+    if with_texts and expected.classifier.modes and effect_of(engines, obligations=owed) is Effect.ALLOW:
+        try:
+            said = yield AskTexts(engine=CLASSIFIER)
+            engines.append(complete(said, expected.classifier))
+        except EvaluationFailed as exc:
+            engines.append(failed(exc.engine, exc.problem))
     return combine(engines, revision=snapshot.revision, obligations=owed, retry_after_s=wait_s)
 
 

@@ -62,7 +62,7 @@ class Screening:
     __slots__ = ("_neutral", "_policies", "_redaction")
 
     def __init__(self, policies: Sequence[ScreeningPolicy], redaction: Redaction) -> None:
-        self._policies = tuple(policies)
+        self._policies = tuple(policy for policy in policies if policy.rules)
         self._redaction = redaction
         neutral = (
             PolicyAnswer(policy=each.id, mode=each.mode, outcome=Outcome.NOT_APPLICABLE) for each in self._policies
@@ -137,6 +137,7 @@ def as_redactions(policies: Sequence[ScreeningPolicy]) -> tuple[RedactionPolicy,
             detectors=tuple(map(detector_of, policy.rules)),
         )
         for policy in policies
+        if policy.rules
     )
 
 

@@ -11,7 +11,7 @@ from policies.contracts.codec import digest
 from policies.contracts.decision import Mode
 from policies.contracts.members import plain
 from policies.contracts.request import EvaluationRequest
-from policies.contracts.screening import ScreenEffect
+from policies.contracts.screening import ClassifierRule, ScreenEffect, ScreeningPolicy, ScreeningRule
 from policies.contracts.snapshot import PolicySnapshot
 from policies.engines.groups import selectors_of
 from policies.engines.per_snapshot import per_snapshot
@@ -78,10 +78,15 @@ def _refusing(snapshot: PolicySnapshot) -> tuple[_Looking, ...]:
         for rule in policy.rules
     ]
     screening = [
-        _Looking(kind="screening", policy=policy.id, digest=digest([policy.id, plain(rule)]), rule=rule)
+        _Looking(kind="screening", policy=policy.id, digest=_digest(policy, rule), rule=rule)
         for policy in snapshot.screening
         if policy.mode is Mode.ENFORCE
-        for rule in policy.rules
+        for rule in policy.every_rule
         if rule.effect is ScreenEffect.DENY
     ]
     return (*prompts, *screening)
+
+
+def _digest(policy: ScreeningPolicy, rule: ScreeningRule | ClassifierRule) -> str:
+    """Return the digest of a rule; to one for the classifier belongs what its silence means."""
+    return digest([policy.id, plain(rule), *([plain(policy.ask)] if isinstance(rule, ClassifierRule) else [])])

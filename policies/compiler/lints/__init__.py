@@ -16,6 +16,7 @@ from policies.compiler.lints.lint import Lint, Linted
 from policies.compiler.lints.never_matches import never_matches
 from policies.compiler.lints.nobody import nobody
 from policies.compiler.lints.overlap import overlap
+from policies.compiler.lints.screens import screens
 from policies.compiler.lints.shadowed import shadowed
 from policies.compiler.lints.unused import unused
 from policies.compiler.lints.wide import wide
@@ -31,6 +32,7 @@ LINTS: Final[tuple[Callable[[Linted], Iterator[Lint]], ...]] = (
     empty,
     overlap,
     unused,
+    screens,
 )
 
 

@@ -66,6 +66,9 @@ class Linted:
 def rules_for_texts(snapshot: PolicySnapshot) -> Iterator[tuple[str, str, str, Selecting]]:
     """Give the rules that look at texts: the policy, where the rule stands there, what it is called, and the rule."""
     policies: tuple[PromptsPolicy | ScreeningPolicy, ...] = (*snapshot.prompts, *snapshot.screening)
+    for screening in snapshot.screening:
+        for number, asking in enumerate(screening.classifier):
+            yield screening.id, f"/spec/classifier/{number}", f"The rule {asking.id!r}", asking
     for policy in policies:
         rules: tuple[PromptRule | ScreeningRule, ...] = policy.rules
         for number, rule in enumerate(rules):

@@ -7,7 +7,8 @@ from itertools import product
 from policies.compiler.lints.lint import ANY, Lint, Linted
 from policies.contracts.decision import Effect, Mode
 from policies.contracts.prompts import PromptsPolicy
-from policies.contracts.screening import ScreenEffect, ScreeningPolicy, ScreeningRule
+from policies.contracts.redaction import FieldClass
+from policies.contracts.screening import ClassifierRule, ScreenEffect, ScreeningPolicy, ScreeningRule
 from policies.contracts.snapshot import SEVERITY, AccessPolicy, RedactionPolicy, RedactionRule
 from policies.contracts.tools import ANY_REST, ToolRule, ToolsPolicy
 from policies.contracts.upstreams import UpstreamRule, UpstreamsPolicy
@@ -30,6 +31,7 @@ def shadowed(linted: Linted) -> Iterator[Lint]:
         yield from _prompts(prompts)
     for screening in linted.snapshot.screening:
         yield from _screening(screening)
+        yield from _classifier(screening)
     for upstreams in linted.snapshot.upstreams:
         yield from _upstreams(upstreams)
 
@@ -147,6 +149,29 @@ def _screening(policy: ScreeningPolicy) -> Iterator[Lint]:
                 does = "denies" if other.effect is ScreenEffect.DENY else "flags"
                 yield _lint(policy.id, f"/spec/rules/{number}", rule.id, f"{other.id!r} {does} all that it finds")
                 break
+
+
+def _classifier(policy: ScreeningPolicy) -> Iterator[Lint]:
+    """A rule is without effect beside one that does the same from the same score on, or a lower one."""
+    for number, rule in enumerate(policy.classifier):
+        for earlier, other in enumerate(policy.classifier):
+            same = _scores_all_of(rule, other)
+            if earlier != number and _scores_all_of(other, rule) and (earlier < number or not same):
+                does = "denies" if other.effect is ScreenEffect.DENY else "flags"
+                why = f"{other.id!r} {does} all that it finds"
+                yield _lint(policy.id, f"/spec/classifier/{number}", rule.id, why)
+                break
+
+
+def _scores_all_of(wide: ClassifierRule, narrow: ClassifierRule) -> bool:
+    # With other classes of texts, others are joined: the narrow one may find what the wide one does not.
+    thresholds = [(wide.threshold_of(each), narrow.threshold_of(each)) for each in FieldClass]
+    return (
+        (wide.effect, wide.reason) == (narrow.effect, narrow.reason)
+        and all((one is None) is (other is None) for one, other in thresholds)
+        and all(one <= other for one, other in thresholds if one is not None and other is not None)
+        and _selected_within(narrow, wide)
+    )
 
 
 def _finds_all_of(wide: ScreeningRule, narrow: ScreeningRule) -> bool:

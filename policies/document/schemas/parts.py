@@ -36,6 +36,10 @@ def whole(low: int, high: int, words: str, *, default: int | None = None) -> Sch
     return {"type": "integer", "description": words, "minimum": low, "maximum": high} | stated
 
 
+def share(words: str, **more: Any) -> Schema:
+    return {"type": "number", "description": words, "minimum": 0.0001, "maximum": 1} | more
+
+
 def flag(words: str, *, default: bool | None = None) -> Schema:
     stated = {} if default is None else {"default": default}
     return {"type": "boolean", "description": words} | stated

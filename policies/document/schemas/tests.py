@@ -6,7 +6,7 @@ from typing import Final
 from policies.contracts.decision import Effect
 from policies.contracts.snapshot import Direction, FieldClass
 from policies.document import forms
-from policies.document.schemas.parts import ANY_JSON, Schema, choice, flag, listed, members, text, whole
+from policies.document.schemas.parts import ANY_JSON, Schema, choice, flag, listed, members, share, text, whole
 from policies.document.tests import LARGEST, NAMES, NUMBERS, ObligationType
 
 _FACTS: Final = members(
@@ -71,6 +71,7 @@ TESTS: Final[Schema] = listed(
             "text": text(forms.TEXT, "A text that redaction is tried on."),
             "direction": choice(Direction, "Whose `text` is.", default=Direction.ANSWER),
             "field": choice(FieldClass, "Of which class `text` is."),
+            "score": share("What the classifier is taken to say of the text of a request."),
             "answer_calls": listed(_CALL, "The tool calls of one choice of the answer.", unique=False),
             "expect": _EXPECT,
         },

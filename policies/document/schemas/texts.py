@@ -4,9 +4,18 @@
 from typing import Final
 
 from policies.contracts.prompts import OnOwn
-from policies.contracts.screening import SCREENED, ScreenEffect
+from policies.contracts.redaction import FieldClass
+from policies.contracts.screening import (
+    INJECTION,
+    LEAST_DEADLINE_MS,
+    LONGEST_DEADLINE_MS,
+    SCREENED,
+    USUAL_DEADLINE_MS,
+    Otherwise,
+    ScreenEffect,
+)
 from policies.document import forms
-from policies.document.schemas.parts import choice, listed, members, text
+from policies.document.schemas.parts import choice, listed, members, share, text, whole
 from policies.document.schemas.redaction import FIELDS
 from policies.document.schemas.selectors import RULE_ID, SELECTORS
 
@@ -68,8 +77,46 @@ _SCREENING_RULE: Final = members(
     required=("id", "effect"),
     anyOf=[{"required": ["phrases"]}, {"required": ["expressions"]}],
 )
+_CLASSIFIER_RULE: Final = members(
+    "From which score of the classifier on a text is found.",
+    {
+        "id": RULE_ID,
+        "effect": choice(ScreenEffect, "`deny` refuses the request, `flag` leaves a finding in its record."),
+        "threshold": share("The least score, of classes that have none of their own.", examples=[0.9]),
+        "thresholds": members(
+            "The least score by class of texts.", {str(each): share("The least score.") for each in FieldClass}
+        ),
+        "fields": FIELDS,
+        **SELECTORS,
+        "reason": text(forms.REASON, "The reason code of a refusal.", default=INJECTION),
+    },
+    required=("id", "effect"),
+    anyOf=[
+        {"required": ["threshold"]},
+        {"required": ["thresholds"], "properties": {"thresholds": {"minProperties": 1}}},
+    ],
+)
+_ASK: Final = members(
+    "How the classifier is asked.",
+    {
+        "deadline_ms": whole(
+            LEAST_DEADLINE_MS,
+            LONGEST_DEADLINE_MS,
+            "How long a request waits for it, in milliseconds.",
+            default=USUAL_DEADLINE_MS,
+        ),
+        "when_absent": choice(Otherwise, "What `deny` rules mean where it does not answer.", default=Otherwise.DENY),
+        "when_incomplete": choice(
+            Otherwise, "What they mean where it did not judge all of the texts.", default=Otherwise.DENY
+        ),
+    },
+)
 SCREENING: Final = members(
-    "What requests may not say, in folded and decoded texts.",
-    {"rules": listed(_SCREENING_RULE, "Each looks for itself.", at_least=1, unique=False)},
-    required=("rules",),
+    "What requests may not say: in folded and decoded texts, and by the score of a classifier.",
+    {
+        "rules": listed(_SCREENING_RULE, "Each looks for itself.", at_least=1, unique=False),
+        "classifier": listed(_CLASSIFIER_RULE, "Each judges the scores for itself.", at_least=1, unique=False),
+        "ask": _ASK,
+    },
+    anyOf=[{"required": ["rules"]}, {"required": ["classifier"]}],
 )

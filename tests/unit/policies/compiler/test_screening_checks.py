@@ -40,6 +40,20 @@ def test_each_rule_is_checked(rule, want):
     assert found(rule) == want
 
 
+@pytest.mark.parametrize(
+    ("reason", "want"),
+    [
+        ("prompt-screened", []),
+        ("prompt-injection", []),
+        ("screen-unavailable", [("reason-taken", "/spec/classifier/0/reason")]),
+    ],
+)
+def test_a_classifier_rule_may_give_the_reasons_of_screening(reason, want):
+    rule = (RULE % "threshold: 0.9, reason: %s" % reason).replace("rules:", "classifier:")
+    documents = load_documents({"a.yaml": rule.encode()})
+    assert [(each.code, each.at.pointer) for each in check_screening(documents)] == want
+
+
 def test_the_place_is_named_as_its_author_wrote_it():
     documents = load_documents({"a.yaml": (RULE % "expressions: ['(?=a)b']").encode()})
     assert "spec.rules[0].expressions[0]: column" in next(check_screening(documents)).message

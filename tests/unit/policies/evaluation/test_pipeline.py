@@ -11,6 +11,7 @@ import pytest
 from policies.contracts.decision import Decision, Effect, EngineAnswer, Mode, Outcome, PolicyAnswer, Reason, Redact
 from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
+from policies.contracts.screening import ClassifierRule, ScreenAsk, ScreenEffect, ScreeningPolicy
 from policies.contracts.snapshot import (
     AccessPolicy,
     GuardPolicy,
@@ -19,7 +20,7 @@ from policies.contracts.snapshot import (
     Rate,
     RedactionPolicy,
 )
-from policies.evaluation.pipeline import AskGuard, TakeToken, decide, evaluate, redactions_for
+from policies.evaluation.pipeline import AskGuard, AskTexts, TakeToken, decide, evaluate, redactions_for
 
 CODES = {"too-much": "Too much."}
 REQUEST = EvaluationRequest(
@@ -287,6 +288,80 @@ def test_redactions_are_owed_by_subject(subject, want) -> None:
 async def test_a_guard_may_oblige_what_selects_nothing() -> None:
     decision = await decided(of=snapshot(redactions=REDACTIONS), redact=(Redact(policy="other-model"),))
     assert [obligation.policy for obligation in decision.obligations] == ["all", "chat", "other-model", "parrot"]
+
+
+SCREENED = ScreeningPolicy(
+    id="screen",
+    version="1",
+    mode=Mode.ENFORCE,
+    rules=(),
+    classifier=(
+        ClassifierRule(
+            id="injection",
+            effect=ScreenEffect.DENY,
+            threshold_bp=9000,
+            thresholds_bp={},
+            fields=(),
+            operations=(),
+            models=(),
+            subjects=(),
+            reason="prompt-injection",
+        ),
+    ),
+    ask=ScreenAsk(),
+)
+
+
+async def with_classifier(outcome, **changes):
+    """Return the decision, and which engines for texts were asked for it."""
+    asked = []
+
+    async def judge(ask: AskTexts) -> EngineAnswer:
+        asked.append(ask.engine)
+        return Engine("classifier", "screen", outcome).say()
+
+    buckets = changes.pop("buckets", Buckets())
+    decision = await decide(
+        REQUEST,
+        snapshot=snapshot(limits=(rate("a"),), screening=(SCREENED,)),
+        access=Access("casbin", "access", changes.get("access", Outcome.ALLOW)),
+        guard=Guard("opa", "caps", changes.get("guard", Outcome.NOT_APPLICABLE)),
+        take_token=buckets.take,
+        texts=judge,
+    )
+    return decision, asked
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect", "codes"),
+    [
+        pytest.param(Outcome.NOT_APPLICABLE, Effect.ALLOW, [], id="harmless"),
+        pytest.param(Outcome.DENY, Effect.DENY, ["too-much"], id="found"),
+        pytest.param(EvaluationFailed("classifier", "gone"), Effect.DENY, ["evaluation-failed"], id="failed"),
+        pytest.param(RuntimeError("secret"), Effect.DENY, ["evaluation-failed"], id="raised"),
+    ],
+)
+async def test_the_classifier_decides_what_all_others_allow(outcome, effect, codes) -> None:
+    decision, asked = await with_classifier(outcome)
+    assert (decision.effect, [each.code for each in decision.reasons], asked) == (effect, codes, ["classifier"])
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        pytest.param({"access": Outcome.NOT_APPLICABLE}, id="nobody-allows"),
+        pytest.param({"guard": Outcome.DENY}, id="a-guard-denies"),
+        pytest.param({"guard": EvaluationFailed("opa", "late")}, id="a-guard-fails"),
+        pytest.param({"buckets": Buckets({"a": 3})}, id="a-rate-is-used-up"),
+    ],
+)
+async def test_the_classifier_is_not_asked_about_what_is_refused_anyhow(refused) -> None:
+    decision, asked = await with_classifier(Outcome.NOT_APPLICABLE, **refused)
+    assert (decision.effect, asked) == (Effect.DENY, [])
+
+
+async def test_the_classifier_is_not_asked_where_nobody_has_the_texts() -> None:
+    assert (await decided(of=snapshot(screening=(SCREENED,)))).effect is Effect.ALLOW
 
 
 def test_evaluation_does_no_io_and_is_driven_by_its_asks() -> None:

@@ -102,3 +102,40 @@ async def test_a_text_is_screened(text, field, expect, problem):
     assert result.problem == problem
     found = {rule for policy, rule in result.exercised if policy == "screen"}
     assert found == ({"override"} if "prompt-screened" in expect else {"persona"} if "You" in text else set())
+
+
+SCREEN = """\
+kind: screening
+id: screen
+version: "1"
+spec:
+  classifier: [{id: injection, effect: deny, threshold: 0.9, thresholds: {tool-result: 0.5}}]
+tests:
+  - name: one
+    request: {subject: user:alice, operation: chat.completions, model: parrot}
+    text: mail the file
+    direction: request
+    field: %(field)s
+    %(score)s
+    expect: {effect: %(effect)s, screened: %(screened)s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "score", "effect"),
+    [
+        pytest.param("user", "score: 0.7", "allow", id="a-user-may"),
+        pytest.param("tool-result", "score: 0.7", "deny", id="a-tool-may-not"),
+        pytest.param("user", "canary: true", "allow", id="nobody-is-asked"),
+    ],
+)
+async def test_the_score_of_a_test_is_what_the_classifier_says(field, score, effect):
+    screened = "true" if effect == "deny" else "false"
+    screen = SCREEN % {"field": field, "score": score, "effect": effect, "screened": screened}
+    source = [*RELEASE.split("---\n")[:2], screen]
+    documents = load_documents({f"{n}.yaml": each.encode() for n, each in enumerate(source)})
+    snapshot = compile_release(documents, tenant="default", environment="production", opa_binary=None)
+    guard = EmbeddedGuard(snapshot, modules={}, data={}, deadline_s=5.0)
+    [result] = await run_tests(documents, snapshot, guard_engine=guard)
+    assert result.problem == ""
+    assert (("screen", "injection") in result.exercised) is (effect == "deny")

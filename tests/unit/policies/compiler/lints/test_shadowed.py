@@ -114,6 +114,16 @@ def screening(*rules):
     return document("screening", rules=[{"id": f"r{number}", **usual, **rule} for number, rule in enumerate(rules)])
 
 
+def scoring(*rules):
+    usual = {"effect": "deny", "threshold": 0.9}
+    return document(
+        "screening", classifier=[{"id": f"r{number}", **usual, **rule} for number, rule in enumerate(rules)]
+    )
+
+
+C_FIRST, C_SECOND = "/spec/classifier/0", "/spec/classifier/1"
+
+
 def upstreams(*entries):
     return document("upstreams", upstreams=[{"name": f"u{number}", **entry} for number, entry in enumerate(entries)])
 
@@ -136,6 +146,11 @@ FIRST, SECOND = "/spec/rules/0", "/spec/rules/1"
         pytest.param(screening({}, {"reason": "prompt-injection"}), [], id="another-reason"),
         pytest.param(screening({"fields": ["user"]}, {"fields": ["system"]}), [], id="other-fields"),
         pytest.param(screening({}, {"fields": ["user"]}), [SECOND], id="fewer-fields"),
+        pytest.param(scoring({}, {}), [C_SECOND], id="a-classifier-rule-twice"),
+        pytest.param(scoring({"threshold": 0.95}, {}), [C_FIRST], id="a-higher-threshold"),
+        pytest.param(scoring({"threshold": 0.95}, {"effect": "flag"}), [], id="a-flag-from-a-lower-one"),
+        pytest.param(scoring({}, {"thresholds": {"user": 0.5}}), [C_FIRST], id="lower-for-one-class"),
+        pytest.param(scoring({}, {"fields": ["user"]}), [], id="other-classes-are-joined"),
     ],
 )
 def test_rules_for_texts(policy, pointers):

@@ -172,7 +172,19 @@ SPECS: Final[dict[str, dict[str, Any]]] = {
                 **SELECTORS,
                 "reason": "prompt-injection",
             }
-        ]
+        ],
+        "classifier": [
+            {
+                "id": "injection",
+                "effect": "deny",
+                "threshold": 0.95,
+                "thresholds": {"tool-result": 0.6},
+                "fields": ["user", "tool-result"],
+                **SELECTORS,
+                "reason": "prompt-injection",
+            }
+        ],
+        "ask": {"deadline_ms": 500, "when_absent": "allow", "when_incomplete": "deny"},
     },
     "upstreams": {
         "upstreams": [
