@@ -172,6 +172,10 @@ def _lines(data: bytes, mask: bytes, start: int, end: int) -> list[tuple[int, in
     return lines
 
 
+# By the bits of a character.
+_ENCODING_OF: Final = {6: "base64", 5: "base32", 4: "hex"}
+
+
 class Stretch:
     """The view of one stretch of text that a run decodes to. It never changes."""
 
@@ -186,6 +190,10 @@ class Stretch:
         self._copy = ScanCopy(text)
         self._decoded: array[int] | None = None
         self.data = self._copy.data
+
+    @property
+    def encoding(self) -> str:
+        return _ENCODING_OF[self._bits]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         start, end = self._copy.original(start, end)
