@@ -14,7 +14,10 @@ from inference.settings import (
     ServeSettings,
     ServingSettings,
     SettingsWrong,
-    require_protection,
+    TcpListen,
+    TlsFiles,
+    UnixListen,
+    tcp_listen,
     tls_files,
 )
 
@@ -42,11 +45,23 @@ def build_parrot_command(out: Path) -> None:
 @click.option("--model-dir", type=_FILE, help="A local Hugging Face directory with safetensors.")
 @click.option("--name", "names", multiple=True, help="A name for the model in --model-dir; repeatable.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), required=True, help="The port; 0 takes a free one and logs it.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one and logs it.")
+@click.option("--socket", type=_FILE, help="Listen on this Unix socket, and on no address.")
+@click.option("--socket-group", help="A group whose members may connect to it; else its owner only.")
 @click.option("--tls-cert", type=_FILE, help="The server's certificate chain, PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key, PEM.")
 @click.option("--client-ca", type=_FILE, help="Only peers with a certificate of this CA are let in.")
-@click.option("--insecure-loopback", is_flag=True, help="Serve without TLS, on a loopback address only.")
+@click.option("--client-name", "client_names", multiple=True, help="Of those, only peers of this name; repeatable.")
+@click.option("--insecure-loopback", is_flag=True, help="Without TLS or client certificates, on a loopback address.")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address of metrics and health.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Their port; 0 takes a free one and logs it.",
+)
+@click.option("--user", help="Become this user once the sockets are bound; needs root.")
 @click.option(
     "--queue-size", "queue_sizes", metavar="[NAME=]N", multiple=True, help="Requests that may wait for a model.  [64]"
 )
@@ -63,11 +78,17 @@ def serve_command(
     model_dir: Path | None,
     names: tuple[str, ...],
     host: str,
-    port: int,
+    port: int | None,
+    socket: Path | None,
+    socket_group: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     client_ca: Path | None,
+    client_names: tuple[str, ...],
     insecure_loopback: bool,
+    metrics_host: str,
+    metrics_port: int,
+    user: str | None,
     queue_sizes: tuple[str, ...],
     max_contexts: tuple[str, ...],
 ) -> None:
@@ -85,9 +106,45 @@ def serve_command(
                 model_dir=model_dir, names=names, models=models, queue_sizes=queue_sizes, max_contexts=max_contexts
             )
         )
-        tls = tls_files(certificate=tls_cert, key=tls_key, client_ca=client_ca)
-        require_protection(tls=tls, host=host, insecure_loopback=insecure_loopback)
-        serve(ServeSettings(serving=serving, host=host, port=port, tls=tls))
+        serve(
+            ServeSettings(
+                serving=serving,
+                listen=_listen(
+                    host=host,
+                    port=port,
+                    socket=socket,
+                    socket_group=socket_group,
+                    tls=tls_files(certificate=tls_cert, key=tls_key, client_ca=client_ca),
+                    client_names=frozenset(client_names),
+                    insecure_loopback=insecure_loopback,
+                ),
+                metrics_host=metrics_host,
+                metrics_port=metrics_port,
+                user=user,
+            )
+        )
     except (SettingsWrong, ModelRefused) as exc:
         click.echo(f"error: {exc}", err=True)
         sys.exit(2)
+
+
+def _listen(
+    *,
+    host: str,
+    port: int | None,
+    socket: Path | None,
+    socket_group: str | None,
+    tls: TlsFiles | None,
+    client_names: frozenset[str],
+    insecure_loopback: bool,
+) -> TcpListen | UnixListen:
+    """One place to listen on: an address or a socket."""
+    if socket is not None:
+        if port is not None or tls is not None or client_names or insecure_loopback:
+            raise SettingsWrong("--socket stands alone: leave out --port, the options of TLS and --insecure-loopback")
+        return UnixListen(path=socket, group=socket_group)
+    if socket_group is not None:
+        raise SettingsWrong("--socket-group belongs to --socket: give both")
+    if port is None:
+        raise SettingsWrong("nowhere to listen: give --port or --socket")
+    return tcp_listen(host=host, port=port, tls=tls, client_names=client_names, insecure_loopback=insecure_loopback)

@@ -34,8 +34,13 @@ class EngineObserver(Protocol):
     def tokens(self, count: int) -> None:
         """So many tokens more were generated, over all jobs."""
 
-    def ended(self, outcome: Outcome, *, completion_tokens: int, after_s: float) -> None:
-        """The job is over, so many seconds after it was submitted. Told once for each job, begun or not."""
+    def ended(
+        self, outcome: Outcome, *, completion_tokens: int, after_s: float, first_token_after_s: float | None = None
+    ) -> None:
+        """The job is over, so many seconds after it was submitted. Told once for each job, begun or not.
+
+        `first_token_after_s`: what `first_token` told of this job; None where it made none.
+        """
 
 
 class Unobserved:
@@ -50,5 +55,7 @@ class Unobserved:
     def tokens(self, count: int) -> None:
         """Nothing."""
 
-    def ended(self, outcome: Outcome, *, completion_tokens: int, after_s: float) -> None:
+    def ended(
+        self, outcome: Outcome, *, completion_tokens: int, after_s: float, first_token_after_s: float | None = None
+    ) -> None:
         """Nothing."""

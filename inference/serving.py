@@ -14,10 +14,13 @@ from starlette.types import ASGIApp
 
 from inference.api.admission import ServedModel
 from inference.api.app import InferenceApi
+from inference.api.operations import operations_application
 from inference.engine import Engine
 from inference.generation import generate
 from inference.job import Finished, Job
+from inference.load import EngineObserver
 from inference.loading import LoadedModel, load_model
+from inference.metrics.served import ServingMetrics
 from inference.settings import ModelSettings, ServingSettings
 
 log = structlog.get_logger()
@@ -28,6 +31,7 @@ class Serving:
     """The ASGI application and what runs behind it. `start` before the first request, `stop` after the last."""
 
     application: ASGIApp
+    operations: ASGIApp  # metrics and health, for another port
     models: tuple[ServedModel, ...]
 
     def start(self) -> None:
@@ -46,12 +50,22 @@ class Serving:
 
 def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time.time) -> Serving:
     """Loads every model and builds the application over them. Raises ModelRefused; nothing runs before `start`."""
-    models = tuple(_open_model(model) for model in settings.models)
-    api = InferenceApi(models=models, clock=clock)
-    return Serving(application=api.application(), models=models)
+    metrics = ServingMetrics()
+    models = tuple(_open_model(model, metrics) for model in settings.models)
+    api = InferenceApi(models=models, clock=clock, count_refusal=metrics.refused)
+
+    def is_ready() -> bool:
+        return all(model.engine.is_ready for model in models)
+
+    metrics.watch_readiness(is_ready)
+    return Serving(
+        application=api.application(),
+        operations=operations_application(is_ready=is_ready, page=metrics.page),
+        models=models,
+    )
 
 
-def _open_model(settings: ModelSettings) -> ServedModel:
+def _open_model(settings: ModelSettings, metrics: ServingMetrics) -> ServedModel:
     started_at = time.monotonic()
     loaded = load_model(settings.directory, max_context=settings.max_context)
     log.info(
@@ -63,18 +77,21 @@ def _open_model(settings: ModelSettings) -> ServedModel:
         device=str(loaded.model.device),
         load_s=round(time.monotonic() - started_at, 2),
     )
+    metrics.model_loaded(settings.names, loaded.digest)
+    engine = _engine(loaded, settings, metrics.observer(settings.names[0]))
+    metrics.watch(settings.names[0], engine.load)
     return ServedModel(
         names=settings.names,
         prompts=loaded.prompts,
         context_tokens=loaded.context_tokens,
         digest=loaded.digest,
         queue_size=settings.queue_size,
-        engine=_engine(loaded, settings),
+        engine=engine,
     )
 
 
-def _engine(loaded: LoadedModel, settings: ModelSettings) -> Engine:
+def _engine(loaded: LoadedModel, settings: ModelSettings, observer: EngineObserver) -> Engine:
     def run(job: Job, on_text: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Finished:
         return generate(loaded, job, on_text=on_text, is_cancelled=is_cancelled)
 
-    return Engine(run, queue_size=settings.queue_size)
+    return Engine(run, queue_size=settings.queue_size, observer=observer)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_QUEUE_SIZE: Final = 64
+_OPEN: Final = "no TLS: give --tls-cert, --tls-key and --client-ca, or --socket, or --insecure-loopback for development"
+_ANYBODY: Final = "anybody could connect: give --client-ca, the CA of the proxy's certificate"
 
 
 class SettingsWrong(Exception):
@@ -42,13 +44,30 @@ class ServingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeSettings:
-    """What is served, and where this process listens."""
+class TcpListen:
+    """`tls` is None with `--insecure-loopback` only. `client_names`: of any client of the CA, if there are none."""
 
-    serving: ServingSettings
     host: str
     port: int
     tls: TlsFiles | None
+    client_names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixListen:
+    path: Path
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """What is served, and where this process listens: at an address (`listen`), or on a Unix socket."""
+
+    serving: ServingSettings
+    listen: TcpListen | UnixListen
+    metrics_host: str
+    metrics_port: int
+    user: str | None = None
 
 
 def tls_files(*, certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
@@ -63,20 +82,25 @@ def tls_files(*, certificate: Path | None, key: Path | None, client_ca: Path | N
     return TlsFiles(certificate=certificate, key=key, client_ca=client_ca)
 
 
-def require_protection(*, tls: TlsFiles | None, host: str, insecure_loopback: bool) -> None:
-    """Refuses to serve in clear text, except on the loopback address and when asked to by name."""
-    if tls is not None:
-        return
-    if not insecure_loopback:
-        raise SettingsWrong(
-            "no TLS: give --tls-cert, --tls-key and --client-ca, or --insecure-loopback for a loopback address"
-        )
-    if not _is_loopback(host):
-        raise SettingsWrong("--insecure-loopback serves a loopback address only: use --host 127.0.0.1, or TLS")
+def tcp_listen(
+    *, host: str, port: int, tls: TlsFiles | None, client_names: frozenset[str], insecure_loopback: bool
+) -> TcpListen:
+    """An address to listen on. Refused is every one that anybody but the proxy could reach.
+
+    `--insecure-loopback` lets go of TLS, or of the client's certificate, for a loopback address.
+    """
+    if client_names and (tls is None or tls.client_ca is None):
+        raise SettingsWrong("--client-name names clients of --client-ca: give both, with --tls-cert and --tls-key")
+    if tls is None or tls.client_ca is None:
+        if not insecure_loopback:
+            raise SettingsWrong(_OPEN if tls is None else _ANYBODY)
+        if not is_loopback(host):
+            raise SettingsWrong("--insecure-loopback serves a loopback address only: use --host 127.0.0.1, or TLS")
+    return TcpListen(host=host, port=port, tls=tls, client_names=client_names)
 
 
-def _is_loopback(host: str) -> bool:
-    # A name is not taken: what it resolves to is somebody else's decision.
+def is_loopback(host: str) -> bool:
+    """Whether it is a loopback address, as a number. A name is not taken: what it means is somebody else's decision."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,12 +3,7 @@
 
 import datetime as dt
 import ipaddress
-import json
-import signal
 import ssl
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx2
@@ -19,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.conftest import ROOT
+from tests.unit.inference.running import refused, running
 
 
 def name(common: str) -> x509.Name:
@@ -71,10 +66,12 @@ class Authority:
 
 
 class Served:
-    def __init__(self, port: int, authority: Authority, log: Path) -> None:
-        self.url = f"https://127.0.0.1:{port}"
+    def __init__(self, running, authority: Authority) -> None:
+        self.url = f"https://127.0.0.1:{running.listening['port']}"
+        self.operations = f"http://127.0.0.1:{running.listening['metrics_port']}"
         self.authority = authority
-        self.log = log
+        self.log = running.log
+        self.events = running.events
         self.context = authority.client_context(authority.folder / "ca.pem", "proxy")
 
     def http(self, context: ssl.SSLContext | None = None) -> httpx2.Client:
@@ -83,37 +80,16 @@ class Served:
     def openai(self, http: httpx2.Client) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", http_client=http, max_retries=0)
 
-    def events(self) -> list[dict]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
 
 @pytest.fixture(scope="module")
 def served(parrot_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     authority = Authority(folder / "ca")
     certificate, key = authority.issue("inference")
-    log = folder / "log"
-    command = [sys.executable, "-m", "inference", "serve", "--model-dir", parrot_dir, "--port", "0"]
-    command += ["--name", "parrot", "--name", "parrot-restricted"]
-    command += ["--tls-cert", certificate, "--tls-key", key, "--client-ca", authority.folder / "ca.pem"]
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=stderr)
-    try:
-        deadline = time.monotonic() + 60
-        while not (listening := [e for e in _events(log) if e["event"] == "server_listening"]):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield Served(listening[0]["port"], authority, log)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _events(log: Path) -> list[dict]:
-    return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+    options = ["--model-dir", parrot_dir, "--name", "parrot", "--name", "parrot-restricted", "--port", "0"]
+    options += ["--tls-cert", certificate, "--tls-key", key, "--client-ca", authority.folder / "ca.pem"]
+    with running([*options, "--client-name", "proxy"], folder / "log") as process:
+        yield Served(process, authority)
 
 
 @pytest.fixture
@@ -143,11 +119,14 @@ def test_openai_raises_its_own_errors(client):
     assert (refused.value.param, refused.value.code) == ("n", "unsupported_parameter")
 
 
-@pytest.mark.parametrize("peer", ["without-certificate", "of-another-ca"])
+@pytest.mark.parametrize("peer", ["without-certificate", "of-another-ca", "of-another-name"])
 def test_a_stranger_is_refused_in_the_handshake(served, tmp_path, peer):
     trust = served.authority.folder / "ca.pem"
     stranger = Authority(tmp_path / "other")
-    context = stranger.client_context(trust, None if peer == "without-certificate" else "proxy")
+    if peer == "of-another-name":
+        context = served.authority.client_context(trust, "proxy2")
+    else:
+        context = stranger.client_context(trust, None if peer == "without-certificate" else "proxy")
     with served.http(context) as http, pytest.raises(httpx2.TransportError):
         http.get(f"{served.url}/healthz")
     with served.http() as http:
@@ -172,17 +151,66 @@ def test_neither_prompts_nor_answers_are_logged(served, client):
     assert "unmistakable" not in served.log.read_text()
 
 
+def test_metrics_and_health_are_on_a_port_of_their_own(served, client):
+    client.completions.create(model="parrot", prompt="abc")
+    with httpx2.Client(trust_env=False, timeout=20) as http:
+        page = http.get(f"{served.operations}/metrics").text
+        assert 'vllm:request_success_total{engine="0",finished_reason="stop",model_name="parrot"}' in page
+        assert http.get(f"{served.operations}/readyz").status_code == 200
+        assert http.get(f"{served.operations}/v1/models").status_code == 404
+    with served.http() as http:
+        assert http.get(f"{served.url}/metrics").status_code == 404
+        assert http.get(f"{served.url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/metrics", "/debug", "/load_model", "/v1/files"])
+def test_there_are_no_pages_beside_the_interface(served, path):
+    with served.http() as http:
+        assert http.get(f"{served.url}{path}").status_code == 404
+
+
+def test_a_unix_socket_serves_its_owner(parrot_dir, tmp_path):
+    path = tmp_path / "inference.sock"
+    options = ["--model", f"parrot={parrot_dir}", "--socket", path]
+    with running(options, tmp_path / "log"):
+        assert path.stat().st_mode & 0o777 == 0o600
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), trust_env=False, timeout=20) as http:
+            client = openai.OpenAI(base_url="http://inference/v1", api_key="unused", http_client=http, max_retries=0)
+            asked = {"model": "parrot", "messages": [{"role": "user", "content": "hello"}]}
+            assert client.chat.completions.create(**asked).choices[0].message.content == "hello"
+            streamed = client.chat.completions.create(**asked, stream=True)
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "hello"
+        assert "in use" in refused(options)
+    assert not path.exists()
+
+
+def test_loopback_without_protection_is_told_loudly(parrot_dir, tmp_path):
+    options = ["--model", f"parrot={parrot_dir}", "--port", "0", "--insecure-loopback"]
+    with running(options, tmp_path / "log") as process:
+        told = {event["event"]: event["level"] for event in process.events()}
+        assert told["insecure_listener"] == "warning"
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        pytest.param([], "no TLS", id="clear-text"),
-        pytest.param(["--insecure-loopback", "--host", "0.0.0.0"], "loopback", id="clear-text-for-all"),
-        pytest.param(["--tls-cert", __file__], "belong together", id="no-key"),
-        pytest.param(["--tls-cert", __file__, "--tls-key", __file__], "no usable PEM", id="not-pem"),
+        pytest.param(["--port", "0"], "no TLS", id="clear-text"),
+        pytest.param(["--port", "0", "--insecure-loopback", "--host", "0.0.0.0"], "loopback", id="clear-text-for-all"),
+        pytest.param(["--port", "0", "--tls-cert", __file__], "belong together", id="no-key"),
+        pytest.param(
+            ["--port", "0", "--tls-cert", __file__, "--tls-key", __file__], "give --client-ca", id="no-client-ca"
+        ),
+        pytest.param(
+            ["--port", "0", "--tls-cert", __file__, "--tls-key", __file__, "--client-ca", __file__],
+            "no usable PEM",
+            id="not-pem",
+        ),
+        pytest.param([], "nowhere to listen", id="nowhere"),
+        pytest.param(["--port", "0", "--socket", "s"], "stands alone", id="two-places"),
+        pytest.param(["--port", "0", "--socket-group", "g"], "belongs to --socket", id="a-group-of-no-socket"),
+        pytest.param(["--socket", __file__], "is not a socket", id="a-file"),
+        pytest.param(["--socket", "s", "--user", "no-such-user"], "no such user", id="no-such-user"),
     ],
 )
 def test_refuses_to_start(parrot_dir, options, text):
-    command = [sys.executable, "-m", "inference", "serve", "--model-dir", parrot_dir, "--name", "parrot", "--port", "0"]
-    refused = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert refused.returncode == 2
-    assert text in refused.stderr
+    assert text in refused(["--model-dir", parrot_dir, "--name", "parrot", *options])

@@ -3,16 +3,24 @@ from pathlib import Path
 
 import pytest
 
-from inference.settings import SettingsWrong, TlsFiles, require_protection, tls_files
+from inference.settings import SettingsWrong, TcpListen, TlsFiles, tcp_listen, tls_files
 
-TLS = TlsFiles(certificate=Path("c"), key=Path("k"), client_ca=None)
+MUTUAL = TlsFiles(certificate=Path("c"), key=Path("k"), client_ca=Path("a"))
+ONE_SIDED = TlsFiles(certificate=Path("c"), key=Path("k"), client_ca=None)
+
+
+def listen(*, host="127.0.0.1", tls=None, client_names=frozenset(), insecure_loopback=False):
+    return tcp_listen(host=host, port=1, tls=tls, client_names=client_names, insecure_loopback=insecure_loopback)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "127.8.8.8"])
-def test_clear_text_is_served_on_loopback_when_asked_for(host):
-    require_protection(tls=None, host=host, insecure_loopback=True)
+@pytest.mark.parametrize("tls", [None, ONE_SIDED], ids=["clear-text", "no-client-certificates"])
+def test_loopback_is_served_without_protection_when_asked_for(host, tls):
+    want = TcpListen(host=host, port=1, tls=tls)
+    assert want == listen(host=host, tls=tls, insecure_loopback=True)
 
 
+@pytest.mark.parametrize("tls", [None, ONE_SIDED], ids=["clear-text", "no-client-certificates"])
 @pytest.mark.parametrize(
     ("host", "insecure_loopback"),
     [
@@ -22,10 +30,18 @@ def test_clear_text_is_served_on_loopback_when_asked_for(host):
         pytest.param("localhost", True, id="a-name"),
     ],
 )
-def test_clear_text_is_refused(host, insecure_loopback):
+def test_whom_anybody_could_reach_is_refused(host, insecure_loopback, tls):
     with pytest.raises(SettingsWrong):
-        require_protection(tls=None, host=host, insecure_loopback=insecure_loopback)
-    require_protection(tls=TLS, host=host, insecure_loopback=insecure_loopback)
+        listen(host=host, tls=tls, insecure_loopback=insecure_loopback)
+    assert listen(host=host, tls=MUTUAL, insecure_loopback=insecure_loopback).tls == MUTUAL
+
+
+def test_names_of_clients_need_their_certificates():
+    names = frozenset({"proxy"})
+    assert listen(tls=MUTUAL, client_names=names).client_names == names
+    for tls in (None, ONE_SIDED):
+        with pytest.raises(SettingsWrong, match="--client-name"):
+            listen(tls=tls, client_names=names, insecure_loopback=True)
 
 
 def test_half_of_tls_is_refused(tmp_path):
