@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[5]
 EXAMPLES = ROOT / "inference" / "screen" / "training" / "examples"
+HELD_OUT = ROOT / "benchmarks" / "screening_heldout.jsonl"
 KINDS = {
     "benign.jsonl": ("benign", "benign"),
     "hard_benign.jsonl": ("hard-benign", "benign"),
@@ -40,6 +41,11 @@ def rows(files: dict[str, list[Row]]) -> list[Row]:
     return [row for of_file in files.values() for row in of_file]
 
 
+@pytest.fixture(scope="module")
+def held_out() -> list[Row]:
+    return rows_of(HELD_OUT)
+
+
 def test_there_is_one_file_for_each_kind(files):
     assert set(files) == set(KINDS)
 
@@ -49,20 +55,26 @@ def test_each_row_of_a_file_has_its_kind_and_label(files, name):
     assert {(row["kind"], row["label"]) for row in files[name]} == {KINDS[name]}
 
 
-def test_rows_have_the_members_the_card_describes(rows):
+def test_each_held_out_row_has_a_label_that_suits_its_kind(held_out):
+    assert {(row["kind"], row["label"]) for row in held_out} == set(KINDS.values())
+
+
+def test_rows_have_the_members_the_card_describes(rows, held_out):
+    rows = [*rows, *held_out]
     assert [row["id"] for row in rows if row.keys() - {"twin"} != MEMBERS] == []
     assert {row["origin"] for row in rows} <= ORIGINS
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z]{2,3}", row["language"])] == []
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row["family"])] == []
 
 
-def test_texts_are_normalised_and_not_empty(rows):
+def test_texts_are_normalised_and_not_empty(rows, held_out):
+    rows = [*rows, *held_out]
     assert [row["id"] for row in rows if not row["text"].strip()] == []
     assert [row["id"] for row in rows if unicodedata.normalize("NFC", row["text"]) != row["text"]] == []
 
 
-def test_no_id_is_given_twice(rows):
-    assert [name for name, count in Counter(row["id"] for row in rows).items() if count > 1] == []
+def test_no_id_is_given_twice(rows, held_out):
+    assert [name for name, count in Counter(row["id"] for row in [*rows, *held_out]).items() if count > 1] == []
 
 
 def test_twins_name_each_other_and_differ_in_label(rows):
@@ -101,8 +113,12 @@ def test_a_text_and_its_copy_with_another_ending_are_near_duplicates():
     assert list(near_duplicates(copied)) == [("a", "b")]
 
 
-def test_no_two_rows_are_near_duplicates_but_twins(rows):
-    assert list(near_duplicates(rows)) == []
+def test_no_two_rows_are_near_duplicates_but_twins(rows, held_out):
+    assert list(near_duplicates([*rows, *held_out])) == []
+
+
+def test_what_is_held_out_comes_from_families_of_its_own(rows, held_out):
+    assert {row["family"] for row in rows} & {row["family"] for row in held_out} == set()
 
 
 def table_under(heading: str) -> list[tuple[str, ...]]:
@@ -125,3 +141,8 @@ def test_the_card_counts_the_rows_of_each_language(rows):
     counted = Counter((row["language"], row["label"]) for row in rows)
     want = {(of, str(counted[of, "injection"]), str(counted[of, "benign"])) for of in {row["language"] for row in rows}}
     assert set(table_under("Languages")) == want
+
+
+def test_the_card_counts_the_rows_held_out(held_out):
+    counted = Counter(row["kind"] for row in held_out)
+    assert table_under("Held out") == [(kind, str(count)) for kind, count in sorted(counted.items())]
