@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from inference.embeddings.bundled import bundled_encoder
 from inference.logs import configure_logs
 from inference.model_options import read_models
 from inference.settings import (
@@ -44,6 +45,7 @@ def build_parrot_command(out: Path) -> None:
 )
 @click.option("--model-dir", type=_FILE, help="A local Hugging Face directory with safetensors.")
 @click.option("--name", "names", multiple=True, help="A name for the model in --model-dir; repeatable.")
+@click.option("--embeddings", is_flag=True, help="Serve the encoder that comes along too, as all-minilm-l6-v2.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one and logs it.")
 @click.option("--socket", type=_FILE, help="Listen on this Unix socket, and on no address.")
@@ -77,6 +79,7 @@ def serve_command(
     models: tuple[str, ...],
     model_dir: Path | None,
     names: tuple[str, ...],
+    embeddings: bool,
     host: str,
     port: int | None,
     socket: Path | None,
@@ -103,7 +106,12 @@ def serve_command(
     try:
         serving = ServingSettings(
             models=read_models(
-                model_dir=model_dir, names=names, models=models, queue_sizes=queue_sizes, max_contexts=max_contexts
+                model_dir=model_dir,
+                names=names,
+                models=models,
+                bundled=bundled_encoder() if embeddings else None,
+                queue_sizes=queue_sizes,
+                max_contexts=max_contexts,
             )
         )
         serve(

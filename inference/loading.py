@@ -5,10 +5,8 @@ Imports are narrow and late: `from transformers import …` for the auto classes
 the first answer after a restart is what an operator waits for.
 """
 
-import hashlib
 import importlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +14,7 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError
 
+from inference.model_files import model_files
 from inference.prompt import PromptEncoder
 from inference.settings import ModelRefused
 
@@ -42,10 +41,11 @@ class LoadedModel:
 
 def load_model(folder: Path, *, max_context: int | None = None) -> LoadedModel:
     """Loads what the directory holds onto the GPU if there is one (bfloat16), else onto the CPU (float32)."""
-    weights = _weight_files(folder)
-    config = _config(folder)
+    files = model_files(folder)
+    if files.makes_embeddings:
+        raise ModelRefused(f"{folder} holds an encoder, which makes embeddings and no text")
     on_gpu = torch.cuda.is_available()
-    model_class, tokenizer_class = _classes(config)
+    model_class, tokenizer_class = _classes(files.config)
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         model, loading = model_class.from_pretrained(
@@ -76,34 +76,12 @@ def load_model(folder: Path, *, max_context: int | None = None) -> LoadedModel:
         prompts=PromptEncoder(tokenizer),
         end_tokens=_end_tokens(model, tokenizer),
         context_tokens=_context_tokens(model, max_context),
-        digest=_digest(weights),
+        digest=files.digest(),
         parameter_count=parameter_count,
     )
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ModelRefused(f"{folder} is not a directory")
-    weights = sorted(folder.glob("*.safetensors"))
-    if weights:
-        return weights
-    if any(file.suffix in {".bin", ".pt", ".pth", ".ckpt", ".pkl"} for file in folder.iterdir()):
-        # Unpickling runs whatever code the file names.
-        raise ModelRefused(f"{folder} holds pickled weights only, which can run code: convert them to safetensors")
-    raise ModelRefused(f"{folder} holds no *.safetensors")
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError) as exc:
-        raise ModelRefused(f"{folder} has no readable config.json") from exc
-    if not isinstance(config, dict):
-        raise ModelRefused(f"{folder}: config.json is not an object")
-    return config
-
-
-def _classes(config: dict[str, Any]) -> tuple[Any, Any]:
+def _classes(config: Mapping[str, Any]) -> tuple[Any, Any]:
     # Any: transformers is typed in part only.
     logging: Any = importlib.import_module("transformers.utils.logging")
     logging.disable_progress_bar()
@@ -131,15 +109,3 @@ def _context_tokens(model: Any, max_context: int | None) -> int:
     if not known:
         raise ModelRefused("config.json states no max_position_embeddings: give --max-context")
     return int(min(known))
-
-
-def _digest(files: Sequence[Path]) -> str:
-    """The weights' SHA-256; of several files, that of the list of their names and digests (as sha256sum prints it)."""
-    digests = []
-    for file in files:
-        with file.open("rb") as content:
-            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
-    if len(digests) == 1:
-        return f"sha256:{digests[0]}"
-    listing = "".join(f"{digest}  {file.name}\n" for digest, file in zip(digests, files, strict=True))
-    return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"

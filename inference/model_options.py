@@ -16,10 +16,11 @@ def read_models(
     model_dir: Path | None,
     names: Sequence[str],
     models: Sequence[str],
+    bundled: ModelSettings | None = None,
     queue_sizes: Sequence[str],
     max_contexts: Sequence[str],
 ) -> tuple[ModelSettings, ...]:
-    """The models of `--model-dir` with its `--name`s and of each `--model NAME=DIR`, with their limits.
+    """The models of `--model-dir` with its `--name`s and of each `--model NAME=DIR`, and `bundled`, with their limits.
 
     A limit is a number for every model, or NAME=NUMBER for one.
     """
@@ -29,6 +30,8 @@ def read_models(
             raise SettingsWrong("--model-dir and --name belong together: give both, or --model NAME=DIR")
         directories.append((tuple(dict.fromkeys(names)), model_dir))
     directories += [((name,), Path(folder)) for name, folder in (_pair(model) for model in models)]
+    if bundled is not None:
+        directories.append((bundled.names, bundled.directory))
     if not directories:
         raise SettingsWrong("no model: give --model NAME=DIR, or --model-dir and --name")
     known = [name for each, _ in directories for name in each]

@@ -14,13 +14,17 @@ from starlette.types import ASGIApp
 
 from inference.api.admission import ServedModel
 from inference.api.app import InferenceApi
+from inference.api.embeddings import ServedEncoder
 from inference.api.operations import operations_application
+from inference.embeddings.engine import EmbeddingEngine
+from inference.embeddings.loading import load_encoder
 from inference.engine import Engine
 from inference.generation import generate
 from inference.job import Finished, Job
 from inference.load import EngineObserver
 from inference.loading import LoadedModel, load_model
 from inference.metrics.served import ServingMetrics
+from inference.model_files import model_files
 from inference.settings import ModelSettings, ServingSettings
 
 log = structlog.get_logger()
@@ -33,36 +37,45 @@ class Serving:
     application: ASGIApp
     operations: ASGIApp  # metrics and health, for another port
     models: tuple[ServedModel, ...]
+    encoders: tuple[ServedEncoder, ...]
 
     def start(self) -> None:
-        for model in self.models:
-            model.engine.start()
+        for engine in self._engines:
+            engine.start()
 
     def stop(self, *, timeout_s: float) -> None:
         """Ends what runs at its next token, and what waits without starting it."""
-        for model in self.models:
-            model.engine.stop(timeout_s=timeout_s)
+        for engine in self._engines:
+            engine.stop(timeout_s=timeout_s)
 
     @property
     def is_ready(self) -> bool:
-        return all(model.engine.is_ready for model in self.models)
+        return all(engine.is_ready for engine in self._engines)
+
+    @property
+    def _engines(self) -> tuple[Engine | EmbeddingEngine, ...]:
+        return (*(model.engine for model in self.models), *(encoder.engine for encoder in self.encoders))
 
 
 def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time.time) -> Serving:
     """Loads every model and builds the application over them. Raises ModelRefused; nothing runs before `start`."""
     metrics = ServingMetrics()
-    models = tuple(_open_model(model, metrics) for model in settings.models)
-    api = InferenceApi(models=models, clock=clock, count_refusal=metrics.refused)
-
-    def is_ready() -> bool:
-        return all(model.engine.is_ready for model in models)
-
-    metrics.watch_readiness(is_ready)
-    return Serving(
+    models: list[ServedModel] = []
+    encoders: list[ServedEncoder] = []
+    for each in settings.models:
+        if model_files(each.directory).makes_embeddings:
+            encoders.append(_open_encoder(each, metrics))
+        else:
+            models.append(_open_model(each, metrics))
+    api = InferenceApi(models=models, encoders=encoders, clock=clock, count_refusal=metrics.refused)
+    serving = Serving(
         application=api.application(),
-        operations=operations_application(is_ready=is_ready, page=metrics.page),
-        models=models,
+        operations=operations_application(is_ready=lambda: serving.is_ready, page=metrics.page),
+        models=tuple(models),
+        encoders=tuple(encoders),
     )
+    metrics.watch_readiness(lambda: serving.is_ready)
+    return serving
 
 
 def _open_model(settings: ModelSettings, metrics: ServingMetrics) -> ServedModel:
@@ -95,3 +108,28 @@ def _engine(loaded: LoadedModel, settings: ModelSettings, observer: EngineObserv
         return generate(loaded, job, on_text=on_text, is_cancelled=is_cancelled)
 
     return Engine(run, queue_size=settings.queue_size, observer=observer)
+
+
+def _open_encoder(settings: ModelSettings, metrics: ServingMetrics) -> ServedEncoder:
+    started_at = time.monotonic()
+    loaded = load_encoder(settings.directory, max_context=settings.max_context)
+    log.info(
+        "encoder_loaded",
+        names=settings.names,
+        digest=loaded.digest,
+        dimensions=loaded.dimensions,
+        context_tokens=loaded.context_tokens,
+        device=str(loaded.model.device),
+        load_s=round(time.monotonic() - started_at, 2),
+    )
+    metrics.model_loaded(settings.names, loaded.digest)
+    return ServedEncoder(
+        names=settings.names,
+        prompts=loaded.prompts,
+        context_tokens=loaded.context_tokens,
+        dimensions=loaded.dimensions,
+        digest=loaded.digest,
+        queue_size=settings.queue_size,
+        engine=EmbeddingEngine(loaded.encode, queue_size=settings.queue_size),
+        count=lambda tokens: metrics.embedded(settings.names[0], tokens),
+    )

@@ -4,6 +4,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from inference.api.errors import Refusal, RequestRefused, invalid
 from inference.api.requests import ChatRequest, CompletionRequest, Wishes
@@ -24,11 +25,23 @@ class ServedModel:
     engine: Engine
 
 
-def find_model(name: str, models: Sequence[ServedModel]) -> ServedModel:
-    """The model of that name, to the letter."""
+class Named(Protocol):
+    """Whatever is served under names."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
+_Served = TypeVar("_Served", bound=Named)
+
+
+def find_model(name: str, models: Sequence[_Served], *, others: Sequence[Named], makes: str) -> _Served:
+    """The model of that name, to the letter. `others` are served, but not here; `makes` says what they make."""
     for model in models:
         if name in model.names:
             return model
+    if any(name in model.names for model in others):
+        raise invalid("model", f"This model makes {makes}.", code="model_not_for_this_endpoint")
     raise RequestRefused(
         Refusal(status=404, message="The model does not exist.", code="model_not_found", param="model")
     )

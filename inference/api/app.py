@@ -16,6 +16,8 @@ from inference.api.admission import ServedModel, admit_chat, admit_completion, f
 from inference.api.answers import AnswerShape, ChatShape, CompletionShape
 from inference.api.body import read_json_body
 from inference.api.delivery import deliver_stream, deliver_whole
+from inference.api.embedding_request import parse_embedding
+from inference.api.embeddings import ServedEncoder, answer_embedding
 from inference.api.errors import STOPPING, RequestRefused, overloaded
 from inference.api.failures import CountRefusal, exception_handlers, last_resort
 from inference.api.fields import parse_object
@@ -37,10 +39,12 @@ class InferenceApi:
         self,
         *,
         models: Sequence[ServedModel],
+        encoders: Sequence[ServedEncoder] = (),
         clock: Callable[[], float],
         count_refusal: CountRefusal = lambda _status, _code: None,
     ) -> None:
         self._models = tuple(models)
+        self._encoders = tuple(encoders)
         self._clock = clock
         self._count_refusal = count_refusal
         self._started_at = int(clock())
@@ -51,6 +55,7 @@ class InferenceApi:
             Route("/v1/chat/completions", self.chat_completions, methods=["POST"]),
             Route("/v1/completions", self.completions, methods=["POST"]),
             Route("/v1/responses", self.responses, methods=["POST"]),
+            Route("/v1/embeddings", self.embeddings, methods=["POST"]),
             Route("/healthz", answer_health, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
@@ -60,37 +65,52 @@ class InferenceApi:
         return last_resort(application)
 
     async def models(self, _: Request) -> Response:
-        entries = [self._entry(name, model) for model in self._models for name in model.names]
-        digests = ", ".join(model.digest for model in self._models)
+        served: tuple[ServedModel | ServedEncoder, ...] = (*self._models, *self._encoders)
+        entries = [self._entry(name, model) for model in served for name in model.names]
+        digests = ", ".join(model.digest for model in served)
         return JSONResponse({"object": "list", "data": entries}, headers={DIGEST_HEADER: digests})
 
-    def _entry(self, name: str, model: ServedModel) -> dict[str, object]:
-        limits = {"digest": model.digest, "context_tokens": model.context_tokens, "queue_size": model.queue_size}
-        return {"id": name, "object": "model", "created": self._started_at, "owned_by": OWNER, "gatehouse": limits}
+    def _entry(self, name: str, model: ServedModel | ServedEncoder) -> dict[str, object]:
+        told: dict[str, object] = {"digest": model.digest, "context_tokens": model.context_tokens}
+        told["queue_size"] = model.queue_size
+        if isinstance(model, ServedEncoder):
+            told["dimensions"] = model.dimensions
+        return {"id": name, "object": "model", "created": self._started_at, "owned_by": OWNER, "gatehouse": told}
 
     async def chat_completions(self, request: Request) -> Response:
         asked = parse_chat(parse_object(await read_json_body(request)))
-        model = find_model(asked.wishes.model, self._models)
+        model = self._model(asked.wishes.model)
         job = await admit_chat(asked, model)
         return await self._answer(request, model, job, asked.wishes, shape=ChatShape, prefix="chatcmpl-")
 
     async def completions(self, request: Request) -> Response:
         asked = parse_completion(parse_object(await read_json_body(request)))
-        model = find_model(asked.wishes.model, self._models)
+        model = self._model(asked.wishes.model)
         job = await admit_completion(asked, model)
         return await self._answer(request, model, job, asked.wishes, shape=CompletionShape, prefix="cmpl-")
 
     async def responses(self, request: Request) -> Response:
         asked = parse_response(parse_object(await read_json_body(request)))
-        model = find_model(asked.wishes.model, self._models)
+        model = self._model(asked.wishes.model)
         job = await admit_chat(asked, model)
         return await self._answer(request, model, job, asked.wishes, shape=ResponseShape, prefix="resp_")
+
+    async def embeddings(self, request: Request) -> Response:
+        asked = parse_embedding(parse_object(await read_json_body(request)))
+        encoder = find_model(asked.model, self._encoders, others=self._models, makes="text, and no embeddings")
+        response = await answer_embedding(request, asked, encoder)
+        response.headers[DIGEST_HEADER] = encoder.digest
+        return response
+
+    def _model(self, name: str) -> ServedModel:
+        return find_model(name, self._models, others=self._encoders, makes="embeddings, and no text")
 
     async def readyz(self, _: Request) -> Response:
         return answer_readiness(is_ready=self._is_ready)
 
     def _is_ready(self) -> bool:
-        return all(model.engine.is_ready for model in self._models)
+        models = all(model.engine.is_ready for model in self._models)
+        return models and all(encoder.engine.is_ready for encoder in self._encoders)
 
     async def _answer(
         self,

@@ -6,8 +6,11 @@ import pytest
 
 from inference.api.admission import ServedModel
 from inference.api.app import InferenceApi
+from inference.embeddings.bundled import bundled_encoder
 from inference.engine import Engine
 from inference.generation import generate
+from inference.serving import open_serving
+from inference.settings import ModelSettings, ServingSettings
 
 
 @pytest.fixture
@@ -50,3 +53,13 @@ def chat(client):
         return await client.post("/v1/chat/completions", json={"model": "parrot", "messages": [message], **more})
 
     return ask
+
+
+@pytest.fixture(scope="module")
+def serving(parrot_dir):
+    """The parrot and the encoder that comes along."""
+    models = (ModelSettings(names=("parrot",), directory=parrot_dir), bundled_encoder())
+    serving = open_serving(ServingSettings(models=models))
+    serving.start()
+    yield serving
+    serving.stop(timeout_s=10)

@@ -5,6 +5,7 @@ import gzip
 import json
 from pathlib import Path
 
+import httpx
 import jsonschema
 import pytest
 
@@ -83,6 +84,15 @@ async def test_response_is_valid_whole_and_in_events(document, client):
         assert (whole["status"], ended["status"]) == (status, status)
         assert whole["output"][0]["content"] == ended["output"][0]["content"]
         assert said == ended["output"][0]["content"][0]["text"] == ("hello" if status == "completed" else "he")
+
+
+@pytest.mark.parametrize("more", [{}, {"encoding_format": "float", "dimensions": 384}], ids=["plain", "all"])
+async def test_embeddings_are_valid(document, serving, more):
+    transport = httpx.ASGITransport(app=serving.application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://models") as client:
+        asked = {"model": "all-minilm-l6-v2", "input": ["a cat", "a dog"], **more}
+        require(document, "CreateEmbeddingResponse", (await client.post("/v1/embeddings", json=asked)).json())
+        require(document, "ListModelsResponse", (await client.get("/v1/models")).json())
 
 
 async def test_models_and_errors_are_valid(document, client, chat):
