@@ -30,6 +30,7 @@ from proxy_addons.addons.record_decision import RecordIdentity
 from proxy_addons.addons.trace import Trace
 from proxy_addons.clients.open_requests import OpenRequests, tables_left
 from proxy_addons.clients.rates import RateCounter, SharedRates
+from proxy_addons.clients.screen_client import NoScreen, ScreenClient
 from proxy_addons.clients.source_records import SourceScope
 from proxy_addons.clients.spool import Spool, SpoolBounds, SpoolUnavailable
 from proxy_addons.core.record_builder import RecordScope
@@ -43,6 +44,7 @@ from proxy_addons.secret_files import read_hex_key
 from proxy_addons.settings import NodeSettings, SettingInvalid
 from proxy_addons.worker import new_event_loop, serve
 from proxy_addons.worker_orders import Worker
+from proxy_addons.worker_screen import open_screen
 from proxy_addons.worker_traces import open_traces
 
 _log: Final = structlog.get_logger()
@@ -84,7 +86,8 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
     spool, table = await _open_spool(settings, inherited.slot)
     tally = Tally()
     traces = open_traces(settings, inherited.slot)
-    live: list[Callable[[], list[Series]]] = [tally.read, lambda: _spool_series(spool)]
+    screen = open_screen(settings.screen)
+    live: list[Callable[[], list[Series]]] = [tally.read, screen.read, lambda: _spool_series(spool)]
     worker.measure = lambda: [series for read in live for series in read()]
     worker.claim = spool.claim
     try:
@@ -96,7 +99,9 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
             set_start_up_aside()
             await serve(
                 sock=listener,
-                addons=build_addons(worker.feed, _ports(settings, (spool, table), rates, tally, traces.addon)),
+                addons=build_addons(
+                    worker.feed, _ports(settings, (spool, table), (rates, screen), tally, traces.addon)
+                ),
                 upstream=settings.upstream,
                 upstreams=settings.upstreams,
                 tls=settings.proxy_tls,
@@ -114,6 +119,7 @@ async def _work(settings: NodeSettings, inherited: Inherited) -> None:
         await asyncio.to_thread(spool.close)
         table.close()
         await rates.close()
+        await screen.close()
         await traces.close()
         writer.close()
 
@@ -140,9 +146,13 @@ def _spool_series(spool: Spool) -> list[Series]:
 
 
 def _ports(
-    settings: NodeSettings, kept: tuple[Spool, OpenRequests], rates: RateCounter, tally: Tally, trace: Trace | None
+    settings: NodeSettings,
+    kept: tuple[Spool, OpenRequests],
+    asked: tuple[RateCounter, NoScreen | ScreenClient],
+    tally: Tally,
+    trace: Trace | None,
 ) -> AddonPorts:
-    spool, table = kept
+    (spool, table), (rates, screen) = kept, asked
 
     async def take_token(asked: TakeToken) -> float:
         return await rates.take(asked.policy, str(asked.subject), asked.rate)
@@ -161,6 +171,7 @@ def _ports(
             new_id=_new_record_id,
             new_salt=new_salt,
         ),
+        ask_screen=screen.ask,
         hosts=settings.proxy_hosts,
         on_end=lambda exchange: tally.count(exchange, time.monotonic_ns()),
         trace=trace,

@@ -30,6 +30,11 @@ NODE_OPTIONS: Final = (
     "GATEHOUSE_PROXY_HOSTS",
     "GATEHOUSE_PROXY_KEY_FILE",
     "GATEHOUSE_REDIS_URL",
+    "GATEHOUSE_SCREEN_API_KEY_FILE",
+    "GATEHOUSE_SCREEN_CA_FILE",
+    "GATEHOUSE_SCREEN_CERT_FILE",
+    "GATEHOUSE_SCREEN_KEY_FILE",
+    "GATEHOUSE_SCREEN_URL",
     "GATEHOUSE_SPOOL_MAX_BYTES",
     "GATEHOUSE_SPOOL_RESERVE_BYTES",
     "GATEHOUSE_UPSTREAMS_FILE",
@@ -199,6 +204,13 @@ def proxy(settings: RunSettings, *, upstream: str) -> Part:
             "GATEHOUSE_UPSTREAM_CERT_FILE": str(home.ca / "proxy.pem"),
             "GATEHOUSE_UPSTREAM_KEY_FILE": str(home.ca / "proxy.key"),
         }
+        if "GATEHOUSE_SCREEN_URL" not in settings.node_options:  # the server of the demonstration screens prompts too
+            environment |= {
+                "GATEHOUSE_SCREEN_URL": upstream,
+                "GATEHOUSE_SCREEN_CA_FILE": str(home.ca / "ca.pem"),
+                "GATEHOUSE_SCREEN_CERT_FILE": str(home.ca / "proxy.pem"),
+                "GATEHOUSE_SCREEN_KEY_FILE": str(home.ca / "proxy.key"),
+            }
     if settings.upstream_key_file is not None:
         environment["GATEHOUSE_UPSTREAM_API_KEY_FILE"] = str(settings.upstream_key_file)
     if settings.workers is not None:

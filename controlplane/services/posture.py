@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from controlplane.services.model import Page
 
 # What a node checks (`proxy_addons/node/posture.py`). A later release may check more: its results are taken as well.
-CHECKS: Final = ("upstream-reachable-around", "unauthenticated-passes", "tls", "canaries")
+CHECKS: Final = ("upstream-reachable-around", "unauthenticated-passes", "tls", "canaries", "screen")
 
 
 class CheckResult(StrEnum):

@@ -23,6 +23,7 @@ from proxy_addons.addons.seal import Seal
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.addons.trace import Trace
 from proxy_addons.core.exchange import Exchange
+from proxy_addons.core.judged_texts import AskScreen, no_screen
 from proxy_addons.core.lost_request import Noting
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.http1.bounds import Bounds
@@ -33,7 +34,8 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddonPorts:
-    """What the addons need from outside: where records go and whose they are, how rates are counted, our host names.
+    """What the addons need from outside: where records go and whose they are, how rates are counted, our host names,
+    who screens prompts.
 
     `on_end` is told each exchange that has ended. It MUST NOT raise: the exchange would be refused. `trace` is None
     where nobody is told of traces; `open_requests` is None where no worker's death has to be survived (in tests).
@@ -43,6 +45,7 @@ class AddonPorts:
     take_token: Callable[[TakeToken], Awaitable[float]]
     scope: RecordScope
     identity: RecordIdentity
+    ask_screen: AskScreen = no_screen
     hosts: frozenset[str] = frozenset()
     on_end: Callable[[Exchange], None] = lambda _: None
     trace: Trace | None = None
@@ -63,14 +66,27 @@ def build_addons(feed: SnapshotFeed, ports: AddonPorts) -> list[object]:
             exchange.tally.forget()
 
     aside = Aside()
-    judge = JudgeBeside(feed, scope=ports.scope, aside=aside, hosts=ports.hosts, clock=ports.identity.clock)
+    judge = JudgeBeside(
+        feed,
+        scope=ports.scope,
+        aside=aside,
+        hosts=ports.hosts,
+        ask_screen=ports.ask_screen,
+        clock=ports.identity.clock,
+    )
     table, noting = ports.open_requests, Noting(ports.scope)
     return [
         *(() if table is None else (BeginOpen(table, noting),)),
         feed,
         Identify(feed, clock=ports.identity.clock),
         NoteBeside(feed),
-        EnforceRequest(take_token=ports.take_token, scope=ports.scope, hosts=ports.hosts, aside=aside),
+        EnforceRequest(
+            take_token=ports.take_token,
+            scope=ports.scope,
+            hosts=ports.hosts,
+            aside=aside,
+            ask_screen=ports.ask_screen,
+        ),
         judge,
         *(() if ports.trace is None else (ports.trace,)),
         EnforceResponse(max_answer_bytes=Bounds().answer_bytes, aside=aside),

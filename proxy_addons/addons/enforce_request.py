@@ -41,7 +41,7 @@ from proxy_addons.core.firewall import (
     forwarded_headers,
     match_route,
 )
-from proxy_addons.core.judged_texts import JudgedTexts
+from proxy_addons.core.judged_texts import AskScreen, JudgedTexts
 from proxy_addons.core.log_probabilities import parameter_asking
 from proxy_addons.core.openai_request import ReadRequest
 from proxy_addons.core.record_builder import RecordScope
@@ -56,7 +56,9 @@ _T = TypeVar("_T")
 
 
 class EnforceRequest:
-    """`aside` examines what is long. `hosts` are the names of this gateway that `Host` may have; empty: any.
+    """`aside` examines what is long, `ask_screen` asks the prompt screen.
+
+    `hosts` are the names of this gateway that `Host` may have; empty: any.
 
     `scope` has the key under which the hashes of what was found stand in records.
     """
@@ -67,8 +69,10 @@ class EnforceRequest:
         take_token: Callable[[TakeToken], Awaitable[float]],
         scope: RecordScope,
         aside: Aside,
+        ask_screen: AskScreen,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
+        self._ask_screen = ask_screen
         self._take_token = take_token
         self._scope = scope
         self._hosts = hosts
@@ -105,7 +109,7 @@ class EnforceRequest:
             return
         exchange.resource, exchange.evaluation = evaluation.resource, evaluation
         began_ns = time.perf_counter_ns()
-        texts = JudgedTexts(policy, evaluation, read, route.dialect, run=self._examined)
+        texts = JudgedTexts(policy, evaluation, read, route.dialect, run=self._examined, ask_screen=self._ask_screen)
         decision = await decide(
             evaluation,
             snapshot=policy.snapshot,
@@ -115,7 +119,7 @@ class EnforceRequest:
             texts=texts.judge,
         )
         exchange.decide_us = (time.perf_counter_ns() - began_ns) // 1000
-        exchange.decision, exchange.screened = decision, texts.screened
+        exchange.decision, exchange.screened, exchange.screen = decision, texts.screened, texts.screen
         if decision.effect is not Effect.ALLOW:
             _refuse_by(decision, flow, exchange, policy)
             return
@@ -255,10 +259,12 @@ def _forward(request: http.Request, exchange: Exchange, read: ReadRequest | None
 def _refuse_by(decision: Decision, flow: http.HTTPFlow, exchange: Exchange, policy: ActivePolicy) -> None:
     """Tell the first reason; the record has them all. A guard's own code has the guard's own message."""
     reason = next(iter(decision.reasons), Reason(code=EVALUATION_FAILED))
-    if reason.code in REASONS:
+    # A guard may give `prompt-injection` too, and says so in its own words.
+    guards = (guard for guard in policy.snapshot.guards if guard.id == reason.policy)
+    said = {guard.id: guard.reasons[reason.code] for guard in guards if reason.code in guard.reasons}
+    if reason.code in REASONS and not said:
         refuse(flow, exchange, reason, retry_after_s=decision.retry_after_s)
         return
-    said = {guard.id: guard.reasons[reason.code] for guard in policy.snapshot.guards if guard.id == reason.policy}
     # A screening rule has a code of its own, and no message of its own.
     message = said.get(reason.policy, REASONS[SCREENED].message)
     refuse(flow, exchange, reason, message=message, status=HTTPStatus.FORBIDDEN)

@@ -27,6 +27,7 @@ from proxy_addons.addons.identify import identified
 from proxy_addons.addons.snapshot_feed import SnapshotFeed
 from proxy_addons.core.beside import Beside, BesideEffect, JudgedBeside
 from proxy_addons.core.exchange import EXCHANGE, Exchange
+from proxy_addons.core.judged_texts import AskScreen
 from proxy_addons.core.record_builder import FAILURES, RecordScope, reasons_of
 from proxy_addons.core.refused import Refused
 from proxy_addons.http1 import made
@@ -75,11 +76,14 @@ class JudgeBeside:
         scope: RecordScope,
         aside: Aside,
         hosts: frozenset[str],
+        ask_screen: AskScreen,
         clock: Callable[[], datetime],
     ) -> None:
         self._feed = feed
         self._clock = clock
-        self._enforce = EnforceRequest(take_token=_there_is_one, scope=scope, hosts=hosts, aside=aside)
+        self._enforce = EnforceRequest(
+            take_token=_there_is_one, scope=scope, hosts=hosts, aside=aside, ask_screen=ask_screen
+        )
 
     @fail_closed(Hook.REQUEST)
     def request(self, flow: http.HTTPFlow) -> None:

@@ -28,6 +28,7 @@ from policies.contracts.request import EvaluationRequest, Resource, Subject
 from policies.contracts.scope import UNSCOPED, Scope
 from policies.contracts.snapshot import Encoding, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.screen_report import ScreenReport
 from policies.evaluation.screening import Screened
 from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Tally
@@ -119,6 +120,7 @@ class Exchange:
     refusal: Reason | None = None  # why the client is told no, or the stream was cut
     verdict: Verdict | None = None
     screened: tuple[Screened, ...] = ()  # what screening found in the request
+    screen: ScreenReport | None = None  # what came of asking the prompt screen about it
     findings: tuple[AppliedFinding, ...] = ()
     tally: Tally | None = None  # what rules found in the request, and then in the answer
     restoring: Restoring | None = None  # how the pseudonyms of the request are put back into the answer

@@ -24,7 +24,16 @@ from policies.contracts.record import (
 )
 from policies.contracts.request import Subject
 from proxy_addons.core.exchange import Exchange
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered, findings_of, judged_beside, remarked
+from proxy_addons.core.record_findings import (
+    MAX_COVERED,
+    called,
+    covered,
+    findings_of,
+    judged_beside,
+    prompted,
+    remarked,
+    screened,
+)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 # What an abridged envelope keeps of each list, so that it stays below MAX_ENVELOPE_BYTES however many policies answer.
@@ -47,6 +56,7 @@ FAILURES: Final = frozenset(
         "evaluation-failed",
         "policy-unavailable",
         "issuer-unavailable",
+        "screen-unavailable",
         "record-unavailable",
         "draining",
         "overloaded",
@@ -137,22 +147,6 @@ def content_of(exchange: Exchange, kind: RecordKind) -> dict[str, JSON]:
     return {"content": hashes} if hashes else {}
 
 
-def prompted(exchange: Exchange) -> dict[str, JSON]:
-    """Return the member `system_prompt` of the envelope, where policy had one approved: its name and digest."""
-    used = exchange.system_prompt
-    if used is None:
-        return {}
-    return {
-        "system_prompt": {
-            "policy": used.policy,
-            "rule": used.rule,
-            "prompt": used.prompt.name,
-            "digest": used.prompt.digest,
-            "inserted": used.inserted,
-        }
-    }
-
-
 def payload_subject(subject: Subject) -> dict[str, JSON]:
     """Return the subject as the payload has it; `groups` only where a token named some."""
     plain: dict[str, JSON] = {"type": subject.type, "id": subject.id}
@@ -210,6 +204,7 @@ def _envelope(
         ],
         **remarked(exchange, most),
         **prompted(exchange),
+        **screened(exchange, most),
         **({} if exchange.upstream is None else {"upstream": exchange.upstream}),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a decision record says of where rules looked and what they found there. Never the text."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from policies.contracts.codec import JSON
 from policies.contracts.record import RecordKind
+from policies.evaluation import classifier
 from policies.evaluation.screening import ENGINE
 from proxy_addons.core.exchange import AppliedFinding, Exchange
 
@@ -36,13 +38,41 @@ def remarked(exchange: Exchange, most: int | None) -> dict[str, JSON]:
 
 def findings_of(exchange: Exchange) -> tuple[AppliedFinding, ...]:
     """Return what screening found in the request, and what rules for texts and tool calls found."""
-    if not exchange.screened:
+    if not exchange.screened and exchange.screen is None:
         return exchange.findings
     screened = (
         AppliedFinding(detector=ENGINE, policy=each.policy, rule=each.rule, action=each.action, count=each.count)
         for each in exchange.screened
     )
-    return (*screened, *exchange.findings)
+    return (*screened, *_scored(exchange), *exchange.findings)
+
+
+def _scored(exchange: Exchange) -> Iterator[AppliedFinding]:
+    """Give what classifier rules found: how many texts, by rule."""
+    findings = () if exchange.screen is None else exchange.screen.findings
+    for (policy, rule, action), count in Counter((each.policy, each.rule, each.action) for each in findings).items():
+        yield AppliedFinding(detector=classifier.ENGINE, policy=policy, rule=rule, action=action, count=count)
+
+
+def screened(exchange: Exchange, most: int | None) -> dict[str, JSON]:
+    """Return the member `screen` of the envelope, where a prompt screen was asked."""
+    return {} if exchange.screen is None else {"screen": exchange.screen.to_json(most)}
+
+
+def prompted(exchange: Exchange) -> dict[str, JSON]:
+    """Return the member `system_prompt` of the envelope, where policy had one approved: its name and digest."""
+    used = exchange.system_prompt
+    if used is None:
+        return {}
+    return {
+        "system_prompt": {
+            "policy": used.policy,
+            "rule": used.rule,
+            "prompt": used.prompt.name,
+            "digest": used.prompt.digest,
+            "inserted": used.inserted,
+        }
+    }
 
 
 def called(exchange: Exchange, most: int) -> dict[str, JSON]:

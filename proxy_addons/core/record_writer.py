@@ -32,12 +32,19 @@ from proxy_addons.core.record_builder import (
     obligation_status,
     outcome_of,
     payload_of,
-    prompted,
     reasons_of,
     status_of,
     subject_of,
 )
-from proxy_addons.core.record_findings import MAX_COVERED, called, covered, findings_of, judged_beside
+from proxy_addons.core.record_findings import (
+    MAX_COVERED,
+    called,
+    covered,
+    findings_of,
+    judged_beside,
+    prompted,
+    screened,
+)
 
 # Beyond so many all is forgotten and begins anew. A fleet has many subjects; the others come in few forms.
 _SUBJECTS: Final = 8192
@@ -108,7 +115,7 @@ class RecordWriter:
                 )
         if refusal is not None:
             reasons = ",".join([_reason(reason) for reason in reasons_of(exchange)])
-        if exchange.findings or exchange.screened:
+        if exchange.findings or exchange.screened or exchange.screen is not None:
             findings = ",".join([_finding(found) for found in findings_of(exchange)])
         first_byte_ns, started_ns = exchange.upstream_first_byte_ns, exchange.upstream_started_ns
         if first_byte_ns is not None and started_ns is not None:
@@ -129,7 +136,7 @@ class RecordWriter:
             f',"obligations":[{obligations}],"outcome":"{outcome_of(exchange)}",{digest}'
             f',"reasons":[{reasons}],{record_id},"remarks":[{remarks}]'
             f',"remarks_omitted":{omitted},"request_id":{quoted(exchange.request_id)}'
-            f',"resource":{of_model},"revision":{revision},"schema":"{SCHEMA}","serial":{serial}'
+            f',"resource":{of_model},"revision":{revision},"schema":"{SCHEMA}"{_screened(exchange)},"serial":{serial}'
             f",{source}"
             f',"subject":{self._subject(exchange)}{_prompted(exchange)},"tenant":{self._tenant},"time":{_time(told.at)}{_called(exchange)}'
             f',"trace_id":{"null" if exchange.trace_id is None else quoted(exchange.trace_id)}'
@@ -230,6 +237,12 @@ def _prompted(exchange: Exchange) -> str:
     if exchange.system_prompt is None:
         return ""
     return "," + canonical_bytes(prompted(exchange)).decode()[1:-1]
+
+
+def _screened(exchange: Exchange) -> str:
+    if exchange.screen is None:
+        return ""
+    return "," + canonical_bytes(screened(exchange, None)).decode()[1:-1]
 
 
 def _beside(exchange: Exchange, kind: RecordKind) -> str:

@@ -60,6 +60,13 @@ FAMILIES: Final = (
         "requests that a candidate judged beside, and whether it says something else than the policy in force",
     ),
     _worker("gatehouse_upstream_failures_total", Kind.COUNTER, ("code",), "exchanges that the upstream failed"),
+    _worker(
+        "gatehouse_screen_questions_total",
+        Kind.COUNTER,
+        ("outcome",),
+        "questions to the prompt screen: `answered`, `incomplete`, or why there was no answer",
+    ),
+    _worker("gatehouse_screen_seconds", Kind.HISTOGRAM, (), "time that those took which were sent"),
     _worker("gatehouse_received_bytes_total", Kind.COUNTER, (), "body bytes from clients"),
     _worker("gatehouse_sent_bytes_total", Kind.COUNTER, (), "body bytes to clients"),
     _worker("gatehouse_spool_flush_seconds", Kind.HISTOGRAM, (), "one write and `fdatasync` of records"),

@@ -9,6 +9,7 @@ from proxy_addons.node.fleet import Fleet
 from proxy_addons.node.messages import ActivateBundle
 from proxy_addons.node.posture import Check, Posture
 from proxy_addons.node.posture_canaries import check_canaries
+from proxy_addons.node.posture_screen import check_screen
 from proxy_addons.node.posture_tls import check_tls
 from proxy_addons.node.posture_unauthenticated import check_unauthenticated
 from proxy_addons.node.posture_upstream import check_upstreams_around
@@ -43,6 +44,7 @@ def checks_of(settings: NodeSettings, bundle: Callable[[], ActivateBundle | None
         "unauthenticated-passes": lambda: check_unauthenticated(host, port, name=name, tls=has_tls),
         "tls": lambda: check_tls(host, port, expected=has_tls),
         "canaries": lambda: check_canaries(bundle()),
+        "screen": lambda: check_screen(settings.screen, bundle()),
     }
 
 

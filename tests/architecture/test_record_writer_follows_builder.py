@@ -21,6 +21,7 @@ from policies.contracts.decision import (
 from policies.contracts.prompts import ApprovedPrompt
 from policies.contracts.record import RecordKind, Source
 from policies.contracts.request import Subject
+from policies.evaluation.screen_report import ScreenReport
 from policies.evaluation.system_prompts import SystemPrompt
 from proxy_addons.core.exchange import AppliedFinding, Credential, Exchange
 from proxy_addons.core.record_builder import RecordScope, Told, build_record
@@ -45,6 +46,7 @@ FULL = Exchange(
     system_prompt=SystemPrompt(
         policy="p", rule="r", prompt=ApprovedPrompt(name="n", text="t", digest="sha256:0"), inserted=True
     ),
+    screen=ScreenReport(outcome="answered"),
     verdict=Verdict.BLOCKED,
     refusal=REASON,
     findings=(AppliedFinding(detector="d", policy="p", rule="r", action="replace", count=1),),

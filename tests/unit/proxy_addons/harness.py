@@ -43,6 +43,7 @@ from proxy_addons.clients.spool import SpoolUnavailable
 from proxy_addons.core.active import ActivePolicy
 from proxy_addons.core.exchange import EXCHANGE, Exchange
 from proxy_addons.core.identity import KeyRing
+from proxy_addons.core.judged_texts import AskScreen, no_screen
 from proxy_addons.core.record_builder import RecordScope
 from proxy_addons.core.streaming import StreamEnforcer
 from proxy_addons.prepared_policy import models_allowed
@@ -278,7 +279,12 @@ class Harness:
     """One worker's addons. `addons` may be changed by a test to leave one out or to break it."""
 
     def __init__(
-        self, *, policy: ActivePolicy | None = None, keys: KeyRing | None = None, trace: Trace | None = None
+        self,
+        *,
+        policy: ActivePolicy | None = None,
+        keys: KeyRing | None = None,
+        trace: Trace | None = None,
+        ask_screen: AskScreen = no_screen,
     ) -> None:
         self.sink = FakeSink()
         self.released: list[int] = []
@@ -296,6 +302,7 @@ class Harness:
                 new_salt=lambda: "5a" * 16,
             ),
             trace=trace,
+            ask_screen=ask_screen,
         )
         self.addons = build_addons(self.feed, ports)
         self._count = 0

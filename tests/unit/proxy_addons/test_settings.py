@@ -134,7 +134,10 @@ def test_the_spools_numbers_default_to_those_that_say_why(variables):
 
 
 def test_the_reference_lists_what_is_read():
-    sources = [ROOT / "proxy_addons" / "settings.py", ROOT / "proxy_addons" / "opa_pool" / "settings.py"]
+    sources = [
+        *(ROOT / "proxy_addons" / name for name in ("settings.py", "screen_settings.py")),
+        ROOT / "proxy_addons" / "opa_pool" / "settings.py",
+    ]
     read = {
         f"GATEHOUSE_{name}"
         for source in sources

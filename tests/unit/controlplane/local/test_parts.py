@@ -54,6 +54,25 @@ def test_no_option_takes_the_place_of_what_the_home_holds():
     assert not set(own) & set(NODE_OPTIONS)
 
 
+def test_the_demonstrations_own_server_screens_prompts():
+    told = proxy(settings(upstream=None), upstream="https://127.0.0.1:9").environment
+    assert told["GATEHOUSE_SCREEN_URL"] == "https://127.0.0.1:9"
+    assert told["GATEHOUSE_SCREEN_CERT_FILE"] == told["GATEHOUSE_UPSTREAM_CERT_FILE"]
+
+
+def test_another_upstream_is_not_taken_for_a_screen():
+    told = proxy(settings(), upstream="https://inference.example.com").environment
+    assert not any(name.startswith("GATEHOUSE_SCREEN_") for name in told)
+
+
+@pytest.mark.parametrize("upstream", [None, "https://inference.example.com"])
+def test_the_caller_may_choose_another_screen(upstream: str | None):
+    of = settings(upstream=upstream, node_options={"GATEHOUSE_SCREEN_URL": "unix:/run/screen.sock"})
+    told = proxy(of, upstream="https://127.0.0.1:9").environment
+    screen = {name: value for name, value in told.items() if name.startswith("GATEHOUSE_SCREEN_")}
+    assert screen == {"GATEHOUSE_SCREEN_URL": "unix:/run/screen.sock"}
+
+
 def test_the_demonstration_trusts_the_homes_authority_whatever_the_environment_says():
     of = settings(upstream=None, node_options={"GATEHOUSE_UPSTREAM_CA_FILE": "/other.pem"})
     told = proxy(of, upstream="https://127.0.0.1:9").environment

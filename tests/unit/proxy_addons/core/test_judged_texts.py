@@ -7,7 +7,7 @@ from policies.contracts.errors import EvaluationFailed
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect
 from policies.evaluation.pipeline import AskTexts
-from proxy_addons.core.judged_texts import JudgedTexts
+from proxy_addons.core.judged_texts import JudgedTexts, no_screen
 from tests.unit.proxy_addons.harness import active_policy
 
 ASKED = EvaluationRequest(
@@ -27,7 +27,7 @@ async def here(_size, examine):
 
 
 def judged(**changes):
-    return JudgedTexts(active_policy(**changes), ASKED, None, Dialect.MODELS, run=here)
+    return JudgedTexts(active_policy(**changes), ASKED, None, Dialect.MODELS, run=here, ask_screen=no_screen)
 
 
 async def test_an_engine_that_there_is_not_refuses_the_request():
@@ -40,3 +40,4 @@ async def test_of_a_request_without_a_body_nothing_is_said():
     texts = judged()
     assert ((await texts.judge(AskTexts(engine="prompts"))).answers, texts.prompt) == ((), None)
     assert ((await texts.judge(AskTexts(engine="screening"))).answers, texts.screened) == ((), ())
+    assert ((await texts.judge(AskTexts(engine="classifier"))).answers, texts.screen) == ((), None)

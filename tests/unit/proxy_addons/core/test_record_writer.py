@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.contracts.asked_screen import ScoredWindow
 from policies.contracts.content import Side
 from policies.contracts.decision import (
     Decision,
@@ -25,6 +26,7 @@ from policies.contracts.recording import ContentMode, RecordingTerms
 from policies.contracts.request import EvaluationRequest, RequestFacts, Resource, Subject
 from policies.contracts.snapshot import Dialect, Route
 from policies.contracts.tools import RefusedCall
+from policies.evaluation.screen_report import ScreenFinding, ScreenReport
 from policies.evaluation.screening import Screened
 from policies.evaluation.system_prompts import SystemPrompt
 from policies.redaction.findings import Remark, Tally
@@ -71,6 +73,19 @@ ENGINES = st.builds(
     provenance=TEXTS,
     reused=st.booleans(),
 )
+SCREEN_FINDINGS = st.lists(
+    st.builds(
+        ScreenFinding,
+        policy=TEXTS,
+        rule=TEXTS,
+        action=TEXTS,
+        field=TEXTS,
+        path=TEXTS,
+        score_percent=st.integers(0, 100),
+        windows=st.just((ScoredWindow(1, 7, "base64", 0.5),)),
+    ),
+    max_size=3,
+).map(tuple)
 DECISIONS = st.builds(
     Decision,
     effect=st.sampled_from(Effect),
@@ -193,6 +208,7 @@ EXCHANGES = st.builds(
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
     upstream=st.none() | TEXTS,
     system_prompt=st.none() | st.builds(SystemPrompt, policy=TEXTS, rule=TEXTS, prompt=PROMPTS, inserted=st.booleans()),
+    screen=st.none() | st.builds(ScreenReport, outcome=TEXTS, why=TEXTS, findings=SCREEN_FINDINGS),
     screened=st.lists(st.builds(Screened, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS), max_size=2).map(tuple),
     refused_calls=st.lists(st.builds(RefusedCall, name=TEXTS, reason=REASONS, action=TEXTS), max_size=40).map(tuple),
     coverage=COVERAGES,

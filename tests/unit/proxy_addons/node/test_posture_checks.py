@@ -15,6 +15,7 @@ def settings(host, port, upstreams=(), hosts=frozenset()):
         proxy_port=port,
         proxy_hosts=hosts,
         proxy_tls=None,
+        screen=None,
         upstream=first,
         upstreams={str(number): other for number, other in enumerate(others)},
     )
@@ -39,3 +40,4 @@ async def test_what_a_node_does_not_have_is_skipped():
     checks = checks_of(settings("127.0.0.1", 1), lambda: None)
     assert await checks["tls"]() == Found(Outcome.SKIPPED, "no-certificate-set")
     assert await checks["canaries"]() == Found(Outcome.SKIPPED, "no-policy")
+    assert await checks["screen"]() == Found(Outcome.SKIPPED, "no-policy")
