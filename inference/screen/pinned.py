@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The digests of the weights this version was published with. Written by `python -m inference.screen.training`."""
+
+from typing import Final
+
+HEAD_SHA256: Final = "e578872ec06463c2520eb37abd01e984c12475d790b973a19720dab6acfd2f0b"
+NGRAM_SHA256: Final = "406f28b79817fcbc90b667c4d4b67e4a7ea4507bf96e3b284b76f88923602291"

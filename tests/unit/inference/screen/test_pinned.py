@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code, weights and published figures belong together: each is of no use with another's."""
+
+import hashlib
+import json
+
+from inference.screen import pinned
+from inference.screen.scorer import WEIGHTS
+
+
+def test_the_figures_are_those_of_the_pinned_weights():
+    figures = json.loads((WEIGHTS / "figures.json").read_text())
+    assert figures["weights"] == {"head": pinned.HEAD_SHA256, "ngram": pinned.NGRAM_SHA256}
+
+
+def test_the_weights_are_the_pinned_ones_and_small():
+    for name, digest in (("head", pinned.HEAD_SHA256), ("ngram", pinned.NGRAM_SHA256)):
+        content = (WEIGHTS / f"{name}.safetensors").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert len(content) < 700_000
