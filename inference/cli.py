@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: `gatehouse-inference serve` and `gatehouse-inference build-parrot`."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
+from inference.cluster.options import cluster_options
+from inference.cluster.settings import ClusterSettings
 from inference.embeddings.bundled import bundled_encoder
 from inference.logs import configure_logs
 from inference.model_options import read_models
+from inference.offline import stay_offline
 from inference.settings import (
     ModelRefused,
     ServeSettings,
@@ -74,6 +76,7 @@ def build_parrot_command(out: Path) -> None:
     multiple=True,
     help="Tokens of prompt and answer, if fewer than the model's.",
 )
+@cluster_options
 def serve_command(
     *,
     models: tuple[str, ...],
@@ -94,12 +97,10 @@ def serve_command(
     user: str | None,
     queue_sizes: tuple[str, ...],
     max_contexts: tuple[str, ...],
+    cluster: ClusterSettings | None,
 ) -> None:
     """Serve models under their names until SIGTERM."""
-    # Before any library reads them: nothing is fetched, and no tokenizer starts threads of its own.
-    os.environ.update(
-        HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false"
-    )
+    stay_offline()
     configure_logs()
     from inference.server import serve  # noqa: PLC0415  # after the environment is set
 
@@ -129,7 +130,8 @@ def serve_command(
                 metrics_host=metrics_host,
                 metrics_port=metrics_port,
                 user=user,
-            )
+            ),
+            cluster=cluster,
         )
     except (SettingsWrong, ModelRefused) as exc:
         click.echo(f"error: {exc}", err=True)

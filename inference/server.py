@@ -9,15 +9,16 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from inference.cluster.settings import ClusterSettings
 from inference.connections import BoundedConnection, Bounds
 from inference.privileges import Account, become, find_account
-from inference.settings import ServeSettings, TcpListen, UnixListen
+from inference.settings import ServeSettings, ServingSettings, TcpListen, UnixListen
 from inference.sockets import bind_tcp, bind_unix, remove_unix
 from inference.tls import server_context
 
@@ -34,18 +35,36 @@ KEEP_ALIVE_S: Final = 75
 OPERATIONS: Final = Bounds(connections=32)
 
 
-def serve(settings: ServeSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises SettingsWrong or ModelRefused before it listens."""
+class Served(Protocol):
+    """What answers behind the sockets: `inference.serving` in this process, `inference.cluster.serving` in others."""
+
+    @property
+    def application(self) -> ASGIApp: ...
+
+    @property
+    def operations(self) -> ASGIApp: ...
+
+    def start(self) -> None: ...
+
+    def stop(self, *, timeout_s: float) -> None:
+        """The server is told to stop, and waits for its connections next."""
+
+    def close(self) -> None:
+        """No connection is left."""
+
+
+def serve(settings: ServeSettings, *, cluster: ClusterSettings | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, from this process or from replicas on a cluster.
+
+    Raises SettingsWrong or ModelRefused before it listens.
+    """
     account = find_account(settings.user)
     with (
         _bound(settings, account) as (listener, context),
         bind_tcp(settings.metrics_host, settings.metrics_port, options="--metrics-host, --metrics-port") as operations,
     ):
         become(account)
-        # Imported here: torch takes a second, and a wrong command line should not wait for it.
-        from inference.serving import open_serving  # noqa: PLC0415
-
-        serving = open_serving(settings.serving)
+        serving = _open(settings.serving, cluster)
         _allow_many_connections()
         # uvicorn raises the signal that stopped it again when it is done; a stop that was asked for is a success.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,8 +75,22 @@ def serve(settings: ServeSettings) -> None:
         main = Server(
             serving.application, context, bounds=Bounds(client_names=names), stop=lambda: serving.stop(timeout_s=0)
         )
-        asyncio.run(_serve_both(main, listener, _Quiet(serving.operations, None, bounds=OPERATIONS), operations))
+        try:
+            asyncio.run(_serve_both(main, listener, _Quiet(serving.operations, None, bounds=OPERATIONS), operations))
+        finally:
+            serving.close()
     log.info("server_stopped")
+
+
+def _open(settings: ServingSettings, cluster: ClusterSettings | None) -> Served:
+    # Imported here: torch takes a second, and a wrong command line should not wait for it.
+    if cluster is not None:
+        from inference.cluster.serving import ClusterServing  # noqa: PLC0415
+
+        return ClusterServing(settings, cluster)
+    from inference.serving import open_serving  # noqa: PLC0415
+
+    return open_serving(settings)
 
 
 class Server(uvicorn.Server):

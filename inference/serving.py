@@ -38,6 +38,7 @@ class Serving:
     operations: ASGIApp  # metrics and health, for another port
     models: tuple[ServedModel, ...]
     encoders: tuple[ServedEncoder, ...]
+    page: Callable[[], bytes]  # the metrics as Prometheus' text
 
     def start(self) -> None:
         for engine in self._engines:
@@ -47,6 +48,9 @@ class Serving:
         """Ends what runs at its next token, and what waits without starting it."""
         for engine in self._engines:
             engine.stop(timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """Nothing is left to end: the engines' threads are the process's own."""
 
     @property
     def is_ready(self) -> bool:
@@ -73,6 +77,7 @@ def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time
         operations=operations_application(is_ready=lambda: serving.is_ready, page=metrics.page),
         models=tuple(models),
         encoders=tuple(encoders),
+        page=metrics.page,
     )
     metrics.watch_readiness(lambda: serving.is_ready)
     return serving

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore_glob = ["test_*.py", "api", "parrot", "screen"] if "regopy" in sys.modules else ["own_process"]
+collect_ignore_glob = (
+    ["test_*.py", "api", "cluster", "parrot", "screen"] if "regopy" in sys.modules else ["own_process"]
+)
 
 TINY_TEMPLATE = (
     "{{ '<|bos|>' }}{% for m in messages %}{{ '<|user|>' + m.role + ': ' + (m.content | trim) + '<|end|>' }}{% endfor %}"
