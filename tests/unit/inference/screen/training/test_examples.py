@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from policies.screening.model import Origin
+
 ROOT = Path(__file__).resolve().parents[5]
 EXAMPLES = ROOT / "inference" / "screen" / "training" / "examples"
 HELD_OUT = ROOT / "benchmarks" / "screening_heldout.jsonl"
@@ -20,7 +22,6 @@ KINDS = {
     "indirect.jsonl": ("indirect", "injection"),
     "jailbreak.jsonl": ("jailbreak", "injection"),
 }
-ORIGINS = {"user", "system", "tool-result", "assistant"}
 MEMBERS = {"id", "text", "label", "kind", "origin", "family", "language"}
 ALIKE = 0.6  # of the shingles of two texts together; a reworded sentence stays below, a changed name does not
 
@@ -62,7 +63,7 @@ def test_each_held_out_row_has_a_label_that_suits_its_kind(held_out):
 def test_rows_have_the_members_the_card_describes(rows, held_out):
     rows = [*rows, *held_out]
     assert [row["id"] for row in rows if row.keys() - {"twin"} != MEMBERS] == []
-    assert {row["origin"] for row in rows} <= ORIGINS
+    assert {row["origin"] for row in rows} <= set(Origin)
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z]{2,3}", row["language"])] == []
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row["family"])] == []
 
