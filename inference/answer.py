@@ -28,7 +28,7 @@ class GenerationFailed(Exception):
 class Answer:
     """Filled by the engine, read by one coroutine."""
 
-    def __init__(self, job: Job, *, on_cancel: Callable[["Answer"], None] = lambda _: None) -> None:
+    def __init__(self, job: Job, *, on_cancel: Callable[[], None] = lambda: None) -> None:
         self.job = job
         self._loop = asyncio.get_running_loop()
         self._on_cancel = on_cancel
@@ -49,7 +49,7 @@ class Answer:
         """Nobody waits any more. May be called at any time, from any thread, and twice."""
         if not self._cancelled.is_set():
             self._cancelled.set()
-            self._on_cancel(self)
+            self._on_cancel()
 
     def is_cancelled(self) -> bool:
         return self._cancelled.is_set()

@@ -76,6 +76,19 @@ def build_parrot_command(out: Path) -> None:
     multiple=True,
     help="Tokens of prompt and answer, if fewer than the model's.",
 )
+@click.option(
+    "--max-running",
+    metavar="[NAME=]N",
+    multiple=True,
+    help="Requests in one batch.  [32 on a CPU, 256 on a GPU]",
+)
+@click.option(
+    "--kv-cache-mib",
+    "kv_caches",
+    metavar="[NAME=]N",
+    multiple=True,
+    help="Memory for keys and values.  [128 on a CPU; on a GPU what it has free]",
+)
 @cluster_options
 def serve_command(
     *,
@@ -97,6 +110,8 @@ def serve_command(
     user: str | None,
     queue_sizes: tuple[str, ...],
     max_contexts: tuple[str, ...],
+    max_running: tuple[str, ...],
+    kv_caches: tuple[str, ...],
     cluster: ClusterSettings | None,
 ) -> None:
     """Serve models under their names until SIGTERM."""
@@ -110,9 +125,11 @@ def serve_command(
                 model_dir=model_dir,
                 names=names,
                 models=models,
-                bundled=bundled_encoder() if embeddings else None,
                 queue_sizes=queue_sizes,
                 max_contexts=max_contexts,
+                max_running=max_running,
+                kv_caches=kv_caches,
+                bundled=bundled_encoder() if embeddings else None,
             )
         )
         serve(

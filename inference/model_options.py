@@ -7,6 +7,7 @@ from typing import Final
 
 from inference.settings import DEFAULT_QUEUE_SIZE, ModelSettings, SettingsWrong
 
+MOST_RUNNING: Final = 1024  # more than any batch is of use for
 LEAST_CONTEXT: Final = 2  # one token of a prompt and one of an answer
 MOST_QUEUED: Final = 10_000
 
@@ -19,6 +20,8 @@ def read_models(
     bundled: ModelSettings | None = None,
     queue_sizes: Sequence[str],
     max_contexts: Sequence[str],
+    max_running: Sequence[str] = (),
+    kv_caches: Sequence[str] = (),
 ) -> tuple[ModelSettings, ...]:
     """The models of `--model-dir` with its `--name`s and of each `--model NAME=DIR`, and `bundled`, with their limits.
 
@@ -39,12 +42,16 @@ def read_models(
         raise SettingsWrong(f"two models have the name {twice[0]!r}: give each its own")
     queues = _limits("--queue-size", queue_sizes, known, low=1, high=MOST_QUEUED)
     contexts = _limits("--max-context", max_contexts, known, low=LEAST_CONTEXT, high=None)
+    running = _limits("--max-running", max_running, known, low=1, high=MOST_RUNNING)
+    caches = _limits("--kv-cache-mib", kv_caches, known, low=1, high=None)
     return tuple(
         ModelSettings(
             names=each,
             directory=folder,
             queue_size=_limit_of(each, queues) or DEFAULT_QUEUE_SIZE,
             max_context=_limit_of(each, contexts),
+            max_running=_limit_of(each, running),
+            kv_cache_mib=_limit_of(each, caches),
         )
         for each, folder in directories
     )

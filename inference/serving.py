@@ -16,13 +16,11 @@ from inference.api.admission import ServedModel
 from inference.api.app import InferenceApi
 from inference.api.embeddings import ServedEncoder
 from inference.api.operations import operations_application
+from inference.batching.opening import open_engine
 from inference.embeddings.engine import EmbeddingEngine
 from inference.embeddings.loading import load_encoder
 from inference.engine import Engine
-from inference.generation import generate
-from inference.job import Finished, Job
-from inference.load import EngineObserver
-from inference.loading import LoadedModel, load_model
+from inference.loading import load_model
 from inference.metrics.served import ServingMetrics
 from inference.model_files import model_files
 from inference.settings import ModelSettings, ServingSettings
@@ -96,23 +94,22 @@ def _open_model(settings: ModelSettings, metrics: ServingMetrics) -> ServedModel
         load_s=round(time.monotonic() - started_at, 2),
     )
     metrics.model_loaded(settings.names, loaded.digest)
-    engine = _engine(loaded, settings, metrics.observer(settings.names[0]))
+    engine = open_engine(
+        loaded,
+        queue_size=settings.queue_size,
+        cache_mib=settings.kv_cache_mib,
+        most_running=settings.max_running,
+        observer=metrics.observer(settings.names[0]),
+    )
     metrics.watch(settings.names[0], engine.load)
     return ServedModel(
         names=settings.names,
         prompts=loaded.prompts,
-        context_tokens=loaded.context_tokens,
+        context_tokens=engine.context_tokens,
         digest=loaded.digest,
         queue_size=settings.queue_size,
         engine=engine,
     )
-
-
-def _engine(loaded: LoadedModel, settings: ModelSettings, observer: EngineObserver) -> Engine:
-    def run(job: Job, on_text: Callable[[str], None], is_cancelled: Callable[[], bool]) -> Finished:
-        return generate(loaded, job, on_text=on_text, is_cancelled=is_cancelled)
-
-    return Engine(run, queue_size=settings.queue_size, observer=observer)
 
 
 def _open_encoder(settings: ModelSettings, metrics: ServingMetrics) -> ServedEncoder:

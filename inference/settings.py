@@ -34,6 +34,8 @@ class ModelSettings:
     directory: Path
     queue_size: int = DEFAULT_QUEUE_SIZE
     max_context: int | None = None
+    max_running: int | None = None
+    kv_cache_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

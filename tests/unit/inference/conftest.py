@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 collect_ignore_glob = (
-    ["test_*.py", "api", "cluster", "parrot", "screen"] if "regopy" in sys.modules else ["own_process"]
+    ["test_*.py", "api", "batching", "cluster", "parrot", "screen"] if "regopy" in sys.modules else ["own_process"]
 )
 
 TINY_TEMPLATE = (
@@ -70,6 +70,14 @@ def tiny_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_dir: Path) -> object:
+    from inference.loading import load_model
+
+    return load_model(tiny_dir)
+
+
+@pytest.fixture(scope="session")
+def tiny_reference(tiny_dir: Path) -> object:
+    """The same once more, for transformers' own `generate()`: an open batch changes the attention of its model."""
     from inference.loading import load_model
 
     return load_model(tiny_dir)

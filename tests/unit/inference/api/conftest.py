@@ -6,22 +6,31 @@ import pytest
 
 from inference.api.admission import ServedModel
 from inference.api.app import InferenceApi
+from inference.batching.opening import open_engine
 from inference.embeddings.bundled import bundled_encoder
-from inference.engine import Engine
-from inference.generation import generate
 from inference.serving import open_serving
 from inference.settings import ModelSettings, ServingSettings
 
 
-@pytest.fixture
-def engine(parrot):
-    def run(job, on_text, is_cancelled):
-        return generate(parrot, job, on_text=on_text, is_cancelled=is_cancelled)
+@pytest.fixture(scope="session")
+def ready_engine(parrot):
+    """Gives the engine that runs already, or a new one where a test has stopped it: to stop one takes a second."""
+    started = []
 
-    engine = Engine(run, queue_size=4)
-    engine.start()
-    yield engine
-    engine.stop(timeout_s=10)
+    def ready():
+        if not started or not started[-1].is_ready:
+            started.append(open_engine(parrot, queue_size=4, cache_mib=32))
+            started[-1].start()
+        return started[-1]
+
+    yield ready
+    for engine in started:
+        engine.stop(timeout_s=10)
+
+
+@pytest.fixture
+def engine(ready_engine):
+    return ready_engine()
 
 
 @pytest.fixture

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+from inference.batching.tickets import MOST_RETRY_AFTER_S, Pace
+
+
+def test_the_wait_grows_with_those_before_and_is_bounded():
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    assert pace.wait_s(100) == 1
+    for _ in range(11):
+        pace.ended()
+        now[0] += 0.5
+    assert [pace.wait_s(jobs) for jobs in (1, 2, 3, 10, 10**6)] == [1, 1, 2, 5, MOST_RETRY_AFTER_S]
