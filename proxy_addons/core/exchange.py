@@ -100,6 +100,7 @@ class Exchange:
     bytes_out: int = 0  # body bytes sent to the client
     upstream_started_ns: int | None = None
     upstream_first_byte_ns: int | None = None
+    model_digest: str | None = None  # the weights that answer, as the upstream says
 
     # Written by addons before the body is read; the layer reads at most this many bytes and sets `body-too-large`.
     max_body_bytes: int = 0

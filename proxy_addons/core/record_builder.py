@@ -31,6 +31,7 @@ from proxy_addons.core.record_findings import (
     findings_of,
     judged_beside,
     prompted,
+    reached,
     remarked,
     screened,
 )
@@ -205,7 +206,7 @@ def _envelope(
         **remarked(exchange, most),
         **prompted(exchange),
         **screened(exchange, most),
-        **({} if exchange.upstream is None else {"upstream": exchange.upstream}),
+        **reached(exchange),
         "coverage": covered(exchange, MAX_COVERED if most is None else most),
         "latency_us": _latency(exchange, told.now_ns),
         **called(exchange, MAX_COVERED if most is None else most),

@@ -36,6 +36,12 @@ def remarked(exchange: Exchange, most: int | None) -> dict[str, JSON]:
     }
 
 
+def reached(exchange: Exchange) -> dict[str, JSON]:
+    """Return where the request went, unless to the default upstream, and which weights answered, where it said so."""
+    named: dict[str, JSON] = {} if exchange.upstream is None else {"upstream": exchange.upstream}
+    return named if exchange.model_digest is None else named | {"model_digest": exchange.model_digest}
+
+
 def findings_of(exchange: Exchange) -> tuple[AppliedFinding, ...]:
     """Return what screening found in the request, and what rules for texts and tool calls found."""
     if not exchange.screened and exchange.screen is None:

@@ -133,6 +133,7 @@ class RecordWriter:
             f',"stream":{"true" if asked is not None and asked.facts.stream else "false"}}}'
             f',"kind":"{kind}","latency_us":{{"decide":{decide_us}'
             f',"total":{(told.now_ns - exchange.started_ns) // 1000},"upstream":{upstream_us}}}'
+            f"{'' if exchange.model_digest is None else _model_digest(exchange.model_digest)}"
             f',"obligations":[{obligations}],"outcome":"{outcome_of(exchange)}",{digest}'
             f',"reasons":[{reasons}],{record_id},"remarks":[{remarks}]'
             f',"remarks_omitted":{omitted},"request_id":{quoted(exchange.request_id)}'
@@ -231,6 +232,10 @@ def _called(exchange: Exchange) -> str:
 
 def _upstream(name: str) -> str:
     return f',"upstream":{quoted(name)}'
+
+
+def _model_digest(digest: str) -> str:
+    return f',"model_digest":{quoted(digest)}'
 
 
 def _prompted(exchange: Exchange) -> str:

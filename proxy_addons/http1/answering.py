@@ -13,6 +13,7 @@ import structlog
 from mitmproxy import http
 from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 
+from proxy_addons.core.answered_by import model_digest
 from proxy_addons.core.streaming import StreamEnforcer, is_stream_enforcer
 from proxy_addons.http1 import wire
 from proxy_addons.http1.conversation import Commands, Conversation, Stage
@@ -69,6 +70,7 @@ class Answering(Conversation):
         if not examinable(event.fields):
             yield from self._upstream_failed(turn, "upstream-invalid")
             return
+        turn.exchange.model_digest = model_digest(event.fields)
         flow = turn.flow
         unix_s = self._terms.utc_now().timestamp()
         turn.upstream_response = flow.response = upstream_response(event.status, event.fields, unix_s=unix_s)

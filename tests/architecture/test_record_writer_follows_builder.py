@@ -43,6 +43,7 @@ FULL = Exchange(
         engines=(EngineAnswer(engine="opa", answers=(ANSWER,)),),
     ),
     upstream="gpu",
+    model_digest="sha256:0",
     system_prompt=SystemPrompt(
         policy="p", rule="r", prompt=ApprovedPrompt(name="n", text="t", digest="sha256:0"), inserted=True
     ),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gatehouse run` from outside: its files, its parts, what happens when they die, and how it ends."""
 
+import hashlib
 import json
 import os
 import signal
@@ -115,7 +116,9 @@ def test_records_wait_for_the_control_plane_and_arrive_once(gatehouse):
 
     until(lambda: len(records()) == 1, deadline_s=15)
     time.sleep(1)
-    assert len(records()) == 1
+    shown = json.loads(gatehouse.gatehouse("decisions", "show", request_id, "--json").stdout)
+    weights = hashlib.sha256((gatehouse.home / "models" / "parrot" / "model.safetensors").read_bytes()).hexdigest()
+    assert shown["envelope"]["model_digest"] == f"sha256:{weights}"
 
 
 def test_revoked_key_is_refused_within_a_second(gatehouse):

@@ -207,6 +207,7 @@ EXCHANGES = st.builds(
     verdict=st.none() | st.sampled_from(Verdict),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
     upstream=st.none() | TEXTS,
+    model_digest=st.none() | TEXTS,
     system_prompt=st.none() | st.builds(SystemPrompt, policy=TEXTS, rule=TEXTS, prompt=PROMPTS, inserted=st.booleans()),
     screen=st.none() | st.builds(ScreenReport, outcome=TEXTS, why=TEXTS, findings=SCREEN_FINDINGS),
     screened=st.lists(st.builds(Screened, policy=TEXTS, rule=TEXTS, action=TEXTS, count=COUNTS), max_size=2).map(tuple),

@@ -56,6 +56,16 @@ def test_an_answer_leaves_whole_however_it_was_cut(cuts):
     assert b"Set-Cookie" not in answer
 
 
+def test_the_weights_that_answer_are_noted_and_not_told():
+    allow = AllowAll()
+    talk = asking(allow)
+    digest = b"sha256:" + b"0a" * 32
+    talk.answer(ANSWER.replace(b"\r\n\r\n", b"\r\nGatehouse-Model-Digest: " + digest + b"\r\n\r\n", 1))
+    assert exchange(allow).model_digest == digest.decode()
+    assert status(talk.answers) == 200
+    assert digest not in talk.answers
+
+
 def test_nothing_of_an_answer_leaves_before_the_hook_response_returned():
     talk = asking(AllowAll())
     talk.hooks_wait = True
