@@ -62,7 +62,7 @@ def test_each_held_out_row_has_a_label_that_suits_its_kind(held_out):
 
 def test_rows_have_the_members_the_card_describes(rows, held_out):
     rows = [*rows, *held_out]
-    assert [row["id"] for row in rows if row.keys() - {"twin"} != MEMBERS] == []
+    assert [row["id"] for row in rows if row.keys() - {"twin", "injected_span"} != MEMBERS] == []
     assert {row["origin"] for row in rows} <= set(Origin)
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z]{2,3}", row["language"])] == []
     assert [row["id"] for row in rows if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row["family"])] == []
@@ -91,6 +91,14 @@ def test_twins_name_each_other_and_differ_in_label(rows):
         )
 
 
+def test_a_planted_order_is_part_of_its_text_and_of_no_clean_twin(rows):
+    by_id = {row["id"]: row for row in rows}
+    planted = [row for row in rows if "injected_span" in row]
+    assert {row["kind"] for row in planted} == {"indirect"}
+    assert [row["id"] for row in planted if row["injected_span"] not in row["text"]] == []
+    assert [row["id"] for row in planted if row["injected_span"] in by_id[row["twin"]]["text"]] == []
+
+
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     words = re.findall(r"\w+", text.lower())
     return frozenset(tuple(words[at : at + 5]) for at in range(max(1, len(words) - 4)))
@@ -116,6 +124,14 @@ def test_a_text_and_its_copy_with_another_ending_are_near_duplicates():
 
 def test_no_two_rows_are_near_duplicates_but_twins(rows, held_out):
     assert list(near_duplicates([*rows, *held_out])) == []
+
+
+def test_hosts_are_reserved_for_documentation(rows, held_out):
+    hosts = re.findall(
+        r"(?:https?://|@|www\.)((?:[\w-]+\.)+[a-z]{2,})", "\n".join(row["text"] for row in [*rows, *held_out])
+    )
+    assert hosts
+    assert [host for host in hosts if not re.search(r"(\.example|\bexample\.(com|net|org))$", host)] == []
 
 
 def test_what_is_held_out_comes_from_families_of_its_own(rows, held_out):
