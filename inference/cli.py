@@ -13,6 +13,7 @@ from inference.logs import configure_logs
 from inference.model_options import read_models
 from inference.offline import stay_offline
 from inference.settings import (
+    Classifier,
     ModelRefused,
     ServeSettings,
     ServingSettings,
@@ -89,6 +90,19 @@ def build_parrot_command(out: Path) -> None:
     multiple=True,
     help="Memory for keys and values.  [128 on a CPU; on a GPU what it has free]",
 )
+@click.option(
+    "--screen/--no-screen",
+    "screen",
+    default=None,
+    help="Serve the prompt screen at /v1/moderations; with --screen, no model is needed.  [screen]",
+)
+@click.option(
+    "--screen-classifier",
+    type=click.Choice(["auto", "minilm", "ngram"]),
+    default="auto",
+    show_default=True,
+    help="What the screen judges by; auto takes ngram where the encoder is not installed.",
+)
 @cluster_options
 def serve_command(
     *,
@@ -112,6 +126,8 @@ def serve_command(
     max_contexts: tuple[str, ...],
     max_running: tuple[str, ...],
     kv_caches: tuple[str, ...],
+    screen: bool | None,
+    screen_classifier: Classifier,
     cluster: ClusterSettings | None,
 ) -> None:
     """Serve models under their names until SIGTERM."""
@@ -130,7 +146,9 @@ def serve_command(
                 max_running=max_running,
                 kv_caches=kv_caches,
                 bundled=bundled_encoder() if embeddings else None,
-            )
+                none_is_fine=bool(screen),
+            ),
+            screen=None if screen is False else screen_classifier,
         )
         serve(
             ServeSettings(

@@ -22,6 +22,7 @@ def read_models(
     max_contexts: Sequence[str],
     max_running: Sequence[str] = (),
     kv_caches: Sequence[str] = (),
+    none_is_fine: bool = False,
 ) -> tuple[ModelSettings, ...]:
     """The models of `--model-dir` with its `--name`s and of each `--model NAME=DIR`, and `bundled`, with their limits.
 
@@ -35,8 +36,10 @@ def read_models(
     directories += [((name,), Path(folder)) for name, folder in (_pair(model) for model in models)]
     if bundled is not None:
         directories.append((bundled.names, bundled.directory))
-    if not directories:
-        raise SettingsWrong("no model: give --model NAME=DIR, or --model-dir and --name")
+    if not directories and not none_is_fine:
+        raise SettingsWrong(
+            "no model: give --model NAME=DIR, or --model-dir and --name; or --screen, to serve the prompt screen alone"
+        )
     known = [name for each, _ in directories for name in each]
     if twice := sorted({name for name in known if known.count(name) > 1}):
         raise SettingsWrong(f"two models have the name {twice[0]!r}: give each its own")

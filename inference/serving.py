@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything behind the sockets, built from settings in one call: the models, an engine for each, the application.
+"""Everything behind the sockets, built from settings in one call: models, an engine for each, the screen, the routes.
 
 Whatever can run an ASGI application can serve it: uvicorn in `inference.server`, or a cluster. Importing this module
 imports torch.
@@ -23,6 +23,7 @@ from inference.engine import Engine
 from inference.loading import load_model
 from inference.metrics.served import ServingMetrics
 from inference.model_files import model_files
+from inference.screening import Screening, open_screening
 from inference.settings import ModelSettings, ServingSettings
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ class Serving:
     operations: ASGIApp  # metrics and health, for another port
     models: tuple[ServedModel, ...]
     encoders: tuple[ServedEncoder, ...]
+    screening: Screening | None
     page: Callable[[], bytes]  # the metrics as Prometheus' text
 
     def start(self) -> None:
@@ -55,12 +57,17 @@ class Serving:
         return all(engine.is_ready for engine in self._engines)
 
     @property
-    def _engines(self) -> tuple[Engine | EmbeddingEngine, ...]:
-        return (*(model.engine for model in self.models), *(encoder.engine for encoder in self.encoders))
+    def _engines(self) -> tuple[Engine | EmbeddingEngine | Screening, ...]:
+        """What runs in threads of its own."""
+        engines = (*(model.engine for model in self.models), *(encoder.engine for encoder in self.encoders))
+        return (*engines, *((self.screening,) if self.screening else ()))
 
 
 def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time.time) -> Serving:
-    """Loads every model and builds the application over them. Raises ModelRefused; nothing runs before `start`."""
+    """Loads every model and builds the application over them. Nothing runs before `start`.
+
+    Raises ModelRefused, and SettingsWrong for a screen that cannot be opened.
+    """
     metrics = ServingMetrics()
     models: list[ServedModel] = []
     encoders: list[ServedEncoder] = []
@@ -69,12 +76,21 @@ def open_serving(settings: ServingSettings, *, clock: Callable[[], float] = time
             encoders.append(_open_encoder(each, metrics))
         else:
             models.append(_open_model(each, metrics))
-    api = InferenceApi(models=models, encoders=encoders, clock=clock, count_refusal=metrics.refused)
+    screening = open_screening(settings.screen, metrics.registry) if settings.screen else None
+    api = InferenceApi(
+        models=models,
+        encoders=encoders,
+        clock=clock,
+        count_refusal=metrics.refused,
+        moderations=screening.moderations if screening else None,
+        is_ready=lambda: serving.is_ready,
+    )
     serving = Serving(
         application=api.application(),
         operations=operations_application(is_ready=lambda: serving.is_ready, page=metrics.page),
         models=tuple(models),
         encoders=tuple(encoders),
+        screening=screening,
         page=metrics.page,
     )
     metrics.watch_readiness(lambda: serving.is_ready)

@@ -4,7 +4,7 @@
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 DEFAULT_QUEUE_SIZE: Final = 64
 _OPEN: Final = "no TLS: give --tls-cert, --tls-key and --client-ca, or --socket, or --insecure-loopback for development"
@@ -38,11 +38,18 @@ class ModelSettings:
     kv_cache_mib: int | None = None
 
 
+Classifier = Literal["auto", "minilm", "ngram"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingSettings:
-    """What is served, wherever it is reached: of this alone the application is built."""
+    """What is served, wherever it is reached: of this alone the application is built.
+
+    `screen` is the prompt screen's classifier, or None without a screen.
+    """
 
     models: tuple[ModelSettings, ...]
+    screen: Classifier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from inference.api.embeddings import ServedEncoder, answer_embedding
 from inference.api.errors import STOPPING, RequestRefused, overloaded
 from inference.api.failures import CountRefusal, exception_handlers, last_resort
 from inference.api.fields import parse_object
+from inference.api.moderations import Moderations
 from inference.api.operations import answer_health, answer_readiness
 from inference.api.requests import Wishes, parse_chat, parse_completion
 from inference.api.response_request import parse_response
@@ -42,11 +43,15 @@ class InferenceApi:
         encoders: Sequence[ServedEncoder] = (),
         clock: Callable[[], float],
         count_refusal: CountRefusal = lambda _status, _code: None,
+        moderations: Moderations | None = None,
+        is_ready: Callable[[], bool] | None = None,
     ) -> None:
         self._models = tuple(models)
         self._encoders = tuple(encoders)
         self._clock = clock
         self._count_refusal = count_refusal
+        self._moderations = moderations
+        self._is_ready = is_ready or self._engines_are_ready
         self._started_at = int(clock())
 
     def application(self) -> ASGIApp:
@@ -59,6 +64,8 @@ class InferenceApi:
             Route("/healthz", answer_health, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
         ]
+        if self._moderations is not None:
+            routes.append(Route("/v1/moderations", self._moderations.answer, methods=["POST"]))
         application = Starlette(routes=routes, exception_handlers=exception_handlers(self._count_refusal))
         # A path with a slash too many is another path, and is not redirected.
         application.router.redirect_slashes = False
@@ -108,7 +115,7 @@ class InferenceApi:
     async def readyz(self, _: Request) -> Response:
         return answer_readiness(is_ready=self._is_ready)
 
-    def _is_ready(self) -> bool:
+    def _engines_are_ready(self) -> bool:
         models = all(model.engine.is_ready for model in self._models)
         return models and all(encoder.engine.is_ready for encoder in self._encoders)
 

@@ -38,6 +38,9 @@ _FIRST_TOKEN_BUCKETS: Final = (
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0),
     *(160.0, 640.0, 2560.0),
 )
+# From one window on a GPU to a long text on a core.
+_SCREEN_BUCKETS: Final = (*(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),)
+_SCREEN_BATCH_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 RUNNING: Final = Family("vllm:num_requests_running", Kind.GAUGE, _MODEL, "requests in the batch")
 WAITING: Final = Family("vllm:num_requests_waiting", Kind.GAUGE, _MODEL, "requests admitted that have not begun")
@@ -107,7 +110,39 @@ GPU_MEMORY_TOTAL: Final = Family(
     "gatehouse_inference_gpu_memory_total_bytes", Kind.GAUGE, _GPU, "memory that the GPU has"
 )
 
+SCREEN_QUESTIONS: Final = Family(
+    "gatehouse_screen_questions_total",
+    Kind.COUNTER,
+    ("outcome",),
+    "questions to the prompt screen: `injection` (or not examined whole), `benign`, `overloaded`, `failed`, "
+    "`left` (the client did)",
+)
+SCREEN_INCOMPLETE: Final = Family(
+    "gatehouse_screen_incomplete_total", Kind.COUNTER, (), "answers about texts that were not examined whole"
+)
+SCREEN_SECONDS: Final = Family(
+    "gatehouse_screen_seconds", Kind.HISTOGRAM, (), "from a question to its answer", _SCREEN_BUCKETS
+)
+SCREEN_WINDOWS: Final = Family(
+    "gatehouse_screen_windows_total",
+    Kind.COUNTER,
+    ("how",),
+    "windows of texts: `scored` by the classifier, or `kept` from a while ago",
+)
+SCREEN_WAITING: Final = Family("gatehouse_screen_windows_waiting", Kind.GAUGE, (), "windows that wait for a batch")
+SCREEN_BATCH: Final = Family(
+    "gatehouse_screen_batch_windows", Kind.HISTOGRAM, (), "windows in a batch", _SCREEN_BATCH_BUCKETS
+)
+SCREEN_BATCH_SECONDS: Final = Family(
+    "gatehouse_screen_batch_seconds", Kind.HISTOGRAM, (), "what a batch took", _SCREEN_BUCKETS
+)
+
 FAMILIES: Final = (
     *(RUNNING, WAITING, CACHE_USAGE, PROMPT_TOKENS, GENERATED, FINISHED, FIRST_TOKEN, PER_TOKEN, WHOLE, QUEUED),
     *(THROUGHPUT, EMBEDDED, REFUSED, READY, MODEL_INFO, GPU_USED, GPU_MEMORY, GPU_MEMORY_TOTAL),
+)
+# Where a screen is served.
+SCREEN_FAMILIES: Final = (
+    *(SCREEN_QUESTIONS, SCREEN_INCOMPLETE, SCREEN_SECONDS, SCREEN_WINDOWS, SCREEN_WAITING, SCREEN_BATCH),
+    SCREEN_BATCH_SECONDS,
 )

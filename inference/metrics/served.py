@@ -92,6 +92,11 @@ class ServingMetrics:
     def refused(self, status: int, code: str) -> None:
         self._refused.labels(str(status), code).inc()
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        """For what else this process counts."""
+        return self._registry
+
     def page(self) -> bytes:
         """The metrics as Prometheus' text."""
         return generate_latest(self._registry)

@@ -4,6 +4,7 @@ import torch
 
 from inference.screen.encoder import Encoder
 from inference.screen.scorer import MiniLmScorer, NgramScorer
+from tests.unit.inference.screen.fakes import FakeScorer, judge_of
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,13 @@ def minilm() -> MiniLmScorer:
 @pytest.fixture(scope="session")
 def ngram() -> NgramScorer:
     return NgramScorer()
+
+
+@pytest.fixture
+def scorer() -> FakeScorer:
+    return FakeScorer()
+
+
+@pytest.fixture
+def judge(scorer):
+    return judge_of(scorer)
