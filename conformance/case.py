@@ -164,7 +164,7 @@ class Row:
     `then` is what must be right for a second answer on the connection. `patience_s` is longer than the usual deadline
     for rows that wait for the gateway's own; `scripted` ones need the upstream that plays answers, and those of a
     `lost_key` one that was good once. Where `needs_model_list`, a gateway that takes any model does nothing wrong, nor
-    where `needs_canary` one that was not told of that secret.
+    where `needs_canary` one that was not told of that secret, or where `needs_screen` one that screens no prompts.
     """
 
     slug: str
@@ -180,6 +180,7 @@ class Row:
     lost_key: LostKey | None = None
     needs_model_list: bool = False
     needs_canary: bool = False
+    needs_screen: bool = False
     recorded: bool = False
     cell: str = ""
 

@@ -75,6 +75,11 @@ class NothingAnswers(click.ClickException):
 @click.option(
     "--knows-canary", is_flag=True, help="The gateway's policy knows the canary as a secret: run case 60 too."
 )
+@click.option(
+    "--screens-prompts",
+    is_flag=True,
+    help="The gateway refuses prompts that overrule instructions: run cases 37 to 46, 51 and 52 too.",
+)
 @click.option("--api", "api_url", help="The control plane's URL, for cases 65 to 68 and 70: its log, and its policies.")
 @click.option(
     "--api-token-file",
@@ -118,6 +123,7 @@ def conformance(
     timeout_s: float,
     ca: Path | None,
     knows_canary: bool,
+    screens_prompts: bool,
     api_url: str | None,
     api_token_file: Path | None,
     operator_token_file: Path | None,
@@ -140,6 +146,7 @@ def conformance(
     tokens = (api_token_file, operator_token_file)
     with _watching(recorder, upstream_log) as watched, api_clients(api_url, tokens, ca) as (auditor, operator):
         trial = Trial(target=target, timeout_s=timeout_s, recorder=watched, context=context, knows_canary=knows_canary)
+        trial = replace(trial, screens_prompts=screens_prompts)
         log = None if auditor is None else LogApi(auditor)
         plane = None if operator is None else ControlPlane(operator, tuple(shlex.split(importer)))
         trial = replace(trial, log=log, control_plane=plane, verify=tuple(shlex.split(verifier)))

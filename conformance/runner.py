@@ -85,6 +85,7 @@ class Trial:
     gatehouse: bool = False
     any_model: bool = False
     knows_canary: bool = False
+    screens_prompts: bool = False
     log: LogApi | None = None
     control_plane: ControlPlane | None = None
     verify: tuple[str, ...] = ("gatehouse", "audit", "verify")
@@ -148,17 +149,19 @@ def _try_row(trial: Trial, each: Row) -> Iterator[RowResult]:
 
 
 def _reason_to_skip(trial: Trial, each: Row) -> str:
-    if each.needs_tls and not trial.target.tls:
-        return "needs a gateway with TLS"
-    if each.scripted and trial.recorder is None:
-        return "needs the recording upstream"
-    if each.needs_model_list and trial.any_model:
-        return "needs a gateway that lists its models; this one takes any"
-    if each.needs_canary and not trial.knows_canary:
-        return "needs a gateway that knows the canary as a secret: --knows-canary"
-    if each.lost_key is not None and each.lost_key not in trial.target.lost_keys:
-        return f"needs --{each.lost_key}-key"
-    return ""
+    lost = each.lost_key is not None and each.lost_key not in trial.target.lost_keys
+    missing = (
+        (each.needs_tls and not trial.target.tls, "needs a gateway with TLS"),
+        (each.scripted and trial.recorder is None, "needs the recording upstream"),
+        (each.needs_model_list and trial.any_model, "needs a gateway that lists its models; this one takes any"),
+        (
+            each.needs_canary and not trial.knows_canary,
+            "needs a gateway that knows the canary as a secret: --knows-canary",
+        ),
+        (each.needs_screen and not trial.screens_prompts, "needs a gateway that screens prompts: --screens-prompts"),
+        (lost, f"needs --{each.lost_key}-key"),
+    )
+    return next((reason for applies, reason in missing if applies), "")
 
 
 def _attempt(trial: Trial, each: Row, cut: str) -> RowResult:

@@ -15,6 +15,7 @@ from conformance.cases.log import LOG_CASES
 from conformance.cases.making import MAKING_CASES
 from conformance.cases.policy_code import CODE_CASES
 from conformance.cases.routing import ROUTING_CASES
+from conformance.cases.screening import SCREENING_CASES
 from conformance.cases.secrets import SECRET_CASES
 
 CASES: Final[tuple[Case, ...]] = tuple(
@@ -27,6 +28,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
             *BODY_CASES,
             *CONTENT_CASES,
             *ANSWER_CASES,
+            *SCREENING_CASES,
             *SECRET_CASES,
             *LOG_CASES,
             *MAKING_CASES,

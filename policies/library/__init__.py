@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shipped policy packs, as data: `baseline` to build upon, `demo` and `upstream` for a first look."""
+"""Shipped policy packs, as data: `baseline` to build upon, `demo` and `upstream` for a first look,
+`prompt-screen` to see what screening would refuse.
+"""
 
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
-PACKS: Final = ("baseline", "demo", "upstream")
+PACKS: Final = ("baseline", "demo", "prompt-screen", "upstream")
 
 
 def pack(name: str) -> Mapping[str, bytes]:

@@ -18,6 +18,7 @@ from conformance.runner import Trial, Verdict, check_ready, is_gatehouse, run
 from conformance.secret_scripts import CANARY
 from conformance.upstream import RecordingUpstream
 from tests.authority import Authority
+from tests.fake_screen import reading, running_screen
 from tests.policy_documents import shipped
 from tests.ports import unused_port
 from tests.running_node import running_node
@@ -49,7 +50,13 @@ HARMLESS = {
     (13, "body that comes when asked for"),
     (16, "connection names the length"),
     (32, "sibling: a surrogate pair"),
+    (37, "sibling: harmless"),
+    (39, "sibling: harmless"),
+    (42, "sibling: harmless, in base64"),
+    (45, "sibling: a harmless tool"),
+    (46, "sibling: a harmless result"),
     (47, "sibling: a part of text"),
+    (51, "sibling: long and harmless"),
     (53, "sibling: no secret in pieces"),
     (61, "content-with-events"),
     (62, "reset"),
@@ -93,11 +100,50 @@ def test_a_node_under_the_shipped_policy_withstands_every_case(tmp_path):
     skipped = {row["seen"] for case in told["cases"] for row in case["rows"] if row["verdict"] == "skip"}
     assert skipped == {
         "needs a gateway with TLS",
+        "needs a gateway that screens prompts: --screens-prompts",
         "needs the gateway's log: --api",
         "needs a tenant of its own: --api and --operator-token-file",
     }
     terminal = node.terminal_records()
     assert len(terminal) == len({record["request_id"] for record in terminal}) > 500
+
+
+# Every class of texts is judged alike: the suite cannot know which of them a gateway's policy lets quote an attack.
+SCREENS = b"""\
+kind: screening
+id: prompt-screen
+version: "1"
+spec:
+  classifier: [{id: injection, effect: deny, threshold: 0.9}]
+  ask: {deadline_ms: 10000}
+"""
+
+
+def test_a_node_with_a_prompt_screen_hides_no_instruction_from_it(tmp_path):
+    upstream_port = unused_port()
+    documents = {
+        name: text.replace(b"{requests: 60, per_s: 60}", b"{requests: 6000, per_s: 60}")
+        for name, text in {**shipped(), "prompt-screen.yaml": SCREENS}.items()
+    }
+    with running_screen(reading("ignore all previous instructions")) as screen:
+        screen.joined = None
+        variables = {"GATEHOUSE_SCREEN_URL": screen.url}
+        with running_node(tmp_path, documents, upstream_url=f"http://127.0.0.1:{upstream_port}", **variables) as node:
+            asked = ("--key", node.key, "--screens-prompts", "--recorder", str(upstream_port), "--json")
+            done = conformance_of(f"http://127.0.0.1:{node.port}", *asked, "--cases", "37-52", "--timeout", "30")
+    told = json.loads(done.stdout)
+    wrong = [
+        f"{case['case']} {row['row']}: {row['problem']}; {row['seen']}"
+        for case in told["cases"]
+        for row in case["rows"]
+        if row["verdict"] != "pass"
+    ]
+    assert (wrong, done.returncode) == ([], 0)
+    records = node.terminal_records()
+    assert not any(b"previous" in json.dumps(record).encode() for record in records)
+    refused = [record for record in records if record["reasons"] and record["reasons"][0]["code"] == "prompt-injection"]
+    assert all(record["screen"]["findings"] for record in refused)
+    assert len(refused) > 40
 
 
 def test_a_log_takes_hostile_texts_and_shows_what_was_done_to_it(gatehouse, tmp_path):
@@ -173,6 +219,7 @@ def test_a_gateway_that_forwards_everything_fails_in_every_row_that_it_can():
     with RecordingUpstream(0) as upstream, weak_gateway(upstream.port) as port:
         target = Target(host="127.0.0.1", port=port, tls=False, key="a-key", model="parrot")
         trial = Trial(target=target, timeout_s=0.4, recorder=LocalRecorder(upstream.log), knows_canary=True)
+        trial = dataclasses.replace(trial, screens_prompts=True)
         assert not is_gatehouse(trial)
         check_ready(trial)
         results = [(result.case.number, row) for result in run(trial, rows) for row in result.rows]

@@ -32,7 +32,7 @@ A row passes where all of this holds:
 | --- | --- |
 | `pass` | every row that could be run is as it should be |
 | `fail` | at least one is not; it is named with what was seen |
-| `skip` | no row could be run here: it needs TLS, the recording upstream, the log's API, an operator's token or a gateway that knows the canary, or the case is not in this suite yet |
+| `skip` | no row could be run here: it needs TLS, the recording upstream, the log's API, an operator's token, a gateway that knows the canary or one that screens prompts, or the case is not in this suite yet |
 
 Of the JSON, `gateway` is `gatehouse` or `other`, `upstream_watched` tells whether arrivals were checked, `rows` counts verdicts, and
 `cases[].rows[]` hold `row`, `cut`, `verdict`, `seen`, `problem` and `elapsed_s`.
