@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine is asked for and how it ends."""
 
-from dataclasses import dataclass
+import hashlib
+import struct
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -21,6 +23,13 @@ class Job:
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+
+    def choice(self, number: int) -> "Job":
+        """The job of one of several choices: with a seed, each but the first has one that is made of it."""
+        if self.seed is None or number == 0:
+            return self
+        drawn = hashlib.blake2b(struct.pack("<QI", self.seed & (2**64 - 1), number), digest_size=8).digest()
+        return replace(self, seed=int.from_bytes(drawn, "little") >> 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,11 +73,13 @@ async def _encode(encode: Callable[[], list[int]]) -> list[int]:
 
 
 def _job(prompt: list[int], wishes: Wishes, served: ServedModel, *, param: str) -> Job:
-    room = served.context_tokens - len(prompt)
+    # A GPU's cache is measured when the engine starts; it may hold less than the model's context.
+    context = min(served.context_tokens, served.engine.context_tokens)
+    room = context - len(prompt)
     if room < 1:
         raise invalid(
             param,
-            f"The prompt has {len(prompt)} tokens; the model's context holds {served.context_tokens} "
+            f"The prompt has {len(prompt)} tokens; the model's context holds {context} "
             "with at least one of the answer.",
             code="context_length_exceeded",
         )

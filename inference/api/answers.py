@@ -3,7 +3,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +26,14 @@ class Usage:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the texts that a request is answered with, complete."""
+
+    text: str
+    reason: FinishReason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerShape(ABC):
     """How one answer is written. `include_usage` puts `usage` into every chunk, null in all but the last."""
@@ -37,18 +45,22 @@ class AnswerShape(ABC):
     done: ClassVar[bytes] = b"data: [DONE]\n\n"
 
     @abstractmethod
-    def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json: ...
+    def whole(self, choices: Sequence[Choice], usage: Usage) -> Json: ...
 
     @abstractmethod
-    def opening(self) -> list[Json]:
-        """The chunks before any text."""
+    def opening(self, index: int) -> list[Json]:
+        """The chunks before any text of this choice."""
 
     @abstractmethod
-    def piece(self, text: str) -> Json: ...
+    def piece(self, text: str, index: int) -> Json: ...
 
     @abstractmethod
-    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:
-        """The chunks behind all of the text, with the one without choices that `include_usage` asks for."""
+    def closing(self, choice: Choice, index: int) -> list[Json]:
+        """The chunks behind all of this choice's text."""
+
+    @abstractmethod
+    def ending(self, choices: Sequence[Choice], usage: Usage) -> list[Json]:
+        """The chunks behind every choice, the one that `include_usage` asks for among them."""
 
     def failure(self, refusal: Refusal) -> Json:
         return refusal.body()
@@ -57,7 +69,7 @@ class AnswerShape(ABC):
         # ASCII: no character of the model's can look like a line's end to any reader of event streams.
         return b"data: " + json.dumps(body, separators=(",", ":")).encode("ascii") + b"\n\n"
 
-    def _frame(self, kind: str, choices: list[Json]) -> dict[str, object]:
+    def _frame(self, kind: str, choices: Sequence[Json]) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
 
     def _chunk(self, kind: str, choices: list[Json], usage: Usage | None = None) -> Json:
@@ -70,41 +82,53 @@ class AnswerShape(ABC):
 class ChatShape(AnswerShape):
     """`chat.completion` and `chat.completion.chunk`."""
 
-    def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json:
-        message = {"role": "assistant", "content": text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": str(reason)}
-        return self._frame("chat.completion", [choice]) | {"usage": usage.body()}
+    def whole(self, choices: Sequence[Choice], usage: Usage) -> Json:
+        written = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": choice.text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": str(choice.reason),
+            }
+            for index, choice in enumerate(choices)
+        ]
+        return self._frame("chat.completion", written) | {"usage": usage.body()}
 
-    def opening(self) -> list[Json]:
-        return [self._delta({"role": "assistant", "content": "", "refusal": None}, None)]
+    def opening(self, index: int) -> list[Json]:
+        return [self._delta({"role": "assistant", "content": "", "refusal": None}, index, None)]
 
-    def piece(self, text: str) -> Json:
-        return self._delta({"content": text}, None)
+    def piece(self, text: str, index: int) -> Json:
+        return self._delta({"content": text}, index, None)
 
-    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:  # noqa: ARG002  # only others repeat it
-        totals = [self._chunk("chat.completion.chunk", [], usage)] if self.include_usage else []
-        return [self._delta({}, str(reason)), *totals]
+    def closing(self, choice: Choice, index: int) -> list[Json]:
+        return [self._delta({}, index, str(choice.reason))]
 
-    def _delta(self, delta: Json, reason: str | None) -> Json:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    def ending(self, choices: Sequence[Choice], usage: Usage) -> list[Json]:  # noqa: ARG002  # only others repeat them
+        return [self._chunk("chat.completion.chunk", [], usage)] if self.include_usage else []
+
+    def _delta(self, delta: Json, index: int, reason: str | None) -> Json:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
         return self._chunk("chat.completion.chunk", [choice])
 
 
 class CompletionShape(AnswerShape):
     """`text_completion`, whole and in chunks."""
 
-    def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json:
-        return self._frame("text_completion", [self._choice(text, str(reason))]) | {"usage": usage.body()}
+    def whole(self, choices: Sequence[Choice], usage: Usage) -> Json:
+        written = [self._choice(choice.text, index, str(choice.reason)) for index, choice in enumerate(choices)]
+        return self._frame("text_completion", written) | {"usage": usage.body()}
 
-    def opening(self) -> list[Json]:
+    def opening(self, index: int) -> list[Json]:  # noqa: ARG002  # this dialect has none
         return []
 
-    def piece(self, text: str) -> Json:
-        return self._chunk("text_completion", [self._choice(text, None)])
+    def piece(self, text: str, index: int) -> Json:
+        return self._chunk("text_completion", [self._choice(text, index, None)])
 
-    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:  # noqa: ARG002  # as above
-        totals = [self._chunk("text_completion", [], usage)] if self.include_usage else []
-        return [self._chunk("text_completion", [self._choice("", str(reason))]), *totals]
+    def closing(self, choice: Choice, index: int) -> list[Json]:
+        return [self._chunk("text_completion", [self._choice("", index, str(choice.reason))])]
 
-    def _choice(self, text: str, reason: str | None) -> Json:
-        return {"text": text, "index": 0, "logprobs": None, "finish_reason": reason}
+    def ending(self, choices: Sequence[Choice], usage: Usage) -> list[Json]:  # noqa: ARG002  # as above
+        return [self._chunk("text_completion", [], usage)] if self.include_usage else []
+
+    def _choice(self, text: str, index: int, reason: str | None) -> Json:
+        return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}

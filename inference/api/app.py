@@ -130,7 +130,7 @@ class InferenceApi:
         prefix: str,
     ) -> Response:
         try:
-            answer = model.engine.submit(job)
+            answers = model.engine.submit_all([job.choice(number) for number in range(wishes.choices)])
         except EngineDown:
             raise RequestRefused(STOPPING) from None
         except EngineBusy as busy:
@@ -141,6 +141,6 @@ class InferenceApi:
             model=wishes.model,
             include_usage=wishes.include_usage,
         )
-        response = deliver_stream(answer, written) if wishes.stream else await deliver_whole(request, answer, written)
+        response = deliver_stream(answers, written) if wishes.stream else await deliver_whole(request, answers, written)
         response.headers[DIGEST_HEADER] = model.digest
         return response

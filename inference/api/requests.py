@@ -10,6 +10,7 @@ from inference.api.errors import invalid, unsupported
 from inference.api.fields import INT64, Fields, whole_text
 
 MOST_STOPS: Final = 4  # as OpenAI has it
+MOST_CHOICES: Final = 16  # each is a job of its own in the batch
 
 
 class Role(StrEnum):
@@ -43,6 +44,7 @@ class Wishes:
     temperature: float
     top_p: float
     seed: int | None
+    choices: int
     stop: tuple[str, ...]
     stream: bool
     include_usage: bool
@@ -61,13 +63,12 @@ class CompletionRequest:
 
 
 _SHARED: Final = frozenset(
-    {"model", "max_tokens", "temperature", "top_p", "seed", "stop", "stream", "stream_options", "user"}
+    {"model", "max_tokens", "temperature", "top_p", "seed", "n", "stop", "stream", "stream_options", "user"}
 )
 _CHAT: Final = _SHARED | {"messages", "max_completion_tokens"}
 _COMPLETION: Final = _SHARED | {"prompt"}
 # Parameters whose stated value asks for nothing this server would not do anyway. Every other value is refused.
 _SHARED_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (1,),
     "presence_penalty": (0, 0.0),
     "frequency_penalty": (0, 0.0),
     "logit_bias": ({},),
@@ -127,6 +128,7 @@ def read_wishes(fields: Fields, *, most: str) -> Wishes:
         temperature=fields.number("temperature", default=1.0, low=0.0, high=2.0),
         top_p=fields.number("top_p", default=1.0, low=0.0, high=1.0),
         seed=fields.integer("seed", low=INT64[0]),
+        choices=fields.integer("n", low=1, high=MOST_CHOICES) or 1,
         stop=_stops(fields.get("stop")),
         stream=stream,
         include_usage=_include_usage(fields.get("stream_options"), stream=stream),

@@ -2,9 +2,10 @@
 """What goes over the wire as the answer of `/v1/responses`: one message, whole and in typed events."""
 
 import json
+from collections.abc import Sequence
 from typing import ClassVar
 
-from inference.api.answers import AnswerShape, Json, Usage
+from inference.api.answers import AnswerShape, Choice, Json, Usage
 from inference.api.errors import Refusal
 from inference.job import FinishReason
 
@@ -12,17 +13,21 @@ _PART: Json = {"type": "output_text", "text": "", "annotations": [], "logprobs":
 
 
 class ResponseShape(AnswerShape):
-    """`response`, and the events that tell how it comes to be. The last one ends the stream: there is no `[DONE]`."""
+    """`response`, and the events that tell how it comes to be. The last one ends the stream: there is no `[DONE]`.
+
+    This dialect has one choice.
+    """
 
     done: ClassVar[bytes] = b""
 
-    def whole(self, text: str, reason: FinishReason, usage: Usage) -> Json:
-        cut = reason is FinishReason.LENGTH
-        body = self._response("incomplete" if cut else "completed", [self._item(text)])
+    def whole(self, choices: Sequence[Choice], usage: Usage) -> Json:
+        (choice,) = choices
+        cut = choice.reason is FinishReason.LENGTH
+        body = self._response("incomplete" if cut else "completed", [self._item(choice.text)])
         details = {"reason": "max_output_tokens"} if cut else None
         return body | {"incomplete_details": details, "usage": _usage(usage)}
 
-    def opening(self) -> list[Json]:
+    def opening(self, index: int) -> list[Json]:  # noqa: ARG002  # of the only one
         begun = self._response("in_progress", [])
         item = {**self._item(""), "status": "in_progress", "content": []}
         return [
@@ -32,11 +37,14 @@ class ResponseShape(AnswerShape):
             {"type": "response.content_part.added", **self._at(), "part": _PART},
         ]
 
-    def piece(self, text: str) -> Json:
+    def piece(self, text: str, index: int) -> Json:  # noqa: ARG002  # as above
         return {"type": "response.output_text.delta", **self._at(), "delta": text, "logprobs": []}
 
-    def closing(self, text: str, reason: FinishReason, usage: Usage) -> list[Json]:
-        whole = self.whole(text, reason, usage)
+    def closing(self, choice: Choice, index: int) -> list[Json]:  # noqa: ARG002  # the end says it all
+        return []
+
+    def ending(self, choices: Sequence[Choice], usage: Usage) -> list[Json]:
+        whole, text = self.whole(choices, usage), choices[0].text
         return [
             {"type": "response.output_text.done", **self._at(), "text": text, "logprobs": []},
             {"type": "response.content_part.done", **self._at(), "part": {**_PART, "text": text}},

@@ -115,8 +115,8 @@ def test_openai_raises_its_own_errors(client):
     with pytest.raises(openai.NotFoundError):
         client.completions.create(model="none", prompt="abc")
     with pytest.raises(openai.BadRequestError) as refused:
-        client.completions.create(model="parrot", prompt="abc", n=2)
-    assert (refused.value.param, refused.value.code) == ("n", "unsupported_parameter")
+        client.completions.create(model="parrot", prompt="abc", best_of=2)
+    assert (refused.value.param, refused.value.code) == ("best_of", "unsupported_parameter")
 
 
 @pytest.mark.parametrize("peer", ["without-certificate", "of-another-ca", "of-another-name"])

@@ -72,7 +72,7 @@ async def test_markers_in_a_message_are_repeated_as_text(chat):
 
 
 async def test_a_prompt_beyond_the_context_is_refused_before_generation(chat, monkeypatch, engine):
-    monkeypatch.setattr(engine, "submit", lambda job: pytest.fail("was submitted"))
+    monkeypatch.setattr(engine, "submit_all", lambda jobs: pytest.fail("was submitted"))
     assert error(await chat("x" * 2044)) == (400, "context_length_exceeded", "messages")
 
 
@@ -88,19 +88,52 @@ async def test_max_tokens_is_an_upper_bound_not_a_demand(chat):
 
 
 async def test_a_full_queue_is_429_with_retry_after(chat, monkeypatch, engine):
-    def busy(job):
-        raise EngineBusy
+    def busy(jobs):
+        raise EngineBusy(retry_after_s=7)
 
-    monkeypatch.setattr(engine, "submit", busy)
+    monkeypatch.setattr(engine, "submit_all", busy)
     response = await chat()
     assert error(response) == (429, "engine_overloaded", None)
-    assert response.headers["retry-after"] == "1"
+    assert response.headers["retry-after"] == "7"
+
+
+async def test_several_choices_are_answered_together_and_the_prompt_counts_once(chat):
+    one, two = (await chat("hello")).json(), (await chat("hello", n=3, seed=1, temperature=0.5)).json()
+    assert [choice["index"] for choice in two["choices"]] == [0, 1, 2]
+    assert {choice["message"]["content"] for choice in two["choices"]} == {"hello"}
+    assert two["usage"]["prompt_tokens"] == one["usage"]["prompt_tokens"]
+    assert two["usage"]["completion_tokens"] == 3 * one["usage"]["completion_tokens"]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+async def test_several_choices_come_in_one_stream_each_with_its_number(client, path):
+    asked = {"messages": [USER]} if "chat" in path else {"prompt": "<|user|>hi"}
+    asked |= {"model": "parrot", "n": 4, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 3}
+    *told, totals = events(await client.post(path, json=asked))
+    for index in range(4):
+        own = [each["choices"][0] for each in told if each["choices"][0]["index"] == index]
+        assert [choice["finish_reason"] for choice in own].count(None) == len(own) - 1
+        assert own[-1]["finish_reason"] in {"stop", "length"}
+    assert totals["choices"] == []
+    assert totals["usage"]["completion_tokens"] == 12
+
+
+async def test_choices_beyond_the_queue_are_refused_together(chat, monkeypatch, engine):
+    asked = []
+
+    def busy(jobs):
+        asked.append(len(jobs))
+        raise EngineBusy
+
+    monkeypatch.setattr(engine, "submit_all", busy)
+    assert (await chat(n=16)).status_code == 429
+    assert asked == [16]
 
 
 @pytest.mark.parametrize(
     ("more", "param"),
     [
-        pytest.param({"n": 2}, "n", id="several-choices"),
+        pytest.param({"n": 17}, "n", id="too-many-choices"),
         pytest.param({"n": True}, "n", id="true-is-not-one"),
         pytest.param({"logprobs": True}, "logprobs", id="logprobs"),
         pytest.param({"top_logprobs": 0}, "top_logprobs", id="top-logprobs"),
@@ -221,10 +254,10 @@ async def test_readiness_ends_with_the_engine(client, engine):
 
 
 async def test_the_unforeseen_is_a_500_without_content(chat, monkeypatch, engine, capfd):
-    def broken(job):
+    def broken(jobs):
         raise LookupError("hello")
 
-    monkeypatch.setattr(engine, "submit", broken)
+    monkeypatch.setattr(engine, "submit_all", broken)
     response = await chat("hello")
     assert error(response) == (500, "internal_error", None)
     assert "hello" not in response.text

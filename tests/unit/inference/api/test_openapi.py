@@ -37,13 +37,14 @@ def events(response) -> list[dict]:
     return [json.loads(line.removeprefix("data: ")) for line in response.text.split("\n\n")[:-2]]
 
 
-async def test_chat_is_valid(document, chat):
-    require(document, "CreateChatCompletionResponse", (await chat()).json())
+@pytest.mark.parametrize("n", [1, 3])
+async def test_chat_is_valid(document, chat, n):
+    require(document, "CreateChatCompletionResponse", (await chat(n=n)).json())
 
 
 @pytest.mark.parametrize("options", [None, {"include_usage": True}])
 async def test_each_chat_chunk_is_valid(document, chat, options):
-    chunks = events(await chat(stream=True, stream_options=options))
+    chunks = events(await chat(stream=True, stream_options=options, n=2))
     assert len(chunks) >= 7
     for chunk in chunks:
         require(document, "CreateChatCompletionStreamResponse", chunk)
@@ -97,5 +98,5 @@ async def test_embeddings_are_valid(document, serving, more):
 
 async def test_models_and_errors_are_valid(document, client, chat):
     require(document, "ListModelsResponse", (await client.get("/v1/models")).json())
-    for response in (await chat(n=3), await client.get("/nothing"), await chat(model="none")):
+    for response in (await chat(n=17), await client.get("/nothing"), await chat(model="none")):
         require(document, "ErrorResponse", response.json())

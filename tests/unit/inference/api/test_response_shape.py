@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
-from inference.api.answers import Usage
+from inference.api.answers import Choice, Usage
 from inference.api.errors import STOPPING
 from inference.api.response_shape import ResponseShape
 from inference.job import FinishReason
@@ -11,29 +11,31 @@ USAGE = Usage(prompt_tokens=2, completion_tokens=3)
 
 
 def test_a_text_is_told_in_pieces_and_whole():
-    *done, last = SHAPE.closing("hi", FinishReason.STOP, USAGE)
-    told = [*SHAPE.opening(), SHAPE.piece("hi"), *done, last]
+    choice = Choice("hi", FinishReason.STOP)
+    assert SHAPE.closing(choice, 0) == []
+    *done, last = SHAPE.ending([choice], USAGE)
+    told = [*SHAPE.opening(0), SHAPE.piece("hi", 0), *done, last]
     assert [each["type"].removeprefix("response.") for each in told] == [
         *("created", "in_progress", "output_item.added", "content_part.added", "output_text.delta"),
         *("output_text.done", "content_part.done", "output_item.done", "completed"),
     ]
-    assert last["response"] == SHAPE.whole("hi", FinishReason.STOP, USAGE)
+    assert last["response"] == SHAPE.whole([choice], USAGE)
     (item,) = last["response"]["output"]
     assert (item["content"][0]["text"], item["id"]) == ("hi", "msg_1")
     assert last["response"]["usage"]["total_tokens"] == 5
 
 
 def test_an_answer_cut_off_is_incomplete():
-    whole = SHAPE.whole("hi", FinishReason.LENGTH, USAGE)
+    whole = SHAPE.whole([Choice("hi", FinishReason.LENGTH)], USAGE)
     assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
-    assert SHAPE.closing("hi", FinishReason.LENGTH, USAGE)[-1]["type"] == "response.incomplete"
+    assert SHAPE.ending([Choice("hi", FinishReason.LENGTH)], USAGE)[-1]["type"] == "response.incomplete"
 
 
 def test_events_are_named_and_numbered_and_of_ascii():
-    name, data = SHAPE.event(SHAPE.piece("ü\n\ndata: x"), 7).removesuffix(b"\n\n").split(b"\n")
+    name, data = SHAPE.event(SHAPE.piece("ü\n\ndata: x", 0), 7).removesuffix(b"\n\n").split(b"\n")
     assert name == b"event: response.output_text.delta"
     assert data.isascii()
-    assert json.loads(data.removeprefix(b"data: ")) == {**SHAPE.piece("ü\n\ndata: x"), "sequence_number": 7}
+    assert json.loads(data.removeprefix(b"data: ")) == {**SHAPE.piece("ü\n\ndata: x", 0), "sequence_number": 7}
     assert SHAPE.done == b""
 
 
