@@ -10,6 +10,8 @@ from inference.api.errors import Refusal, RequestRefused
 
 # A context of 128 Ki tokens in English is half a megabyte; JSON escapes can triple it.
 MOST_BODY_BYTES: Final = 4 * 1024 * 1024
+MOST_DIGITS: Final = 20  # of a length: more are beyond any machine's numbers
+_TOO_LARGE: Final = Refusal(status=413, message="The body is too large.", code="body_too_large")
 # The client is the proxy, which has the whole body when it connects.
 BODY_TIMEOUT_S: Final = 30.0
 
@@ -25,13 +27,16 @@ async def read_json_body(request: Request) -> bytes:
         raise RequestRefused(
             Refusal(status=415, message="The body must not be compressed.", code="unsupported_encoding")
         )
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > MOST_DIGITS or int(length) > MOST_BODY_BYTES):
+        raise RequestRefused(_TOO_LARGE)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > MOST_BODY_BYTES:
-                    raise RequestRefused(Refusal(status=413, message="The body is too large.", code="body_too_large"))
+                    raise RequestRefused(_TOO_LARGE)
     except TimeoutError:
         raise RequestRefused(Refusal(status=408, message="The body came too slowly.", code="body_timeout")) from None
     except ClientDisconnect:

@@ -111,6 +111,35 @@ def test_openai_completes_and_lists_models(client):
     assert [model.id for model in client.models.list()] == ["parrot", "parrot-restricted"]
 
 
+async def test_the_asynchronous_client_chats_streams_and_gives_up(served):
+    async with httpx2.AsyncClient(verify=served.context, trust_env=False, timeout=20) as http:
+        client = openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="unused", http_client=http, max_retries=0)
+        asked = {"model": "parrot", "messages": [{"role": "user", "content": "hello"}]}
+        assert (await client.chat.completions.create(**asked)).choices[0].message.content == "hello"
+        stream = await client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+        chunks = [chunk async for chunk in stream]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "hello"
+        assert [chunk.usage.completion_tokens for chunk in chunks if chunk.usage] == [6]
+        with pytest.raises(openai.APITimeoutError):
+            await client.with_options(timeout=0.01).completions.create(model="parrot", prompt="x" * 1500)
+        assert (await client.completions.create(model="parrot", prompt="abc")).choices[0].text == "abc"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        pytest.param(b"{", 400, openai.BadRequestError, id="not-json"),
+        pytest.param(b"[" * 1_000_000, 400, openai.BadRequestError, id="deep"),
+        pytest.param(b'{"model":"none","prompt":"x"}', 404, openai.NotFoundError, id="no-such-model"),
+    ],
+)
+def test_hostile_bodies_are_errors_of_the_package(served, client, body, status, kind):
+    headers = {"content-type": "application/json"}
+    with pytest.raises(kind) as refused:
+        client.post("/completions", cast_to=object, content=body, options={"headers": headers})
+    assert refused.value.status_code == status
+
+
 def test_openai_raises_its_own_errors(client):
     with pytest.raises(openai.NotFoundError):
         client.completions.create(model="none", prompt="abc")
