@@ -174,9 +174,9 @@ class Engine:
     def _end(self, ticket: Ticket, ended: Finished | GenerationFailed) -> None:
         outcome = Outcome(ended.reason) if isinstance(ended, Finished) else Outcome.FAILED
         self._pace.ended()
-        self._observer.ended(
-            outcome, completion_tokens=ticket.writer.count, after_s=self._clock() - ticket.submitted_at
-        )
+        after_s, first_s = self._clock() - ticket.submitted_at, ticket.first_token_after_s
+        count = ticket.writer.count
+        self._observer.ended(outcome, completion_tokens=count, after_s=after_s, first_token_after_s=first_s)
         ticket.answer.put(ended)
 
     def _supervise(self) -> None:
@@ -261,7 +261,8 @@ class Engine:
         begins = ticket.writer.count == 0
         text = ticket.writer.feed(progress.tokens)
         if begins and ticket.writer.count:
-            self._observer.first_token(after_s=self._clock() - ticket.submitted_at)
+            ticket.first_token_after_s = self._clock() - ticket.submitted_at
+            self._observer.first_token(after_s=ticket.first_token_after_s)
         if text:
             ticket.answer.put(text)
         if not (progress.ended or ticket.writer.stopped):

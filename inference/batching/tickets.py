@@ -25,6 +25,7 @@ class Ticket:
     answer: Answer
     writer: Writer
     submitted_at: float
+    first_token_after_s: float | None = None
 
 
 class Pace:

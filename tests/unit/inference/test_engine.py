@@ -81,7 +81,10 @@ class Told:
     def tokens(self, count):
         self.told.append(("tokens", count))
 
-    def ended(self, outcome, *, completion_tokens, after_s):
+    def ended(self, outcome, *, completion_tokens, after_s, first_token_after_s):
+        # A job with tokens knows when its first came, and that was not after its end.
+        assert (first_token_after_s is not None) is (completion_tokens > 0)
+        assert (first_token_after_s or 0) <= after_s
         self.told.append(("ended", outcome, completion_tokens, after_s >= 0))
 
 
