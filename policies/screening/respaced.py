@@ -17,12 +17,15 @@ from policies.screening.words import is_known, segmented, weight_of
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 # What is farther apart was never one word.
-_WIDEST_GAP: Final = 6
+_WIDEST_GAP: Final = 12
 # So many letters that each stand alone are no enumeration.
 _ENOUGH_SINGLES: Final = 12
 _ALIKE: Final = 0.4
 # How many letters words have on the average, in languages that part them.
 _LIKE_WORDS: Final = (2.5, 14)
+# Parts of words have no more letters, on the average.
+_PART: Final = 4.2
+_OPENING: Final = ("(", "[", "{", "<")
 _SHORT: Final = 3
 _LONG: Final = 6
 
@@ -32,15 +35,29 @@ _LEAST_ENCODED: Final = 16
 
 
 def respaced(view: View) -> Iterator[Reading]:
-    """Give the words that stretches of a text consist of whose letters were taken apart."""
+    """Give the words that stretches of a text consist of whose letters were taken apart, with what else is between."""
     text = view.text
     for start, end in stretches(_apart(text)):
         tokens = [(found.start() + start, found[0]) for found in _LETTERS.finditer(text[start:end])]
-        if words := _words(tokens, text):
-            places: list[int] = []
-            for word in words:
-                places += (*word, word[-1])  # the space stems from where the word ends
-            yield Reading(view, " ".join("".join(text[place] for place in word) for word in words), places[:-1])
+        joiner, words = _words(tokens, text)
+        if not words:
+            continue
+        places = list(words[0])
+        letters = [text[place] for place in places]
+        for before, behind in pairwise(words):
+            between = _between(text[before[-1] + 1 : behind[0]], joiner)
+            letters += between
+            places += [before[-1]] * len(between)
+            letters += [text[place] for place in behind]
+            places += behind
+        yield Reading(view, "".join(letters), places)
+
+
+def _between(gap: str, joiner: str) -> str:
+    """Give what parts two words beside what was put between all letters: punctuation counts for what they mean."""
+    rest = gap.replace(joiner, "") if joiner else gap
+    marks = "".join(rest.split())
+    return marks + ("\n" if "\n" in rest else "" if marks.endswith(_OPENING) else " ")
 
 
 def _apart(text: str) -> Iterator[tuple[int, int, float]]:
@@ -55,29 +72,32 @@ def _apart(text: str) -> Iterator[tuple[int, int, float]]:
         if length == 1:
             yield start, end, 1.0
         elif is_known(found[0].lower()):
-            yield start, end, 0.3 if length < _SHORT else -1.5
+            yield start, end, 0.3 if length < _SHORT else -1.0
         else:
             yield start, end, 0.8 if length <= _SHORT else 0.3 if length <= _LONG else -1.0
 
 
-def _words(tokens: Sequence[tuple[int, str]], text: str) -> list[list[int]]:
-    """Give the places of the letters of each word that the tokens make, if enough of them were taken apart.
+def _words(tokens: Sequence[tuple[int, str]], text: str) -> tuple[str, list[list[int]]]:
+    """Give what was put between letters, and the places of the letters of each word, if enough were taken apart.
 
     What stands between most of them is what was put there, and whatever else stands between two parts words. Where that
     tells nothing, since all stand equally far from each other, known words do.
     """
     gaps = [text[at + len(part) : behind] for (at, part), (behind, _) in pairwise(tokens)]
     singles = sum(len(letters) == 1 for _, letters in tokens)
+    length = sum(len(letters) for _, letters in tokens)
     spelt = singles >= max(_ENOUGH_SINGLES, 0.8 * len(tokens))
     found, found_says = _found(tokens)
-    for joiner, _ in Counter(gaps).most_common(2):
+    for joiner, count in Counter(gaps).most_common(2):
         words = _joined(tokens, gaps, joiner)
         # Known words run on from one word into the next, and so are found in more places than were taken apart.
         if _said(words, text) >= max(LEAST, _ALIKE * found_says):
-            return words
-        if spelt and len(words) > 1 and _LIKE_WORDS[0] <= len(gaps) / len(words) <= _LIKE_WORDS[1]:
-            return words
-    return found if spelt or found_says >= LEAST else []
+            return joiner, words
+        # What is put between parts of words in any language; a space alone stands between words of many.
+        broken = joiner != " " and count >= len(gaps) / 2 and length <= _PART * len(tokens)
+        if (spelt or broken) and len(words) > 2 and _LIKE_WORDS[0] <= length / len(words) <= _LIKE_WORDS[1]:  # noqa: PLR2004
+            return joiner, words
+    return "", found if spelt or found_says >= LEAST else []
 
 
 def _joined(tokens: Sequence[tuple[int, str]], gaps: Sequence[str], joiner: str) -> list[list[int]]:
