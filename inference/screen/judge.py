@@ -41,21 +41,40 @@ class Scorer(Protocol):
 
 @dataclass(slots=True)
 class Looked:
-    """What was seen of one text, or across the seams of several: `cuts` are each the number of a piece, and where."""
+    """What was seen of one text, or across the seams of several: `cuts` are each the number of a piece, and where.
+
+    `complete` once it was looked at to its end: whoever takes it before takes what there is.
+    """
 
     origin: Origin
     signals: list[Signal] = field(default_factory=list)
     cuts: list[tuple[int, Cut]] = field(default_factory=list)
-    complete: bool = True
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A question taken apart: `pieces` are to be scored."""
+    """A question taken apart, or as much of it as there is yet: `numbers` are the different pieces, to be scored."""
 
-    pieces: tuple[Piece, ...]
     texts: tuple[Looked, ...]
     seams: Looked | None
+    most: int
+    numbers: dict[Piece, int] = field(default_factory=dict)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        return tuple(self.numbers)
+
+    def add(self, looked: Looked, cut: Cut, origin: Origin) -> bool:
+        """Whether there was room for it."""
+        piece = Piece(cut.text, origin)
+        number = self.numbers.get(piece)
+        if number is None:
+            if len(self.numbers) >= self.most:
+                return False
+            number = self.numbers[piece] = len(self.numbers)
+        looked.cuts.append((number, cut))
+        return True
 
 
 class Judge:
@@ -90,20 +109,26 @@ class Judge:
         return [self.conclude(each, tuple(map(scores.get, each.pieces))) for each in examined]
 
     def examine(self, inputs: Sequence[Input], *, joined: bool, is_over: IsOver) -> Examined:
-        pieces = _Pieces(self._bounds.windows)
+        examined = self.begin(inputs, joined=joined)
+        self.fill(examined, inputs, is_over)
+        return examined
+
+    def begin(self, inputs: Sequence[Input], *, joined: bool) -> Examined:
+        """A question of which nothing was looked at yet."""
+        seams = Looked(Origin.USER) if joined and len(inputs) > 1 else None
+        return Examined(tuple(Looked(each.origin) for each in inputs), seams, self._bounds.windows)
+
+    def fill(self, examined: Examined, inputs: Sequence[Input], is_over: IsOver) -> None:
+        """Looks at the texts one by one. Another thread may conclude from what there is, whenever it likes."""
         left = self._bounds.chars
-        texts = []
-        for each in inputs:
-            looked = Looked(each.origin, complete=len(each.text) <= left)
+        for each, looked in zip(inputs, examined.texts, strict=True):
             reading = self._read(each.text[:left], each.origin, is_over)
             looked.signals += reading.signals
-            looked.complete &= reading.complete
-            for cut in _ends_first(reading.cuts):
-                pieces.add(looked, cut, each.origin)
+            added = [examined.add(looked, cut, each.origin) for cut in _ends_first(reading.cuts)]
+            looked.complete = reading.complete and all(added) and len(each.text) <= left
             left -= min(left, len(each.text))
-            texts.append(looked)
-        seams = self._seams(inputs, texts, pieces, is_over) if joined and len(inputs) > 1 else None
-        return Examined(tuple(pieces.numbers), tuple(texts), seams)
+        if examined.seams is not None:
+            self._fill_seams(examined, examined.seams, inputs, is_over)
 
     def conclude(self, examined: Examined, scores: Scores) -> Judged:
         return Judged(
@@ -112,20 +137,24 @@ class Judge:
             versions=self.versions,
         )
 
-    def _seams(self, inputs: Sequence[Input], texts: Sequence[Looked], pieces: "_Pieces", is_over: IsOver) -> Looked:
+    def _fill_seams(self, examined: Examined, seams: Looked, inputs: Sequence[Input], is_over: IsOver) -> None:
         """What stands across the seams. What a text shows by itself is no news."""
-        known = {(signal.layer, signal.name) for looked in texts for signal in looked.signals}
+        known = {(signal.layer, signal.name) for looked in examined.texts for signal in looked.signals}
+        complete = sum(len(each.text) for each in inputs) <= self._bounds.chars
         signals: list[Signal] = []
-        seams = Looked(Origin.USER, complete=sum(len(each.text) for each in inputs) <= self._bounds.chars)
         for stretch in stretches(inputs):
+            if is_over():
+                complete = False
+                break
             reading = self._read(stretch.text, stretch.origin, is_over)
-            seams.complete &= reading.complete
+            complete &= reading.complete
             signals += (each for each in reading.signals if (each.layer, each.name) not in known)
             for cut in reading.cuts:
                 if across := stretch.place(cut.place.start, cut.place.end):
-                    pieces.add(seams, replace(cut, place=Place(*across, _joined(cut.place.view))), stretch.origin)
+                    placed = replace(cut, place=Place(*across, _joined(cut.place.view)))
+                    complete &= examined.add(seams, placed, stretch.origin)
         seams.signals += worst_signals(signals)
-        return seams
+        seams.complete = complete
 
     def _scores(self, pieces: Collection[Piece], is_over: IsOver) -> dict[Piece, Score]:
         # Of about one length together: a batch is padded to its longest.
@@ -141,7 +170,8 @@ class Judge:
 
     def _judgement(self, looked: Looked, scores: Scores) -> Judgement:
         threshold = self._thresholds[looked.origin]
-        scored = [(cut, score) for piece, cut in looked.cuts if (score := scores[piece]) is not None]
+        cuts = tuple(looked.cuts)
+        scored = [(cut, score) for piece, cut in cuts if piece < len(scores) and (score := scores[piece]) is not None]
         classified = Signal(
             layer=Layer.CLASSIFIER,
             name=self.scorer.name,
@@ -156,26 +186,8 @@ class Judge:
             threshold=threshold,
             signals=(*looked.signals, classified),
             windows=worst_windows(windows, threshold),
-            complete=looked.complete and len(scored) == len(looked.cuts),
+            complete=looked.complete and len(scored) == len(cuts),
         )
-
-
-class _Pieces:
-    """The different windows of a question, as many as there may be."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.numbers: dict[Piece, int] = {}
-
-    def add(self, looked: Looked, cut: Cut, origin: Origin) -> None:
-        piece = Piece(cut.text, origin)
-        number = self.numbers.get(piece)
-        if number is None:
-            if len(self.numbers) >= self._most:
-                looked.complete = False
-                return
-            number = self.numbers[piece] = len(self.numbers)
-        looked.cuts.append((number, cut))
 
 
 def _ends_first(cuts: Sequence[Cut]) -> Sequence[Cut]:

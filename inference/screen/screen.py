@@ -68,7 +68,9 @@ class Screen:
             raise ScreenBusy
         deadline = self._clock() + deadline_s
         with self._counted(sum(len(each.text) for each in inputs)):
-            examined = await self._examine(inputs, joined=joined, deadline=deadline)
+            examined = self._judge.begin(inputs, joined=joined)
+            if not await self._examine(examined, inputs, deadline):
+                return self._judge.conclude(examined, ())
             scores = await self._score(self._batcher.submit(examined.pieces, deadline=deadline))
             return self._judge.conclude(examined, scores)
 
@@ -85,19 +87,25 @@ class Screen:
             self._questions -= 1
             self._chars -= chars
 
-    async def _examine(self, inputs: Sequence[Input], *, joined: bool, deadline: float) -> Examined:
+    async def _examine(self, examined: Examined, inputs: Sequence[Input], deadline: float) -> bool:
+        """Whether it was read before the deadline. The reader itself ends when it looks at the clock next."""
         left = threading.Event()
 
         def is_over() -> bool:
             return left.is_set() or self._clock() >= deadline
 
-        def examine() -> Examined:
-            return self._judge.examine(inputs, joined=joined, is_over=is_over)
+        def fill() -> None:
+            if not is_over():
+                self._judge.fill(examined, inputs, is_over)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, examine)
+            async with asyncio.timeout(deadline - self._clock()):
+                await asyncio.get_running_loop().run_in_executor(self._readers, fill)
+        except TimeoutError:
+            return False
         finally:
             left.set()
+        return True
 
     async def _score(self, question: Question) -> Scores:
         try:

@@ -151,3 +151,21 @@ async def test_a_stopped_screen_takes_nothing(screens):
     assert not screen.is_ready
     with pytest.raises(ScreenBusy):
         await ask(screen, "a")
+
+
+async def test_a_text_that_takes_too_long_to_read_is_answered_at_the_deadline(screens):
+    go_on = threading.Event()
+
+    def read_slowly(text, origin, is_over):
+        if text == "slow":
+            assert go_on.wait(20)
+        return read_words(text, origin, is_over)
+
+    screen = screens(read=read_slowly)
+    try:
+        judged = await ask(screen, "RULE", "slow", joined=True, deadline_s=0.05)
+    finally:
+        go_on.set()
+    assert [(each.complete, each.score) for each in judged.results] == [(False, 0.4), (False, 0.0)]
+    assert judged.joined.complete is False
+    assert (await ask(screen, "next")).complete
