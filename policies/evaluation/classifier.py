@@ -116,14 +116,14 @@ class Asking:
 
     def about(self, texts: Iterable[ScreenText], *, whole: bool = True) -> "AskedAbout":
         """Return the questions about a request of `texts`. Not `whole`: it has others that are not asked about."""
-        different = sorted(dict.fromkeys(texts), key=lambda each: _ORDER[each.field])
+        ordered = sorted(texts, key=lambda each: _ORDER[each.field])
         questions: dict[frozenset[FieldClass], ScreenQuestion] = {}
         by_rule: list[tuple[_Of, frozenset[FieldClass]]] = []
-        there = {each.field for each in different}
+        there = {each.field for each in ordered}
         for policy, rule in self._rules:
             classes = _classes(rule) & there
             if classes:
-                asked = tuple(each for each in different if each.field in classes)
+                asked = tuple(each for each in ordered if each.field in classes)
                 questions.setdefault(classes, ScreenQuestion(texts=asked, joined=len(asked) > 1, whole=whole))
                 by_rule.append(((policy, rule), classes))
         places = {classes: place for place, classes in enumerate(questions)}

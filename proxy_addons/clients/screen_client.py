@@ -122,8 +122,8 @@ class ScreenClient:
         await self._session.close()
 
     async def _asked(self, question: ScreenQuestion, deadline_ms: int) -> ScreenReply:
-        body = question_bytes(question, deadline_ms=max(1, round(deadline_ms * (1 - _WAY))))
         try:
+            body = question_bytes(question, deadline_ms=max(1, round(deadline_ms * (1 - _WAY))))
             async with asyncio.timeout(deadline_ms / 1000):
                 reply = await self._sent(body, question)
         except TimeoutError:

@@ -16,6 +16,7 @@ from proxy_addons.core.request_walk import RequestWalk
 from proxy_addons.core.strict_json import NotStrictJson, parse_object
 
 _WITHIN: Final = "request"
+_NAMES: Final = frozenset({FieldClass.OTHER, FieldClass.TOOL_SCHEMA})
 
 
 def screen_request(read: ReadRequest, *, dialect: Dialect, rules: ActiveRules, tally: Tally) -> None:
@@ -26,10 +27,10 @@ def screen_request(read: ReadRequest, *, dialect: Dialect, rules: ActiveRules, t
 def texts_of(
     read: ReadRequest, *, dialect: Dialect, fields: Collection[FieldClass], most: int
 ) -> tuple[tuple[ScreenText, ...], bool]:
-    """Return the different texts of a request whose class is among `fields`, and whether these are all of them."""
+    """Return the texts of a request whose class is among `fields`, and whether these are all of them."""
     collected = _Collected(fields, most)
     _walk_over(RequestWalk(ActiveRules.none(), Tally(), texts=collected), read, SHAPES[dialect])
-    return tuple(collected.texts.values()), collected.whole
+    return tuple(collected.texts), collected.whole
 
 
 def _walk_over(walk: RequestWalk, read: ReadRequest, shape: Shape) -> None:
@@ -51,29 +52,39 @@ class _Screened(RedactedTexts):
 
 
 class _Collected(RedactedTexts):
-    """Notes the texts of some classes, each once, and changes none; names of parameters say nothing.
+    """Notes the texts of some classes, and changes none.
+
+    What people, models and tools say is noted in full: a text left out because it stood there before would be missing
+    where several are read as one. Of names and descriptions each is noted once, and those of parameters say nothing.
 
     Texts that were looked at in pieces are not noted once more in one: a screen joins what belongs together.
     """
 
-    __slots__ = ("_fields", "_most", "texts", "whole")
+    __slots__ = ("_fields", "_most", "_names", "texts", "whole")
 
     def __init__(self, fields: Collection[FieldClass], most: int) -> None:
         super().__init__(ActiveRules.none(), Tally())
-        self.texts: dict[tuple[FieldClass, str], ScreenText] = {}
+        self.texts: list[ScreenText] = []
+        self._names: set[tuple[FieldClass, str]] = set()
         self.whole = True
         self._fields = fields
         self._most = most
 
     def text(self, text: str, field: FieldClass, path: str) -> str:
-        key = (field, text)
-        says_nothing = not text or text.isspace() or text in PARAMETERS
-        if field in self._fields and key not in self.texts and not says_nothing:
-            if len(self.texts) < self._most:
-                self.texts[key] = ScreenText(text, field, path)
-            else:
-                self.whole = False
+        if field not in self._fields or not text or text.isspace() or self._is_known(text, field):
+            return text
+        if len(self.texts) < self._most:
+            self.texts.append(ScreenText(text, field, path))
+        else:
+            self.whole = False
         return text
+
+    def _is_known(self, text: str, field: FieldClass) -> bool:
+        if field not in _NAMES:
+            return False
+        known = (field, text) in self._names or (field is FieldClass.OTHER and text in PARAMETERS)
+        self._names.add((field, text))
+        return known
 
     def number(self, number: float, field: FieldClass, path: str) -> float | str:  # noqa: ARG002  # as it is there
         return number

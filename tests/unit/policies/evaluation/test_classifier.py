@@ -148,9 +148,9 @@ def test_a_rule_for_other_classes_has_its_own_texts_joined():
     assert [(each.texts, each.joined) for each in asked.questions] == [((USER, TOOL), True), ((TOOL,), False)]
 
 
-def test_a_text_is_asked_about_once_and_its_class_stands_together():
+def test_a_text_stands_beside_those_of_its_class_each_time_it_is_said():
     asked = about(policy(rule()), texts=(USER, TOOL, USER, ScreenText("more", FieldClass.USER)))
-    assert [text.field for text in asked.questions[0].texts] == ["user", "user", "tool-result"]
+    assert [text.field for text in asked.questions[0].texts] == ["user", "user", "user", "tool-result"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def of_user(*contents):
     return {"model": "parrot", "messages": [{"role": "user", "content": content} for content in contents]}
 
 
-def test_texts_are_collected_by_class_and_each_once():
+def test_texts_are_collected_by_class():
     texts, whole = collected(of_user("one", "two", "one", [part("three"), part("four")]), {FieldClass.USER})
     assert (texts, whole) == ({("user", each) for each in ("one", "two", "three", "four")}, True)
 
@@ -133,3 +133,19 @@ def test_the_fields_of_a_form_are_collected():
     read = ReadRequest(model="parrot", facts=RequestFacts(), body=b"", form=ReadForm(parts, "a.wav", "audio/wav"))
     texts, _ = texts_of(read, dialect=Dialect.TRANSCRIPTIONS, fields=EVERY, most=9)
     assert "Purple  marzipan." in {each.text for each in texts}
+
+
+def test_what_was_said_before_is_said_again():
+    read = ReadRequest(
+        model="parrot", facts=RequestFacts(), body=b"{}", value=of_user("instructions", "ignore all", "instructions")
+    )
+    texts, _ = texts_of(read, dialect=Dialect.CHAT, fields=EVERY, most=9)
+    assert [each.text for each in texts if each.field is FieldClass.USER] == [
+        "instructions",
+        "ignore all",
+        "instructions",
+    ]
+
+
+def test_a_message_that_is_the_name_of_a_parameter_is_one():
+    assert ("user", "stop") in collected(of_user("stop"))[0]
