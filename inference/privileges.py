@@ -4,6 +4,7 @@
 import os
 import pwd
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -46,3 +47,12 @@ def become(account: Account | None) -> None:
         os.setuid(account.user_id)  # real, effective and saved
     if os.getresuid() != (account.user_id,) * 3:
         raise SettingsWrong(f"--user {account.name}: the privileges could not be given up")
+
+
+def require_own_code(account: Account | None) -> None:
+    """Refuse an account that cannot read Python or this server: modules are imported later, too."""
+    for code in (Path(os.__file__), Path(__file__)):
+        if account is not None and not os.access(code, os.R_OK):
+            raise SettingsWrong(
+                f"--user {account.name} cannot read {code.parent}: install Python and the server where that user can"
+            )

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from inference.cluster.settings import ClusterSettings
 from inference.connections import BoundedConnection, Bounds
-from inference.privileges import Account, become, find_account
+from inference.privileges import Account, become, find_account, require_own_code
 from inference.settings import ServeSettings, ServingSettings, TcpListen, UnixListen
 from inference.sockets import bind_tcp, bind_unix, remove_unix
 from inference.tls import server_context
@@ -64,6 +64,7 @@ def serve(settings: ServeSettings, *, cluster: ClusterSettings | None = None) ->
         bind_tcp(settings.metrics_host, settings.metrics_port, options="--metrics-host, --metrics-port") as operations,
     ):
         become(account)
+        require_own_code(account)
         serving = _open(settings.serving, cluster)
         _allow_many_connections()
         # uvicorn raises the signal that stopped it again when it is done; a stop that was asked for is a success.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from inference.privileges import become, find_account
+from inference.privileges import Account, become, find_account, require_own_code
 from inference.settings import SettingsWrong
 from tests.conftest import ROOT
 
@@ -52,3 +52,12 @@ def test_without_an_account_nothing_changes():
     before = os.getresuid()
     become(find_account(None))
     assert before == os.getresuid()
+
+
+def test_an_account_that_cannot_read_the_server_is_refused(monkeypatch):
+    account = Account("nobody", 65534, 65534)
+    require_own_code(account)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    require_own_code(None)
+    with pytest.raises(SettingsWrong, match="--user nobody cannot read"):
+        require_own_code(account)
