@@ -63,7 +63,7 @@ def rot13(text: str) -> str:
 
 
 def in_a_url(text: str) -> str:
-    return "".join(f"%{byte:02X}" if byte % 2 else quote(chr(byte), safe="") for byte in text.encode())
+    return "".join(f"%{byte:02X}" if byte % 2 or byte > 0x7E else quote(chr(byte), safe="") for byte in text.encode())
 
 
 def html_entities(text: str) -> str:

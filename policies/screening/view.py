@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from policies.scanning.copy import Scanned
+from policies.scanning.copy import ScanCopy, Scanned
 
 _SEPARATOR: Final = b"\n"
 
@@ -85,6 +85,21 @@ class Reading:
         starts = self._starts[start:end]
         last = max(starts) + 1 if self._ends is None else max(self._ends[start:end])
         return self._view.original(min(starts), last)
+
+
+class Folded:
+    """What a view folds to. Whatever reads views counts on their being folded, but for the text as it was given."""
+
+    __slots__ = ("_copy", "_view", "data")
+    continues: Final = False
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._copy = ScanCopy.of(view.text)
+        self.data = self._copy.data
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        return self._view.original(*self._copy.original(start, end))
 
 
 class Pieces:

@@ -11,7 +11,7 @@ Rules.
 1. Views come in order of their depth, so that what a budget cuts off is what was hidden deepest.
 2. No two views have the same text.
 3. Work is in proportion to the budget: beyond it there is nothing more, and `over_budget` says so.
-4. Every view leads back to the code points of the text that was given.
+4. Every view leads back to the code points of the text that was given, and all but `raw` are folded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,10 +23,11 @@ from policies.scanning import escapes, runs
 from policies.scanning.budget import Budget as DecodingBudget
 from policies.scanning.budget import DecodingSpent
 from policies.scanning.copy import ScanCopy, Scanned
+from policies.scanning.fold import folded
 from policies.scanning.smuggled import smuggled
 from policies.screening import alphabets, ciphers, respaced
 from policies.screening.model import RAW
-from policies.screening.view import Given, Pieces, Reading, View
+from policies.screening.view import Folded, Given, Pieces, Reading, View
 from policies.screening.words import weight_of
 
 __all__ = ["DEPTH", "READINGS", "Budget", "View", "Views", "views_of"]
@@ -119,8 +120,7 @@ class _Reader:
             self._add_each("smuggled", smuggled(copy), given)
             for name, read in _OF_GIVEN.items():
                 self._add_each(name, read(given), given)
-        folded = View(RAW, copy, depth=0)
-        self._expand(folded)
+        self._expand(View(RAW, copy, depth=0))
         # What is appended meanwhile is expanded in its turn.
         for view in self.views:
             if 0 < view.depth < DEPTH:
@@ -151,6 +151,8 @@ class _Reader:
 
     def _add(self, name: str, scanned: Scanned, *, depth: int) -> None:
         view = View(name, scanned, depth=depth)
+        if folded(view.text) != view.text:
+            view = View(name, Folded(view), depth=depth)
         if not view.text or view.text in self._seen:
             return
         self._left = Budget(chars=self._left.chars - len(view.text), views=self._left.views - 1)

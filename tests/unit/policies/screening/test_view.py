@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from policies.scanning.copy import ScanCopy
-from policies.screening.view import Given, Pieces, Reading, View
+from policies.screening.view import Folded, Given, Pieces, Reading, View
 
 
 def view(text, name="raw"):
@@ -32,6 +32,13 @@ def test_pieces_are_one_view():
     assert pieces.original(5, 7) == (5, 7)
     assert pieces.original(2, 5) == (2, 5)
     assert pieces.original(3, 4) == (2, 3)
+
+
+def test_a_view_is_folded_in_place():
+    source = view("a ﬁne é!")
+    folded = View("x", Folded(source), depth=1)
+    assert folded.text == "a fine e!"
+    assert (folded.original(2, 4), folded.original(7, 8), folded.original(0, 9)) == ((2, 3), (6, 7), (0, 8))
 
 
 def test_nothing_stems_from_nowhere():
