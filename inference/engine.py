@@ -24,7 +24,7 @@ import structlog
 
 from inference.answer import Answer, EngineBusy, EngineDown, GenerationFailed
 from inference.batching.batch import Batch, BatchDied, Progress
-from inference.batching.tickets import Pace, Ticket
+from inference.batching.tickets import Pace, Ticket, Watch
 from inference.batching.writing import Writer
 from inference.job import Finished, FinishReason, Job
 from inference.load import EngineLoad, EngineObserver, Outcome, Unobserved
@@ -88,7 +88,7 @@ class Engine:
 
     def submit_all(self, jobs: Sequence[Job]) -> list[Answer]:
         """Queues the jobs of one request, all or none: they count as one for the bound of the queue."""
-        if any(len(job.prompt) + job.max_tokens > self.context_tokens for job in jobs):
+        if not all(self._fits(job) for job in jobs):
             raise ValueError("a job is longer than the context: admission must not let it come so far")
         with self._lock:
             if self._batch is None or not self._batch.is_alive:
@@ -122,6 +122,9 @@ class Engine:
             self._end(ticket, _cancelled(ticket))
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+
+    def _fits(self, job: Job) -> bool:
+        return len(job.prompt) + job.max_tokens <= self.context_tokens
 
     def _ticket(self, job: Job) -> Ticket:
         self._number += 1
@@ -212,14 +215,19 @@ class Engine:
                 return 0
             self._batch = batch
             self.context_tokens = min(self.context_tokens, batch.cache_tokens)
+            # A new batch may find less memory than the one before: who fitted then may not fit now.
+            too_long = [ticket for ticket in self._waiting.values() if not self._fits(ticket.job)]
+            for ticket in too_long:
+                del self._waiting[ticket.key]
             self._fill()
+        self._fail(too_long)
         self._opened.set()
         finished = 0
-        watch = _Watch(self._clock)
+        watch = Watch(self._clock)
         try:
             while not self._stopping.is_set():
                 finished += self._write_all(batch.arrived(timeout_s=TICK_S))
-                if watch.is_stalled(batch.steps, busy=bool(self._running)):
+                if watch.is_stalled(batch.steps, busy=bool(self._running), after_s=STALLED_S):
                     log.error("generation_stalled", seconds=STALLED_S)
                     self._lost = True
                     self._fail(self._take_all())
@@ -277,20 +285,6 @@ class Engine:
             ticket.answer.put(rest)
         self._end(ticket, finished)
         return 1
-
-
-class _Watch:
-    """Tells when a busy batch has made no step for too long."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._steps = -1
-        self._since = clock()
-
-    def is_stalled(self, steps: int, *, busy: bool) -> bool:
-        if steps != self._steps or not busy:
-            self._steps, self._since = steps, self._clock()
-        return self._clock() - self._since > STALLED_S
 
 
 def _cancelled(ticket: Ticket) -> Finished:

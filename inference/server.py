@@ -71,6 +71,9 @@ def serve(settings: ServeSettings, *, cluster: ClusterSettings | None = None) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         serving.start()
+        # Whoever reads that the server listens may connect at once, before the event loop has begun.
+        for bound in (listener, operations):
+            bound.listen(BACKLOG)
         _tell(settings, listener, operations)
         names = settings.listen.client_names if isinstance(settings.listen, TcpListen) else frozenset()
         main = Server(

@@ -8,6 +8,7 @@ imports torch.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from starlette.types import ASGIApp
@@ -27,6 +28,9 @@ from inference.screening import Screening, open_screening
 from inference.settings import ModelSettings, ServingSettings
 
 log = structlog.get_logger()
+
+# A step of the model, and the memory given back. A thread that hangs is left behind.
+CLOSE_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,8 @@ class Serving:
             engine.stop(timeout_s=timeout_s)
 
     def close(self) -> None:
-        """Nothing is left to end: the engines' threads are the process's own."""
+        """Waits a moment for the engines' threads: one that runs the model while the interpreter ends may crash it."""
+        self.stop(timeout_s=CLOSE_S)
 
     @property
     def is_ready(self) -> bool:

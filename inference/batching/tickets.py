@@ -44,3 +44,17 @@ class Pace:
             return 1
         each_s = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)
         return min(MOST_RETRY_AFTER_S, max(1, math.ceil(jobs * each_s)))
+
+
+class Watch:
+    """Tells when a busy batch has made no step for too long."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._steps = -1
+        self._since = clock()
+
+    def is_stalled(self, steps: int, *, busy: bool, after_s: float) -> bool:
+        if steps != self._steps or not busy:
+            self._steps, self._since = steps, self._clock()
+        return self._clock() - self._since > after_s

@@ -255,6 +255,20 @@ async def test_when_the_batch_dies_its_answers_fail_and_the_queue_lives_on(bench
     assert of.batches[0].closed
 
 
+async def test_who_waits_and_does_not_fit_a_smaller_new_cache_fails_and_others_go_on(bench, monkeypatch):
+    of = bench(most_running=1)
+    first = of.engine.submit(JOB)
+    long, short = of.engine.submit(Job(prompt=(1,) * 20, max_tokens=20)), of.engine.submit(JOB)
+    monkeypatch.setattr(FakeBatch, "cache_tokens", 30)
+    of.batch.die()
+    for answer in (first, long):
+        with pytest.raises(GenerationFailed):
+            await read(answer)
+    await until(lambda: len(of.batches) == 2 and "3" in of.batch.jobs)
+    of.batch.tell("3", "a", ended=True)
+    assert (await read(short))[0] == "a"
+
+
 async def test_when_no_new_batch_can_be_had_those_that_wait_fail_until_there_is_one(bench):
     broken = threading.Event()
 
