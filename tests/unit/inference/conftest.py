@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 collect_ignore_glob = (
-    ["test_*.py", "api", "batching", "cluster", "parrot", "screen"] if "regopy" in sys.modules else ["own_process"]
+    ["test_*.py", "api", "batching", "cluster", "embeddings", "parrot", "screen"]
+    if "regopy" in sys.modules
+    else ["own_process"]
 )
 
 TINY_TEMPLATE = (
