@@ -25,6 +25,7 @@ async def test_what_is_wrong_is_found_and_what_was_mended_passes(node, signer, c
             "unauthenticated-passes": ("passed", "refused"),
             "tls": ("skipped", "no-certificate-set"),
             "canaries": ("skipped", "no-canaries"),
+            "screen": ("skipped", "not-asked-for"),
         }
         assert all(b"Authorization" not in each for each in asked)
     await until(lambda: results(node)["upstream-reachable-around"] == ("passed", "connection-refused"))
