@@ -4,6 +4,9 @@
 import hashlib
 import json
 
+import pytest
+from safetensors.torch import load_file
+
 from inference.screen import pinned
 from inference.screen.scorer import WEIGHTS
 from tests.conftest import ROOT
@@ -19,6 +22,11 @@ def test_the_weights_are_the_pinned_ones_and_small():
         content = (WEIGHTS / f"{name}.safetensors").read_bytes()
         assert hashlib.sha256(content).hexdigest() == digest
         assert len(content) < 700_000
+
+
+@pytest.mark.parametrize("name", ["head", "ngram"])
+def test_the_weights_are_read_by_the_library_too(name):
+    assert load_file(WEIGHTS / f"{name}.safetensors")
 
 
 def test_the_page_shows_the_figures_of_these_weights():
