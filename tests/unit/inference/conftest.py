@@ -2,24 +2,49 @@
 """The parrot and a random tiny Llama, each made once for all tests of the server.
 
 regopy's library brings its own allocator, and importing torch after it aborts the process. The whole suite loads regopy
-first of all, so there only `own_process` is collected, which runs the other tests of this folder in a process of theirs.
+first of all, so there only `own_process` is collected, which runs the other tests of this folder in processes of theirs.
 """
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
-collect_ignore_glob = (
-    ["test_*.py", "api", "batching", "cluster", "embeddings", "parrot", "screen"]
-    if "regopy" in sys.modules
-    else ["own_process"]
-)
+WITHOUT_REGOPY = "regopy" not in sys.modules
+
+collect_ignore = [
+    each.name
+    for each in Path(__file__).parent.iterdir()
+    if (each.is_dir() or each.name.startswith("test_")) and (each.name == "own_process") == WITHOUT_REGOPY
+]
 
 TINY_TEMPLATE = (
     "{{ '<|bos|>' }}{% for m in messages %}{{ '<|user|>' + m.role + ': ' + (m.content | trim) + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _libraries_set_aside() -> Iterator[None]:
+    """Each batch that closes collects garbage: without this it looks for it in all of torch, half a second each time."""
+    if WITHOUT_REGOPY:
+        gc.collect()
+        gc.freeze()
+    yield
+    # What is still frozen when the process ends is told as a leak by triton.
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that a test calls sets the logs up for its process; the next test's would go to a closed stream."""
+    configure = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def running(options: Sequence[str | Path], log: Path) -> Iterator[Running]:
             time.sleep(0.05)
         yield Running(process, log, listening[0])
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0, log.read_text()
+        assert process.wait(60) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()

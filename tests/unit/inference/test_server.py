@@ -200,7 +200,7 @@ def test_there_are_no_pages_beside_the_interface(served, path):
 
 def test_a_unix_socket_serves_its_owner(parrot_dir, tmp_path):
     path = tmp_path / "inference.sock"
-    options = ["--model", f"parrot={parrot_dir}", "--socket", path]
+    options = ["--model", f"parrot={parrot_dir}", "--no-screen", "--socket", path]
     with running(options, tmp_path / "log"):
         assert path.stat().st_mode & 0o777 == 0o600
         with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), trust_env=False, timeout=20) as http:
@@ -214,7 +214,7 @@ def test_a_unix_socket_serves_its_owner(parrot_dir, tmp_path):
 
 
 def test_loopback_without_protection_is_told_loudly(parrot_dir, tmp_path):
-    options = ["--model", f"parrot={parrot_dir}", "--port", "0", "--insecure-loopback"]
+    options = ["--model", f"parrot={parrot_dir}", "--no-screen", "--port", "0", "--insecure-loopback"]
     with running(options, tmp_path / "log") as process:
         told = {event["event"]: event["level"] for event in process.events()}
         assert told["insecure_listener"] == "warning"
