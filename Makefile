@@ -91,4 +91,4 @@ bench-peers: setup-dev ## Install Envoy, LiteLLM, Portkey (npm) and Presidio for
 	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .tools/peers @portkey-ai/gateway@1.15.2; fi
 
 clean: ## Remove the environment, tools and caches, but never GATEHOUSE_HOME
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache build *.egg-info

@@ -133,8 +133,14 @@ def serve_command(
     """Serve models under their names until SIGTERM."""
     stay_offline()
     configure_logs()
-    from inference.server import serve  # noqa: PLC0415  # after the environment is set
-
+    try:
+        from inference.server import serve  # noqa: PLC0415  # after the environment is set
+    except ModuleNotFoundError as exc:
+        click.echo(
+            f"error: {exc.name} is not installed: the server needs the group `inference` (uv sync --group inference)",
+            err=True,
+        )
+        sys.exit(2)
     try:
         serving = ServingSettings(
             models=read_models(

@@ -52,7 +52,8 @@ def line_of(raw: Any) -> Line:
         return Line(id=raw.get("id"), inputs=(Input(_text(raw["text"], "text"), _origin(raw)),), messages=None)
     if "origin" in raw:
         raise LineRefused("origin: belongs to text; a message's origin is its role")
-    found = list(_messages(raw["messages"]))
+    # Messages without any text are judged as the empty text is: there is nothing in them to find.
+    found = list(_messages(raw["messages"])) or [(0, Input("", Origin.USER))]
     return Line(
         id=raw.get("id"), inputs=tuple(each for _, each in found), messages=tuple(number for number, _ in found)
     )

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -35,3 +36,13 @@ def test_the_reference_has_every_option_of_serve():
 def test_a_wrong_command_line_is_refused_before_anything_is_loaded(options, text):
     refused = CliRunner().invoke(main, ["serve", *options])
     assert (refused.exit_code, text in refused.output) == (2, True)
+
+
+def test_without_the_group_inference_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "inference.server", raising=False)
+    # None stands for a module that is not there.
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    refused = CliRunner().invoke(main, ["serve", "--screen", "--port", "0", "--insecure-loopback"])
+    assert (refused.exit_code, refused.output.count("\n")) == (2, 1)
+    assert "uvicorn is not installed" in refused.output
+    assert "--group inference" in refused.output

@@ -82,6 +82,20 @@ def test_a_bad_line_is_answered_by_its_error_and_harms_no_other(judge, line, err
     assert error in found[1]["error"]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param({"role": "user"}, id="no-content"),
+        pytest.param({"role": "assistant", "content": None, "tool_calls": []}, id="null"),
+        pytest.param({"role": "user", "content": []}, id="no-parts"),
+    ],
+)
+def test_messages_without_any_text_are_judged_as_the_empty_text_is(judge, message):
+    first, second = answers(judge, {"messages": [message], "id": "a"}, {"text": "EVIL"})
+    assert (first["id"], first["label"], first["complete"], first["windows"]) == ("a", "benign", True, [])
+    assert second["label"] == "injection"
+
+
 def test_half_a_surrogate_pair_is_judged(judge):
     assert answers(judge, b'{"text": "EVIL \\ud800"}')[0]["label"] == "injection"
 
