@@ -106,7 +106,8 @@ async def test_a_generation_thread_that_dies_is_replaced(parrot, engine_of, monk
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(parrot.model, "forward", failing)
-    answers = [engine.submit(repeat(parrot, "hello")) for _ in range(3)]
+    # At once: the first may have ended the thread before a second call.
+    answers = engine.submit_all([repeat(parrot, "hello")] * 3)
     for answer in answers:
         with pytest.raises(GenerationFailed):
             await read(answer)
