@@ -43,7 +43,8 @@ def test_a_role_is_an_origin(role, origin):
 @pytest.mark.parametrize(
     ("message", "want"),
     [
-        pytest.param({"content": None}, [], id="none"),
+        # Nothing to find: as the empty text is.
+        pytest.param({"content": None}, [("", "user")], id="none"),
         pytest.param(
             {"content": [{"type": "text", "text": "a"}, {"type": "input_text", "text": "b"}, "c"]},
             [("a", "user"), ("b", "user"), ("c", "user")],
