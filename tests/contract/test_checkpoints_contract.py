@@ -141,7 +141,7 @@ def test_a_leader_renews_its_term(candidate, clock, engine):
 def _end_the_session_of(leader: PostgresLeadership, engine) -> None:
     with engine.begin() as connection:
         ended = connection.exec_driver_sql(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks "
+            "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_locks "
             "WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
         )
         assert ended.scalar_one() == 1

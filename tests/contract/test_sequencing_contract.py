@@ -331,11 +331,11 @@ def _change(engine, statement: str) -> None:
 
 
 def _end_sessions(engine) -> None:
-    """End the session of the leader, as PostgreSQL does with one that sleeps."""
+    """End the session of the leader, as PostgreSQL does with one that sleeps, and wait until its lock is free."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             connection.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks "
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks "
                 "WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
             )
 
